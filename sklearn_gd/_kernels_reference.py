@@ -1,0 +1,159 @@
+"""Rosenblatt's loop in plain Python: what _kernels.pyx says, and its stand-in where not compiled.
+
+A row is a mistake of neuron k when y_k z_k <= 0, with y_k = +1 for rows of its class and -1 for
+all others; then its weights move by rate * weight * y_k * x.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+def rosenblatt_dense(
+    X: Array,
+    codes: Array,
+    weights: Array,
+    order: Array,
+    coef: Array,
+    intercept: Array,
+    rate: float,
+    decay: float,
+    fit_intercept: bool,
+    average: bool,
+    coef_sum: Array,
+    intercept_sum: Array,
+    visits: int,
+) -> tuple[int, float, float, int]:
+    """Run one epoch over the rows of a dense X; all arrays of weights are changed in place.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, n_features)
+    codes : ndarray of int32, shape (n,)
+        The class of each row. Neuron k fires for class k, a lone neuron for class 1.
+    weights : ndarray of float64, shape (n,) or (0,)
+        Row weights; empty means one each. A row of weight zero is not visited.
+    order : ndarray of intp
+        The rows, in the order of their visits.
+    coef : ndarray of shape (n_features, n_neurons)
+    intercept : ndarray of shape (n_neurons,)
+    rate : float
+    decay : float
+        What all of `coef` is multiplied with at each row: 1 - rate * alpha.
+    fit_intercept, average : bool
+    coef_sum, intercept_sum : ndarray of float64, as `coef` and `intercept`
+        Used with `average`. Without decay: the sum of each update times the visits before it, so
+        that the mean of the weights after every visit is coef - coef_sum / visits. With decay:
+        the plain sum of the weights after every visit.
+    visits : int
+        Rows visited before this epoch.
+
+    Returns
+    -------
+    updates : int
+        Mistakes, each neuron's counted.
+    missed, false_alarms : float
+        Sums of the weights of the rows where a neuron wrongly kept silent, or wrongly fired.
+    visits : int
+        Rows visited before the next epoch.
+    """
+
+    def score(i: int) -> Array:
+        return intercept + X[i] @ coef
+
+    def add(i: int, step: Array, target: Array) -> None:
+        target += np.multiply.outer(X[i], step)
+
+    return _epoch(score, add, *_arguments(locals()))
+
+
+def rosenblatt_sparse(
+    data: Array,
+    columns: Array,
+    starts: Array,
+    codes: Array,
+    weights: Array,
+    order: Array,
+    coef: Array,
+    intercept: Array,
+    rate: float,
+    decay: float,
+    fit_intercept: bool,
+    average: bool,
+    coef_sum: Array,
+    intercept_sum: Array,
+    visits: int,
+) -> tuple[int, float, float, int]:
+    """Run one epoch over the rows of a CSR matrix; the rest as :func:`rosenblatt_dense`."""
+
+    def score(i: int) -> Array:
+        stored = slice(starts[i], starts[i + 1])
+        return intercept + data[stored] @ coef[columns[stored]]
+
+    def add(i: int, step: Array, target: Array) -> None:
+        stored = slice(starts[i], starts[i + 1])
+        np.add.at(target, columns[stored], np.multiply.outer(data[stored], step))
+
+    return _epoch(score, add, *_arguments(locals()))
+
+
+def _arguments(given: dict[str, Any]) -> tuple[Any, ...]:
+    names = (
+        "codes weights order coef intercept rate decay fit_intercept average coef_sum "
+        "intercept_sum visits"
+    )
+    return tuple(given[name] for name in names.split())
+
+
+def _epoch(
+    score: Callable[[int], Array],
+    add: Callable[[int, Array, Array], None],
+    codes: Array,
+    weights: Array,
+    order: Array,
+    coef: Array,
+    intercept: Array,
+    rate: float,
+    decay: float,
+    fit_intercept: bool,
+    average: bool,
+    coef_sum: Array,
+    intercept_sum: Array,
+    visits: int,
+) -> tuple[int, float, float, int]:
+    n_neurons = coef.shape[1]
+    fires_for = np.arange(n_neurons) + (n_neurons == 1)
+    lazy = average and decay == 1.0
+    updates, missed, false_alarms = 0, 0.0, 0.0
+    for i in order:
+        weight = float(weights[i]) if len(weights) else 1.0
+        if weight == 0:
+            continue
+        z = score(i)
+        fires = codes[i] == fires_for
+        mistaken = np.where(fires, z <= 0, z >= 0)
+        if decay != 1.0:
+            coef *= decay
+        if mistaken.any():
+            change = np.where(mistaken, np.where(fires, weight, -weight), 0.0)
+            step = (rate * change).astype(coef.dtype)
+            add(i, step, coef)
+            if fit_intercept:
+                intercept += step
+            if lazy:
+                add(i, visits * step.astype(np.float64), coef_sum)
+                if fit_intercept:
+                    intercept_sum += visits * step.astype(np.float64)
+            updates += int(mistaken.sum())
+            missed += weight * int((mistaken & fires).sum())
+            false_alarms += weight * int((mistaken & ~fires).sum())
+        if average and not lazy:
+            coef_sum += coef
+            intercept_sum += intercept
+        visits += 1
+    return updates, missed, false_alarms, visits

@@ -1,0 +1,92 @@
+"""What activations, losses, solvers and schedules have in common.
+
+A piece is a small class whose hyper-parameters are its ``__init__`` arguments. Estimators hold it
+as a parameter, untouched; :func:`resolve` turns what the user gave (a name, an instance) into a
+fresh, checked piece for one fit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from sklearn.base import BaseEstimator, clone
+
+P = TypeVar("P", bound="Piece")
+
+
+class Piece(BaseEstimator):
+    """Base of all pluggable pieces.
+
+    ``_needed`` maps each method that an own piece has to define to its signature, as error
+    messages show it. ``_parameter_constraints`` declares the hyper-parameters, as in scikit-learn.
+    """
+
+    _needed: Mapping[str, str] = {}
+    _parameter_constraints: dict[str, list[Any]] = {}
+
+    def _check_hyperparameters(self) -> None:
+        if self._parameter_constraints:
+            self._validate_params()
+
+    def _probe(self) -> None:
+        """Raise a ValueError where one call on a tiny input shows that the piece cannot work."""
+
+    @classmethod
+    def _missing(cls) -> list[str]:
+        base = next(c for c in cls.__mro__ if c.__base__ is Piece)
+        return [m for m in cls._needed if getattr(cls, m, None) is getattr(base, m, None)]
+
+
+def resolve(
+    spec: object, kind: type[P], built_in: Mapping[str, type[P]], parameter: str, also: str = ""
+) -> P:
+    """Return a fresh piece for `spec`, a name in `built_in` or an instance of `kind`.
+
+    Parameters
+    ----------
+    spec : str or Piece
+        What the user gave.
+    kind : type
+        The base class that an instance has to derive from.
+    built_in : mapping of str to type
+        The accepted names; a name stands for the piece with its defaults.
+    parameter : str
+        The parameter's name, for messages.
+    also : str, default=""
+        What else is accepted, for messages.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name, a hyper-parameter out of range, or results of a wrong shape.
+    TypeError
+        For anything that is neither a name nor an instance, or lacks a method.
+    """
+    name = kind.__name__
+    methods = " and ".join(kind._needed.values())
+    accepted = (
+        f"The {parameter!r} parameter must be one of {', '.join(map(repr, sorted(built_in)))}, or "
+        f"an instance of {kind.__module__}.{name} (an own one derives from it and has the methods "
+        f"{methods}){also}."
+    )
+    if isinstance(spec, str):
+        if spec not in built_in:
+            raise ValueError(f"{accepted} Got {spec!r} instead.")
+        return built_in[spec]()
+    if isinstance(spec, type) and issubclass(spec, kind):
+        raise TypeError(f"{accepted} Got the class {spec.__name__}: give an instance of it.")
+    if not isinstance(spec, kind):
+        raise TypeError(f"{accepted} Got {spec!r} instead.")
+    missing = spec._missing()
+    if missing:
+        raise TypeError(f"{accepted} {type(spec).__name__} lacks {', '.join(missing)}.")
+    piece: P = clone(spec)
+    piece._check_hyperparameters()
+    if type(spec) not in built_in.values():
+        try:
+            piece._probe()
+        except Exception as error:
+            message = f"The {parameter!r} parameter, {spec!r}, failed its first try: {error}"
+            raise ValueError(message) from error
+    return piece

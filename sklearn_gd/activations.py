@@ -1,0 +1,480 @@
+r"""Activation functions: what a neuron puts out for its weighted input.
+
+Every activation maps the pre-activation `z` to `a = f(z)`, element by element, and knows its
+derivative, written next to it. Estimators take a name (``"tanh"``), an instance
+(``ELU(alpha=0.5)``) or a pair ``(f, df)`` of callables.
+
+Your own activation derives from :class:`Activation` and has two methods. The derivative gets both
+`z` and `a = f(z)`; use whichever is easier:
+
+>>> import numpy as np
+>>> from sklearn_gd import FeedForwardRegressor
+>>> from sklearn_gd.activations import Activation
+>>> class Snake(Activation):
+...     def __init__(self, frequency=1.0):
+...         self.frequency = frequency
+...     def __call__(self, z):
+...         return z + np.sin(self.frequency * z) ** 2 / self.frequency
+...     def derivative(self, z, a):
+...         return 1 + np.sin(2 * self.frequency * z)
+>>> from sklearn_gd.testing import check_activation
+>>> check_activation(Snake(frequency=2.0))
+>>> X = np.linspace(-3, 3, 50)[:, None]
+>>> net = FeedForwardRegressor(activation=Snake(), max_iter=5, tol=None, random_state=0)
+>>> net.fit(X, np.sin(3 * X[:, 0])).n_iter_
+5
+
+The shortest form is a pair, here the sine and its derivative:
+
+>>> net = FeedForwardRegressor(activation=(np.sin, np.cos), max_iter=5, tol=None)
+>>> net.fit(X, X[:, 0]).predict(X).shape
+(50,)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from scipy.special import erf, expit
+from sklearn.utils._param_validation import Interval
+
+from sklearn_gd._pieces import Piece, resolve
+
+__all__ = [
+    "ELU",
+    "GELU",
+    "Activation",
+    "FunctionPair",
+    "Identity",
+    "LeakyReLU",
+    "ReLU",
+    "SiLU",
+    "Sigmoid",
+    "Softplus",
+    "Step",
+    "Tanh",
+    "as_activation",
+]
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+class Activation(Piece):
+    r"""Base of all activations, element by element.
+
+    An own activation defines ``__call__(z)`` and ``derivative(z, a)``. The attributes below are
+    worked out numerically where a class does not state them.
+
+    Attributes
+    ----------
+    zero_at_origin : bool
+        Whether f(0) = 0, as a model through the origin needs it.
+    differentiable : bool
+        Whether the derivative can drive gradient descent (False for the step).
+    range : tuple of two floats
+        Infimum and supremum of f.
+    slope : float
+        Supremum of \|f'\|. With `curvature` and `product`, this bounds the second derivative of
+        loss(f(z)), and so gives the automatic learning rate.
+    curvature : float
+        Supremum of \|f''\|, away from kinks.
+    product : float
+        Supremum of \|f f''\|, away from kinks.
+    """
+
+    _needed = {"__call__": "__call__(z)", "derivative": "derivative(z, a)"}
+    differentiable = True
+    # True where the derivative is found from `a` alone, so that `a` may overwrite `z`.
+    _forgets_z = False
+
+    def __call__(self, z: Array) -> Array:
+        """Return f(z), of z's shape and dtype."""
+        raise NotImplementedError("an activation defines __call__(z)")
+
+    def derivative(self, z: Array, a: Array) -> Array:
+        """Return f'(z), given z and a = f(z); of z's shape and dtype."""
+        raise NotImplementedError("an activation defines derivative(z, a)")
+
+    @cached_property
+    def zero_at_origin(self) -> bool:
+        return bool(self(np.zeros(1))[0] == 0)
+
+    @cached_property
+    def range(self) -> tuple[float, float]:
+        low_far, low, high, high_far = self(np.array([-50.0, -25.0, 25.0, 50.0])).tolist()
+        flat = 1e-6  # a function that moves less than this between 25 and 50 has levelled off
+        return (
+            low_far if abs(low_far - low) < flat else -np.inf,
+            high_far if abs(high_far - high) < flat else np.inf,
+        )
+
+    @cached_property
+    def slope(self) -> float:
+        return self._extremes[0]
+
+    @cached_property
+    def curvature(self) -> float:
+        return self._extremes[1]
+
+    @cached_property
+    def product(self) -> float:
+        return self._extremes[2]
+
+    @cached_property
+    def _extremes(self) -> tuple[float, float, float]:
+        # The 99th percentile, since a kink gives a second difference that is as large as the grid
+        # is fine; a smooth function's maximum is hardly lowered by it.
+        z = np.linspace(-8.0, 8.0, 4001)
+        with np.errstate(all="ignore"):
+            a = self(z)
+            slope = self.derivative(z, a)
+            second = np.abs(np.diff(slope)) / (z[1] - z[0])
+            values = (np.abs(slope), second, second * np.abs(a[1:]))
+        top, bend, product = (v[np.isfinite(v)] for v in values)
+        return (
+            float(np.max(top, initial=0.0)),
+            float(np.quantile(bend, 0.99)) if bend.size else 0.0,
+            float(np.quantile(product, 0.99)) if product.size else 0.0,
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Cached bounds are no part of what the piece is.
+        state: dict[str, Any] = super().__getstate__()
+        for name in ("zero_at_origin", "range", "slope", "curvature", "product", "_extremes"):
+            state.pop(name, None)
+        return state
+
+    def _apply(self, z: Array, out: Array) -> Array:
+        """Write f(z) to `out`, which may be `z` itself where the class forgets z."""
+        out[...] = self(z)
+        return out
+
+    def _chain(self, delta: Array, z: Array, a: Array) -> None:
+        """Multiply `delta` by f'(z), in place: the chain rule at one layer."""
+        delta *= self.derivative(z, a)
+
+    def _probe(self) -> None:
+        z = np.array([[-0.5, 0.0, 0.25], [0.5, 1.0, -1.0]])
+        with np.errstate(all="ignore"):
+            a = self(z.copy())
+            slope = self.derivative(z.copy(), a)
+        for method, result in (("__call__(z)", a), ("derivative(z, a)", slope)):
+            if np.shape(result) != z.shape:
+                raise ValueError(
+                    f"{method} must return an array of z's shape; for {z.shape} it returned "
+                    f"{np.shape(result)}."
+                )
+
+
+class FunctionPair(Activation):
+    """An activation made of two callables; what a pair ``(f, df)`` stands for.
+
+    Parameters
+    ----------
+    f : callable
+        The function, ``f(z)``.
+    df : callable
+        Its derivative, ``df(z)``: of the pre-activation.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_gd.activations import FunctionPair
+    >>> sine = FunctionPair(np.sin, np.cos)
+    >>> float(sine(np.array([0.0]))[0]), sine.zero_at_origin
+    (0.0, True)
+    """
+
+    def __init__(self, f: Callable[[Array], Array], df: Callable[[Array], Array]) -> None:
+        self.f = f
+        self.df = df
+
+    def __call__(self, z: Array) -> Array:
+        return self.f(z)
+
+    def derivative(self, z: Array, a: Array) -> Array:
+        return self.df(z)
+
+
+class _BuiltIn(Activation):
+    """An activation that can write to a buffer: ``__call__(z, out=None)``."""
+
+    def __call__(self, z: Array, out: Array | None = None) -> Array:
+        raise NotImplementedError
+
+    def _apply(self, z: Array, out: Array) -> Array:
+        return self(z, out=out)
+
+
+class Identity(_BuiltIn):
+    """f(z) = z: a linear neuron."""
+
+    zero_at_origin = True
+    range = (-np.inf, np.inf)
+    slope, curvature, product = 1.0, 0.0, 0.0
+    _forgets_z = True
+
+    def __call__(self, z: Array, out: Array | None = None) -> Array:
+        return np.positive(z, out=out) if out is not z else z
+
+    def derivative(self, z: Array, a: Array) -> Array:
+        return np.ones_like(a)
+
+    def _chain(self, delta: Array, z: Array, a: Array) -> None:
+        return
+
+
+class Step(_BuiltIn):
+    """f(z) = 1 if z > 0, else 0: the neuron of McCulloch and Pitts (1943).
+
+    Its derivative is zero wherever it exists, so that gradient descent does not move it:
+    only :class:`~sklearn_gd.PerceptronClassifier` takes it, with Rosenblatt's rule.
+    """
+
+    differentiable = False
+    zero_at_origin = True
+    range = (0.0, 1.0)
+    slope, curvature, product = 0.0, 0.0, 0.0
+    _forgets_z = True
+
+    def __call__(self, z: Array, out: Array | None = None) -> Array:
+        return np.heaviside(z, z.dtype.type(0), out=out)
+
+    def derivative(self, z: Array, a: Array) -> Array:
+        return np.zeros_like(a)
+
+
+class Sigmoid(_BuiltIn):
+    """f(z) = 1 / (1 + exp(-z)), between 0 and 1: the logistic function."""
+
+    zero_at_origin = False
+    range = (0.0, 1.0)
+    slope, curvature, product = 0.25, 0.0962251, 0.0774607
+    _forgets_z = True
+
+    def __call__(self, z: Array, out: Array | None = None) -> Array:
+        return expit(z, out=out)
+
+    def derivative(self, z: Array, a: Array) -> Array:
+        return a * (1 - a)
+
+
+class Tanh(_BuiltIn):
+    """f(z) = tanh(z), between -1 and 1."""
+
+    zero_at_origin = True
+    range = (-1.0, 1.0)
+    slope, curvature, product = 1.0, 0.7698004, 0.5000001
+    _forgets_z = True
+
+    def __call__(self, z: Array, out: Array | None = None) -> Array:
+        return np.tanh(z, out=out)
+
+    def derivative(self, z: Array, a: Array) -> Array:
+        return 1 - a * a
+
+
+class ReLU(_BuiltIn):
+    """f(z) = max(z, 0), the rectified linear unit [1]_. Its derivative at 0 is taken to be 0.
+
+    References
+    ----------
+    .. [1] X. Glorot, A. Bordes, Y. Bengio, "Deep sparse rectifier neural networks",
+       AISTATS 2011.
+    """
+
+    zero_at_origin = True
+    range = (0.0, np.inf)
+    slope, curvature, product = 1.0, 0.0, 0.0
+    _forgets_z = True
+
+    def __call__(self, z: Array, out: Array | None = None) -> Array:
+        return np.maximum(z, z.dtype.type(0), out=out)
+
+    def derivative(self, z: Array, a: Array) -> Array:
+        return (a > 0).astype(a.dtype)
+
+    def _chain(self, delta: Array, z: Array, a: Array) -> None:
+        np.multiply(delta, a > 0, out=delta)
+
+
+class LeakyReLU(_BuiltIn):
+    """f(z) = z for z > 0, else `negative_slope` * z.
+
+    Parameters
+    ----------
+    negative_slope : float, default=0.01
+        The slope below 0, in [0, 1].
+    """
+
+    _parameter_constraints = {"negative_slope": [Interval(Real, 0, 1, closed="both")]}
+    zero_at_origin = True
+    range = (-np.inf, np.inf)
+    slope, curvature, product = 1.0, 0.0, 0.0
+    _forgets_z = True
+
+    def __init__(self, negative_slope: float = 0.01) -> None:
+        self.negative_slope = negative_slope
+
+    def __call__(self, z: Array, out: Array | None = None) -> Array:
+        return np.maximum(z, z.dtype.type(self.negative_slope) * z, out=out)
+
+    def derivative(self, z: Array, a: Array) -> Array:
+        one = a.dtype.type(1)
+        return np.where(a > 0, one, a.dtype.type(self.negative_slope))
+
+
+class ELU(_BuiltIn):
+    """f(z) = z for z > 0, else `alpha` * (exp(z) - 1): the exponential linear unit [1]_.
+
+    Parameters
+    ----------
+    alpha : float, default=1.0
+        Minus the value that f approaches for z to minus infinity; positive.
+
+    References
+    ----------
+    .. [1] D.-A. Clevert, T. Unterthiner, S. Hochreiter, "Fast and accurate deep network learning
+       by exponential linear units (ELUs)", ICLR 2016.
+    """
+
+    _parameter_constraints = {"alpha": [Interval(Real, 0, None, closed="neither")]}
+    zero_at_origin = True
+    _forgets_z = True
+
+    def __init__(self, alpha: float = 1.0) -> None:
+        self.alpha = alpha
+
+    @property
+    def range(self) -> tuple[float, float]:  # type: ignore[override]
+        return (-self.alpha, np.inf)
+
+    @property
+    def slope(self) -> float:  # type: ignore[override]
+        return max(1.0, self.alpha)
+
+    @property
+    def curvature(self) -> float:  # type: ignore[override]
+        return self.alpha
+
+    @property
+    def product(self) -> float:  # type: ignore[override]
+        return self.alpha**2 / 4
+
+    def __call__(self, z: Array, out: Array | None = None) -> Array:
+        below = np.minimum(z, z.dtype.type(0))
+        np.expm1(below, out=below)
+        below *= z.dtype.type(self.alpha)
+        return np.add(np.maximum(z, z.dtype.type(0)), below, out=out)
+
+    def derivative(self, z: Array, a: Array) -> Array:
+        one = a.dtype.type(1)
+        return np.where(a > 0, one, a + a.dtype.type(self.alpha))
+
+
+class Softplus(_BuiltIn):
+    """f(z) = log(1 + exp(z)): a smooth ReLU, whose derivative is the sigmoid."""
+
+    zero_at_origin = False
+    range = (0.0, np.inf)
+    slope, curvature, product = 1.0, 0.25, 0.2603462
+
+    def __call__(self, z: Array, out: Array | None = None) -> Array:
+        return np.logaddexp(z, z.dtype.type(0), out=out)
+
+    def derivative(self, z: Array, a: Array) -> Array:
+        return expit(z)
+
+
+class SiLU(_BuiltIn):
+    """f(z) = z * sigmoid(z): the sigmoid linear unit, also called swish [1]_.
+
+    References
+    ----------
+    .. [1] S. Elfwing, E. Uchibe, K. Doya, "Sigmoid-weighted linear units for neural network
+       function approximation in reinforcement learning", Neural Networks 107 (2018).
+    """
+
+    zero_at_origin = True
+    range = (-0.2784646, np.inf)
+    slope, curvature, product = 1.0998394, 0.5, 0.2241743
+
+    def __call__(self, z: Array, out: Array | None = None) -> Array:
+        return np.multiply(z, expit(z), out=out)
+
+    def derivative(self, z: Array, a: Array) -> Array:
+        s = expit(z)
+        return s * (1 + z * (1 - s))
+
+
+class GELU(_BuiltIn):
+    r"""f(z) = z * Phi(z), Phi the normal distribution function: the exact form of [1]_.
+
+    References
+    ----------
+    .. [1] D. Hendrycks, K. Gimpel, "Gaussian error linear units (GELUs)", arXiv:1606.08415.
+    """
+
+    zero_at_origin = True
+    range = (-0.1699713, np.inf)
+    slope, curvature, product = 1.1289042, 0.7978846, 0.2511987
+
+    def __call__(self, z: Array, out: Array | None = None) -> Array:
+        half, root = z.dtype.type(0.5), z.dtype.type(np.sqrt(0.5))
+        return np.multiply(z, half * (1 + erf(z * root)), out=out)
+
+    def derivative(self, z: Array, a: Array) -> Array:
+        half, root = z.dtype.type(0.5), z.dtype.type(np.sqrt(0.5))
+        density = np.exp(-half * z * z) * z.dtype.type(1 / np.sqrt(2 * np.pi))
+        return half * (1 + erf(z * root)) + z * density
+
+
+_BUILT_IN: dict[str, type[Activation]] = {
+    "identity": Identity,
+    "step": Step,
+    "sigmoid": Sigmoid,
+    "tanh": Tanh,
+    "relu": ReLU,
+    "leaky_relu": LeakyReLU,
+    "elu": ELU,
+    "softplus": Softplus,
+    "silu": SiLU,
+    "gelu": GELU,
+}
+
+
+def as_activation(spec: object, *, parameter: str = "activation") -> Activation:
+    """Return a fresh activation for a name, an instance or a pair of callables.
+
+    Parameters
+    ----------
+    spec : str, Activation or tuple of two callables
+        What to turn into an activation.
+    parameter : str, default="activation"
+        The name to use in error messages.
+
+    Returns
+    -------
+    activation : Activation
+        A clone, or a new instance; never `spec` itself.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Naming `parameter`, what is accepted and what came.
+
+    Examples
+    --------
+    >>> from sklearn_gd.activations import as_activation
+    >>> as_activation("leaky_relu")
+    LeakyReLU()
+    """
+    is_pair = isinstance(spec, tuple) and len(spec) == 2 and all(map(callable, spec))
+    if is_pair and not any(isinstance(f, Activation) for f in spec):  # type: ignore[attr-defined]
+        spec = FunctionPair(*spec)  # type: ignore[misc]
+    also = ", or a pair (f, df) of callables, df(z) the derivative of f(z)"
+    return resolve(spec, Activation, _BUILT_IN, parameter, also)

@@ -1,0 +1,241 @@
+"""Losses: how far a prediction is from its target, element by element.
+
+A loss knows its value and its gradient with respect to the prediction; estimators average over
+rows and outputs. Estimators take a name (``"huber"``) or an instance (``Huber(delta=2.0)``).
+
+Your own loss derives from :class:`Loss` and has two methods:
+
+>>> import numpy as np
+>>> from sklearn_gd import ThroughOriginRegressor
+>>> from sklearn_gd.losses import Loss
+>>> class Cauchy(Loss):
+...     curvature = 1.0
+...     def value(self, y_true, y_pred):
+...         return 0.5 * np.log1p((y_pred - y_true) ** 2)
+...     def gradient(self, y_true, y_pred):
+...         error = y_pred - y_true
+...         return error / (1 + error**2)
+>>> from sklearn_gd.testing import check_loss
+>>> check_loss(Cauchy())
+>>> X = np.array([[1.0], [2.0], [3.0], [4.0]])
+>>> y = np.array([2.0, 4.0, 6.0, 80.0])
+>>> ThroughOriginRegressor(loss=Cauchy()).fit(X, y).coef_.round(1)
+array([2.])
+"""
+
+from __future__ import annotations
+
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from sklearn.utils._param_validation import Interval
+
+from sklearn_gd._pieces import Piece, resolve
+
+__all__ = ["AbsoluteError", "Huber", "LogCosh", "Loss", "Pinball", "SquaredError", "as_loss"]
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+class Loss(Piece):
+    """Base of all losses, element by element and not averaged.
+
+    An own loss defines ``value(y_true, y_pred)`` and ``gradient(y_true, y_pred)``.
+
+    Attributes
+    ----------
+    curvature : float or None
+        An upper bound of the second derivative with respect to y_pred. None where there is none
+        (a kink, or curvature without bound); the automatic learning rate is then refused.
+    """
+
+    _needed = {"value": "value(y_true, y_pred)", "gradient": "gradient(y_true, y_pred)"}
+    curvature: float | None = None
+
+    def value(self, y_true: Array, y_pred: Array) -> Array:
+        """Return the loss of each element, in the inputs' shape and dtype."""
+        raise NotImplementedError("a loss defines value(y_true, y_pred)")
+
+    def gradient(self, y_true: Array, y_pred: Array) -> Array:
+        """Return the derivative of `value` with respect to y_pred, element by element."""
+        raise NotImplementedError("a loss defines gradient(y_true, y_pred)")
+
+    def _value_and_gradient(self, y_true: Array, y_pred: Array) -> tuple[Array, Array]:
+        return self.value(y_true, y_pred), self.gradient(y_true, y_pred)
+
+    def _best_constant(self, y_true: Array, weights: Array | None) -> Array:
+        """Return, for each column of `y_true`, the one prediction of the smallest mean loss."""
+        from scipy.optimize import minimize_scalar
+
+        low, high = y_true.min(axis=0), y_true.max(axis=0)
+        best = low.astype(np.float64)
+        for j in np.flatnonzero(high > low):
+            start, width, column = float(low[j]), float(high[j]) - float(low[j]), y_true[:, j]
+
+            # Searched on [0, 1], since the search's own tolerance is an absolute one.
+            def mean_loss(t: float, start: float = start, width: float = width) -> float:
+                constant = np.full_like(column, start + t * width)  # noqa: B023
+                values = self.value(column, constant)  # noqa: B023
+                return float(np.average(values.astype(np.float64), weights=weights))
+
+            best[j] = start + width * minimize_scalar(mean_loss, bounds=(0, 1)).x
+        return best
+
+    def _constant_loss(self, y_true: Array, weights: Array | None) -> float:
+        """Return the mean loss, over rows and outputs, of the best constant prediction."""
+        constant = np.broadcast_to(self._best_constant(y_true, weights), y_true.shape)
+        return self._mean(y_true, constant.astype(y_true.dtype), weights)
+
+    def _mean(self, y_true: Array, y_pred: Array, weights: Array | None) -> float:
+        rows = self.value(y_true, y_pred).mean(axis=1, dtype=np.float64)
+        return float(np.average(rows, weights=weights))
+
+    def _probe(self) -> None:
+        y_true, y_pred = np.array([[0.2, 0.4], [0.6, 0.8]]), np.array([[0.3, 0.1], [0.6, 0.9]])
+        with np.errstate(all="ignore"):
+            results = {
+                "value(y_true, y_pred)": self.value(y_true, y_pred),
+                "gradient(y_true, y_pred)": self.gradient(y_true, y_pred),
+            }
+        for method, result in results.items():
+            if np.shape(result) != y_true.shape:
+                raise ValueError(
+                    f"{method} must return one number an element, not averaged; for shape "
+                    f"{y_true.shape} it returned {np.shape(result)}."
+                )
+
+
+class SquaredError(Loss):
+    """(y_pred - y_true)²; no one-half, so that its mean is the mean squared error."""
+
+    curvature = 2.0
+
+    def value(self, y_true: Array, y_pred: Array) -> Array:
+        return np.square(y_pred - y_true)
+
+    def gradient(self, y_true: Array, y_pred: Array) -> Array:
+        return 2 * (y_pred - y_true)
+
+    def _value_and_gradient(self, y_true: Array, y_pred: Array) -> tuple[Array, Array]:
+        error = y_pred - y_true
+        return error * error, error + error
+
+    def _best_constant(self, y_true: Array, weights: Array | None) -> Array:
+        return np.asarray(np.average(y_true.astype(np.float64), axis=0, weights=weights))
+
+
+class AbsoluteError(Loss):
+    """|y_pred - y_true|: fits the median. Its gradient at 0 is taken to be 0."""
+
+    def value(self, y_true: Array, y_pred: Array) -> Array:
+        return np.abs(y_pred - y_true)
+
+    def gradient(self, y_true: Array, y_pred: Array) -> Array:
+        return np.sign(y_pred - y_true)
+
+
+class Huber(Loss):
+    """Half the squared error up to `delta`, and linear beyond: Huber (1964).
+
+    Parameters
+    ----------
+    delta : float, default=1.0
+        Errors beyond this count linearly; positive, in the units of y.
+    """
+
+    _parameter_constraints = {"delta": [Interval(Real, 0, None, closed="neither")]}
+    curvature = 1.0
+
+    def __init__(self, delta: float = 1.0) -> None:
+        self.delta = delta
+
+    def value(self, y_true: Array, y_pred: Array) -> Array:
+        error = np.abs(y_pred - y_true)
+        near = np.minimum(error, error.dtype.type(self.delta))
+        return near * (error - near / 2)
+
+    def gradient(self, y_true: Array, y_pred: Array) -> Array:
+        return np.clip(y_pred - y_true, -self.delta, self.delta)
+
+
+class Pinball(Loss):
+    """`quantile` * error where the prediction is too low, (1 - `quantile`) * error above.
+
+    Its mean is smallest at the quantile of y: Koenker & Bassett (1978).
+
+    Parameters
+    ----------
+    quantile : float, default=0.5
+        The quantile to fit, in (0, 1).
+    """
+
+    _parameter_constraints = {"quantile": [Interval(Real, 0, 1, closed="neither")]}
+
+    def __init__(self, quantile: float = 0.5) -> None:
+        self.quantile = quantile
+
+    def value(self, y_true: Array, y_pred: Array) -> Array:
+        error = y_true - y_pred
+        q = error.dtype.type(self.quantile)
+        return np.maximum(q * error, (q - 1) * error)
+
+    def gradient(self, y_true: Array, y_pred: Array) -> Array:
+        error = y_true - y_pred
+        q, zero = error.dtype.type(self.quantile), error.dtype.type(0)
+        return np.where(error > 0, -q, np.where(error < 0, 1 - q, zero))
+
+
+class LogCosh(Loss):
+    """log(cosh(y_pred - y_true)): squared for small errors, absolute for large ones."""
+
+    curvature = 1.0
+
+    def value(self, y_true: Array, y_pred: Array) -> Array:
+        # log(cosh(e)) = |e| + log(1 + exp(-2|e|)) - log 2, which cannot overflow; for small e the
+        # three terms cancel, and the same thing is said by log(1 + 2 sinh(e/2)²).
+        error = np.abs(y_pred - y_true)
+        small = np.log1p(2 * np.square(np.sinh(np.minimum(error, 1) / 2)))
+        large = error + np.log1p(np.exp(-2 * error)) - error.dtype.type(np.log(2))
+        return np.where(error < 1, small, large)
+
+    def gradient(self, y_true: Array, y_pred: Array) -> Array:
+        return np.tanh(y_pred - y_true)
+
+
+_BUILT_IN: dict[str, type[Loss]] = {
+    "squared_error": SquaredError,
+    "absolute_error": AbsoluteError,
+    "huber": Huber,
+    "pinball": Pinball,
+    "log_cosh": LogCosh,
+}
+
+
+def as_loss(spec: object, *, parameter: str = "loss") -> Loss:
+    """Return a fresh loss for a name or an instance.
+
+    Parameters
+    ----------
+    spec : str or Loss
+        What to turn into a loss.
+    parameter : str, default="loss"
+        The name to use in error messages.
+
+    Returns
+    -------
+    loss : Loss
+        A clone, or a new instance; never `spec` itself.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Naming `parameter`, what is accepted and what came.
+
+    Examples
+    --------
+    >>> from sklearn_gd.losses import as_loss
+    >>> as_loss("pinball")
+    Pinball()
+    """
+    return resolve(spec, Loss, _BUILT_IN, parameter)

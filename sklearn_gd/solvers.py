@@ -1,0 +1,395 @@
+"""Solvers: the rule that turns a gradient into a step.
+
+A solver moves one flat parameter vector in place. It holds its own memory (velocities, moments)
+and nothing else: the learning rate is handed in, one number or one a parameter, and when to stop
+is not its business. Estimators take a name (``"adam"``) or an instance (``Adam(beta_1=0.8)``).
+
+Your own solver derives from :class:`Solver`. ``start`` makes the memory, ``step`` uses it:
+
+>>> import numpy as np
+>>> from sklearn_gd import FeedForwardRegressor
+>>> from sklearn_gd.solvers import Solver
+>>> class SignDescent(Solver):
+...     def __init__(self, smoothing=0.9):
+...         self.smoothing = smoothing
+...     def start(self, size, dtype):
+...         self.mean_ = np.zeros(size, dtype)
+...     def step(self, parameters, gradient, rate):
+...         self.mean_ *= self.smoothing
+...         self.mean_ += (1 - self.smoothing) * gradient
+...         parameters -= rate * np.sign(self.mean_)
+>>> from sklearn_gd.testing import check_solver
+>>> check_solver(SignDescent())
+>>> net = FeedForwardRegressor(solver=SignDescent(), max_iter=3, tol=None, random_state=0)
+>>> net.fit([[0.0], [1.0]], [0.0, 1.0]).n_iter_
+3
+"""
+
+from __future__ import annotations
+
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+from sklearn.base import clone
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from sklearn_gd._pieces import Piece, resolve
+
+__all__ = [
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "GradientDescent",
+    "Momentum",
+    "Nesterov",
+    "RMSprop",
+    "Solver",
+    "as_solver",
+]
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Rate = float | Array
+
+_FRACTION = [Interval(Real, 0, 1, closed="left")]
+_POSITIVE = [Interval(Real, 0, None, closed="neither")]
+
+
+class Solver(Piece):
+    """Base of all solvers.
+
+    An own solver defines ``step(parameters, gradient, rate)`` and, where it has a memory,
+    ``start(size, dtype)``.
+
+    Attributes
+    ----------
+    full_batch : bool
+        True where the loop promises that every gradient is that of the whole objective, without
+        noise. Set by the loop, before ``start``.
+    """
+
+    _needed = {"step": "step(parameters, gradient, rate)"}
+    full_batch = False
+
+    def start(self, size: int, dtype: DTypeLike) -> None:
+        """Make the memory for `size` parameters of `dtype`; called once a fit."""
+        self.scratch_ = np.empty(size, dtype)
+
+    def step(self, parameters: Array, gradient: Array, rate: Rate) -> None:
+        """Move `parameters` in place; `gradient` may be overwritten.
+
+        Parameters
+        ----------
+        parameters : ndarray of shape (size,)
+            The point, moved in place.
+        gradient : ndarray of shape (size,)
+            The gradient there.
+        rate : float or ndarray of shape (size,)
+            The learning rate: one for all, or one a parameter.
+        """
+        raise NotImplementedError("a solver defines step(parameters, gradient, rate)")
+
+    def _probe(self) -> None:
+        trial, parameters = clone(self), np.array([1.0, -1.0])
+        trial.start(2, np.float64)
+        trial.step(parameters, np.array([0.5, -0.25]), 0.1)
+        if np.array_equal(parameters, [1.0, -1.0]):
+            raise ValueError("step(parameters, gradient, rate) must move `parameters` in place.")
+
+
+class GradientDescent(Solver):
+    """w ← w - rate · g: down the gradient, and nothing else (Cauchy 1847)."""
+
+    def step(self, parameters: Array, gradient: Array, rate: Rate) -> None:
+        np.multiply(gradient, rate, out=self.scratch_)
+        parameters -= self.scratch_
+
+
+class Momentum(Solver):
+    """v ← momentum · v - rate · g; w ← w + v: the heavy ball of Polyak (1964).
+
+    Parameters
+    ----------
+    momentum : float, default=0.9
+        How much of the last step is kept, in [0, 1).
+    """
+
+    _parameter_constraints = {"momentum": _FRACTION}
+
+    def __init__(self, momentum: float = 0.9) -> None:
+        self.momentum = momentum
+
+    def start(self, size: int, dtype: DTypeLike) -> None:
+        super().start(size, dtype)
+        self.velocity_ = np.zeros(size, dtype)
+
+    def step(self, parameters: Array, gradient: Array, rate: Rate) -> None:
+        np.multiply(gradient, rate, out=self.scratch_)
+        self.velocity_ *= self.momentum
+        self.velocity_ -= self.scratch_
+        parameters += self.velocity_
+
+
+class Nesterov(Momentum):
+    """Nesterov's accelerated gradient [1]_.
+
+    With a fixed momentum: v ← momentum · v - rate · g; w ← w + momentum · v - rate · g.
+
+    Parameters
+    ----------
+    momentum : float or "auto", default="auto"
+        How much of the last step is kept, in [0, 1). ``"auto"`` is 0.9 for mini-batches; where
+        the gradient is exact and the objective convex (:class:`~sklearn_gd.ThroughOriginRegressor`)
+        it is Nesterov's growing sequence k / (k + 3), begun anew whenever the momentum points
+        uphill [2]_.
+
+    References
+    ----------
+    .. [1] Y. Nesterov, "A method of solving a convex programming problem with convergence rate
+       O(1/k²)", Soviet Mathematics Doklady 27 (1983).
+    .. [2] B. O'Donoghue, E. Candès, "Adaptive restart for accelerated gradient schemes",
+       Foundations of Computational Mathematics 15 (2015).
+    """
+
+    _parameter_constraints = {"momentum": [*_FRACTION, StrOptions({"auto"})]}
+
+    def __init__(self, momentum: float | str = "auto") -> None:
+        self.momentum = momentum  # type: ignore[assignment]
+
+    def start(self, size: int, dtype: DTypeLike) -> None:
+        super().start(size, dtype)
+        self.last_ = np.zeros(size, dtype)
+        self.steps_since_restart_ = -1
+
+    def step(self, parameters: Array, gradient: Array, rate: Rate) -> None:
+        if self.full_batch and self.momentum == "auto":
+            self._accelerate(parameters, gradient, rate)
+            return
+        momentum = 0.9 if self.momentum == "auto" else self.momentum
+        np.multiply(gradient, rate, out=self.scratch_)
+        self.velocity_ *= momentum
+        self.velocity_ -= self.scratch_
+        parameters -= self.scratch_
+        np.multiply(self.velocity_, momentum, out=self.scratch_)
+        parameters += self.scratch_
+
+    def _accelerate(self, parameters: Array, gradient: Array, rate: Rate) -> None:
+        # `parameters` is the point looked ahead to; `last_` the plain step before.
+        np.multiply(gradient, rate, out=self.scratch_)
+        parameters -= self.scratch_
+        if self.steps_since_restart_ >= 0:
+            np.subtract(parameters, self.last_, out=self.velocity_)
+            if gradient @ self.velocity_ > 0:
+                self.steps_since_restart_ = -1
+        self.last_[:] = parameters
+        self.steps_since_restart_ += 1
+        k = self.steps_since_restart_
+        if k:
+            self.velocity_ *= k / (k + 3)
+            parameters += self.velocity_
+
+
+class Adagrad(Solver):
+    """Rates divided by the root of the sum of all squared gradients [1]_.
+
+    Parameters
+    ----------
+    epsilon : float, default=1e-10
+        Added to the root, against division by zero; positive.
+
+    References
+    ----------
+    .. [1] J. Duchi, E. Hazan, Y. Singer, "Adaptive subgradient methods for online learning and
+       stochastic optimization", JMLR 12 (2011).
+    """
+
+    _parameter_constraints = {"epsilon": _POSITIVE}
+
+    def __init__(self, epsilon: float = 1e-10) -> None:
+        self.epsilon = epsilon
+
+    def start(self, size: int, dtype: DTypeLike) -> None:
+        super().start(size, dtype)
+        self.squares_ = np.zeros(size, dtype)
+
+    def step(self, parameters: Array, gradient: Array, rate: Rate) -> None:
+        np.square(gradient, out=self.scratch_)
+        self.squares_ += self.scratch_
+        _step_by_root(parameters, gradient, rate, self.squares_, self.epsilon, self.scratch_)
+
+
+class RMSprop(Solver):
+    """Rates divided by the root of a running mean of squared gradients [1]_.
+
+    Parameters
+    ----------
+    decay : float, default=0.9
+        How much of the running mean is kept at each step, in [0, 1).
+    epsilon : float, default=1e-8
+        Added to the root, against division by zero; positive.
+
+    References
+    ----------
+    .. [1] T. Tieleman, G. Hinton, "Lecture 6.5: rmsprop", Neural Networks for Machine Learning,
+       2012.
+    """
+
+    _parameter_constraints = {"decay": _FRACTION, "epsilon": _POSITIVE}
+
+    def __init__(self, decay: float = 0.9, epsilon: float = 1e-8) -> None:
+        self.decay = decay
+        self.epsilon = epsilon
+
+    def start(self, size: int, dtype: DTypeLike) -> None:
+        super().start(size, dtype)
+        self.squares_ = np.zeros(size, dtype)
+
+    def step(self, parameters: Array, gradient: Array, rate: Rate) -> None:
+        _update_mean_square(self.squares_, gradient, self.decay, self.scratch_)
+        _step_by_root(parameters, gradient, rate, self.squares_, self.epsilon, self.scratch_)
+
+
+class Adam(Solver):
+    """Running means of the gradient and of its square, corrected for their start [1]_.
+
+    Written as at the end of the paper's section 2, with the correction in the rate, so that
+    `epsilon` is added to the uncorrected root (scikit-learn does the same; torch does not).
+
+    Parameters
+    ----------
+    beta_1 : float, default=0.9
+        How much of the running mean of gradients is kept at each step, in [0, 1).
+    beta_2 : float, default=0.999
+        The same for squared gradients, in [0, 1).
+    epsilon : float, default=1e-8
+        Added to the root, against division by zero; positive.
+
+    References
+    ----------
+    .. [1] D. Kingma, J. Ba, "Adam: a method for stochastic optimization", ICLR 2015.
+    """
+
+    _parameter_constraints = {"beta_1": _FRACTION, "beta_2": _FRACTION, "epsilon": _POSITIVE}
+
+    def __init__(
+        self, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-8
+    ) -> None:
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+
+    def start(self, size: int, dtype: DTypeLike) -> None:
+        super().start(size, dtype)
+        self.means_ = np.zeros(size, dtype)
+        self.squares_ = np.zeros(size, dtype)
+        self.steps_ = 0
+
+    def step(self, parameters: Array, gradient: Array, rate: Rate) -> None:
+        self.steps_ += 1
+        self.means_ *= self.beta_1
+        np.multiply(gradient, 1 - self.beta_1, out=self.scratch_)
+        self.means_ += self.scratch_
+        _update_mean_square(self.squares_, gradient, self.beta_2, self.scratch_)
+        t = self.steps_
+        correction = (1 - self.beta_2**t) ** 0.5 / (1 - self.beta_1**t)
+        rate = rate * correction
+        _step_by_root(parameters, self.means_, rate, self.squares_, self.epsilon, self.scratch_)
+
+
+class AdamW(Adam):
+    """Adam with decoupled weight decay [1]_: every step first takes rate · weight_decay · w off w.
+
+    It sees one flat vector, so the decay acts on biases too; the estimators' `alpha`, an L2 term
+    in the objective, acts on weights only.
+
+    Parameters
+    ----------
+    beta_1, beta_2, epsilon : float
+        As for :class:`Adam`.
+    weight_decay : float, default=0.01
+        The decay; 0 or more.
+
+    References
+    ----------
+    .. [1] I. Loshchilov, F. Hutter, "Decoupled weight decay regularization", ICLR 2019.
+    """
+
+    _parameter_constraints = {
+        **Adam._parameter_constraints,
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        weight_decay: float = 0.01,
+    ) -> None:
+        super().__init__(beta_1=beta_1, beta_2=beta_2, epsilon=epsilon)
+        self.weight_decay = weight_decay
+
+    def step(self, parameters: Array, gradient: Array, rate: Rate) -> None:
+        parameters *= 1 - rate * self.weight_decay
+        super().step(parameters, gradient, rate)
+
+
+def _update_mean_square(squares: Array, gradient: Array, keep: float, scratch: Array) -> None:
+    np.square(gradient, out=scratch)
+    scratch *= 1 - keep
+    squares *= keep
+    squares += scratch
+
+
+def _step_by_root(
+    parameters: Array, ahead: Array, rate: Rate, squares: Array, epsilon: float, scratch: Array
+) -> None:
+    """parameters -= rate * ahead / (sqrt(squares) + epsilon)."""
+    np.sqrt(squares, out=scratch)
+    scratch += epsilon
+    np.divide(ahead, scratch, out=scratch)
+    scratch *= rate
+    parameters -= scratch
+
+
+_BUILT_IN: dict[str, type[Solver]] = {
+    "gd": GradientDescent,
+    "momentum": Momentum,
+    "nesterov": Nesterov,
+    "adagrad": Adagrad,
+    "rmsprop": RMSprop,
+    "adam": Adam,
+    "adamw": AdamW,
+}
+
+
+def as_solver(spec: object, *, parameter: str = "solver", also: str = "") -> Solver:
+    """Return a fresh solver for a name or an instance.
+
+    Parameters
+    ----------
+    spec : str or Solver
+        What to turn into a solver.
+    parameter : str, default="solver"
+        The name to use in error messages.
+    also : str, default=""
+        What else the caller accepts, for error messages.
+
+    Returns
+    -------
+    solver : Solver
+        A clone, or a new instance; never `spec` itself.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Naming `parameter`, what is accepted and what came.
+
+    Examples
+    --------
+    >>> from sklearn_gd.solvers import as_solver
+    >>> as_solver("adam")
+    Adam()
+    """
+    return resolve(spec, Solver, _BUILT_IN, parameter, also)
