@@ -142,9 +142,7 @@ class StepDecay(Schedule):
 
     _parameter_constraints = {"initial_rate": _POSITIVE, "factor": _FACTOR, "every": _COUNT}
 
-    def __init__(
-        self, initial_rate: float = 0.001, factor: float = 0.5, every: int = 50
-    ) -> None:
+    def __init__(self, initial_rate: float = 0.001, factor: float = 0.5, every: int = 50) -> None:
         self.initial_rate = initial_rate
         self.factor = factor
         self.every = every

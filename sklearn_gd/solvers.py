@@ -272,9 +272,7 @@ class Adam(Solver):
 
     _parameter_constraints = {"beta_1": _FRACTION, "beta_2": _FRACTION, "epsilon": _POSITIVE}
 
-    def __init__(
-        self, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-8
-    ) -> None:
+    def __init__(self, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-8) -> None:
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = epsilon
@@ -345,7 +343,7 @@ def _update_mean_square(squares: Array, gradient: Array, keep: float, scratch: A
 def _step_by_root(
     parameters: Array, ahead: Array, rate: Rate, squares: Array, epsilon: float, scratch: Array
 ) -> None:
-    """parameters -= rate * ahead / (sqrt(squares) + epsilon)."""
+    """Parameters -= rate * ahead / (sqrt(squares) + epsilon)."""
     np.sqrt(squares, out=scratch)
     scratch += epsilon
     np.divide(ahead, scratch, out=scratch)

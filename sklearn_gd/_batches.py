@@ -1,0 +1,79 @@
+"""One epoch: the rows, batch by batch, each batch a step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from sklearn_gd.solvers import Rate, Solver
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Batch = tuple[Any, Array, Array | None, float]
+
+
+class Batches:
+    """The rows of a fit, in batches of `size`, gathered into one reused buffer.
+
+    A batch comes as (X, y, weights, share), with `share` the weight that its rows would have by
+    the mean weight of all rows: a batch of heavy rows makes a larger step, not the same one.
+
+    Parameters
+    ----------
+    X : ndarray or CSR of shape (n_rows, n_features)
+    y : ndarray of shape (n_rows, n_outputs)
+    weights : ndarray of shape (n_rows,) or None
+    size : int
+        Rows a batch; the last batch may be smaller.
+    generator : numpy.random.Generator or None
+        Shuffles the rows anew each epoch; None: they come as they are.
+    """
+
+    def __init__(
+        self,
+        X: Any,
+        y: Array,
+        weights: Array | None,
+        size: int,
+        generator: np.random.Generator | None,
+    ) -> None:
+        self.X, self.y, self.weights = X, y, weights
+        self.n_rows = X.shape[0]
+        self.size = min(size, self.n_rows)
+        # One batch is the same in any order.
+        self.generator = generator if self.size < self.n_rows else None
+        self.total_weight = float(self.n_rows if weights is None else weights.sum())
+        if self.generator is not None and not sparse.issparse(X):
+            self._buffer = np.empty((self.size, X.shape[1]), X.dtype)
+
+    def __iter__(self) -> Iterator[Batch]:
+        mean_weight = self.total_weight / self.n_rows
+        order = None if self.generator is None else self.generator.permutation(self.n_rows)
+        for start in range(0, self.n_rows, self.size):
+            rows = slice(start, min(start + self.size, self.n_rows))
+            n = rows.stop - rows.start
+            picked = rows if order is None else order[rows]
+            weights = None if self.weights is None else self.weights[picked]
+            if weights is not None and not weights.any():
+                continue
+            yield self._gather(picked, n), self.y[picked], weights, n * mean_weight
+
+    def _gather(self, picked: Any, n: int) -> Any:
+        if isinstance(picked, slice) or sparse.issparse(self.X):
+            return self.X[picked]
+        return np.take(self.X, picked, axis=0, out=self._buffer[:n], mode="clip")
+
+
+def run_epoch(
+    objective: Any, solver: Solver, parameters: Array, batches: Batches, rate: Rate
+) -> tuple[float, int]:
+    """Make one step a batch; return the mean loss as it was met, and the number of steps."""
+    total, steps = 0.0, 0
+    for X, y, weights, share in batches:
+        loss, gradient = objective(parameters, X, y, weights, share)
+        solver.step(parameters, gradient, rate)
+        total += loss
+        steps += 1
+    return total / batches.total_weight, steps

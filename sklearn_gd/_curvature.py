@@ -1,0 +1,128 @@
+"""How curved a linear model's objective is, which decides how large its steps may be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from sklearn_gd._objectives import Moments, row_chunks
+from sklearn_gd.activations import Activation
+from sklearn_gd.losses import Loss
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+def curvature_per_row(
+    loss: Loss, activation: Activation, y_low: float, y_high: float
+) -> float | None:
+    """Bound the second derivative of loss(y, f(z)) with respect to z, for y in [y_low, y_high].
+
+    It is l''(f) f'² + l'(f) f''. The second term is bounded through the range of f where that is
+    finite, and else by |l'(f)| <= |l'(0)| + l'' |f|. None where the loss's curvature has no bound.
+    """
+    if loss.curvature is None:
+        return None
+    first = loss.curvature * activation.slope**2
+    if activation.curvature == 0:
+        return first
+
+    def steepest(a: float) -> float:
+        slopes = loss.gradient(np.array([y_low, y_high]), np.array([a, a]))
+        return float(np.abs(slopes).max())
+
+    low, high = activation.range
+    second = steepest(0.0) * activation.curvature + loss.curvature * activation.product
+    if np.isfinite(low) and np.isfinite(high):
+        second = min(second, max(steepest(low), steepest(high)) * activation.curvature)
+    return first + second
+
+
+def uses_moments(X: Any) -> bool:
+    """Return whether X'X (p²) is the cheaper thing to iterate on than X itself (twice)."""
+    stored = X.nnz if sparse.issparse(X) else X.shape[0] * X.shape[1]
+    return bool(X.shape[1] ** 2 <= max(4 * stored, 10_000))
+
+
+class Curvature:
+    """The second derivative factor * X'DX / sum(weights) + alpha of a linear model's objective.
+
+    Parameters
+    ----------
+    X : ndarray or CSR of shape (n_rows, n_features), or Moments
+    weights : ndarray of shape (n_rows,) or None
+    factor : float
+        The curvature of one row's loss.
+    alpha : float
+    intercept : bool, default=False
+        Whether a column of ones is added on the right; it bears no penalty.
+    """
+
+    def __init__(
+        self, X: Any, weights: Array | None, factor: float, alpha: float, intercept: bool = False
+    ) -> None:
+        self.intercept = intercept
+        self.penalty = np.full(
+            (X.xx.shape[1] if isinstance(X, Moments) else X.shape[1]) + intercept, float(alpha)
+        )
+        if intercept:
+            self.penalty[-1] = 0.0
+        if isinstance(X, Moments):
+            self._matrix: Array | None = X.xx * (factor / max(X.weight, np.finfo(float).tiny))
+        elif uses_moments(X):
+            self._matrix = self._from_rows(X, weights, factor)
+        else:
+            self._matrix = None
+            self._X, self._factor = X, factor
+            self._weights = np.ones(X.shape[0]) if weights is None else weights
+            self._factor /= self._weights.sum()
+
+    def _from_rows(self, X: Any, weights: Array | None, factor: float) -> Array:
+        # A column of ones has X'1 as its moments with X: the role that y plays for `Moments`.
+        moments = Moments(X.shape[1], 1).added(X, np.ones((X.shape[0], 1)), weights)
+        matrix = moments.xx
+        if self.intercept:
+            matrix = np.block([[moments.xx, moments.xy], [moments.xy.T, moments.yy]])
+        return matrix * (factor / moments.weight)
+
+    def diagonal(self) -> Array:
+        """Return the curvature along each parameter."""
+        if self._matrix is not None:
+            return self._matrix.diagonal() + self.penalty
+        squares = np.zeros(self._X.shape[1])
+        for rows in row_chunks(*self._X.shape):
+            chunk = self._X[rows].astype(np.float64, copy=False)
+            squared = chunk.multiply(chunk).tocsr() if sparse.issparse(chunk) else chunk**2
+            squares += squared.T @ self._weights[rows]
+        if self.intercept:
+            squares = np.append(squares, self._weights.sum())
+        return squares * self._factor + self.penalty
+
+    def largest(self, scale: Array | None = None) -> float:
+        """Return the largest eigenvalue, in coordinates stretched by `scale`."""
+        n = len(self.penalty)
+        scale = np.ones(n) if scale is None else scale
+        if self._matrix is not None:
+            scaled = (self._matrix + np.diag(self.penalty)) * np.outer(scale, scale)
+            return float(np.linalg.eigvalsh(scaled)[-1])
+        from scipy.sparse.linalg import LinearOperator, eigsh
+
+        def times(v: Array) -> Array:
+            v = v.ravel() * scale
+            product = self._X.T @ (self._weights * self._forward(v))
+            if self.intercept:
+                ones = float(self._weights @ self._forward(v))
+                product = np.append(product, ones)
+            result: Array = scale * (self._factor * product + self.penalty * v)
+            return result
+
+        operator = LinearOperator((n, n), matvec=times, dtype=np.float64)
+        start = np.random.default_rng(0).standard_normal(n)
+        value = eigsh(operator, k=1, which="LA", v0=start, return_eigenvectors=False)
+        return float(value[0])
+
+    def _forward(self, v: Array) -> Array:
+        n_features = self._X.shape[1]
+        score: Array = self._X @ v[:n_features]
+        return score + v[n_features] if self.intercept else score

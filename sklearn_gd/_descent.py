@@ -1,0 +1,217 @@
+"""When to stop: the history of a descent, its best point, and the ways in which it ends."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from sklearn_gd.exceptions import DivergenceError
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+# A loss this many times above both its start and the reference has left for good: plain descent
+# at 1.05 times the largest stable rate gets there in under a hundred epochs, while the bumps of
+# healthy mini-batch descents stay orders of magnitude below.
+_FAR_ABOVE = 1e4
+
+
+class Descent:
+    """The epochs of one fit.
+
+    Iterate over it for the epochs, and record each epoch's loss; it ends by itself::
+
+        with descent:
+            for epoch in descent:
+                ...
+                descent.record(loss, rate)
+
+    Parameters
+    ----------
+    max_iter : int
+        The largest number of epochs.
+    tol : float or None
+        An epoch improves when it lowers the best loss by more than `tol` * `reference`. None:
+        run all of `max_iter`.
+    patience : int or None
+        The descent ends after so many epochs in a row without improvement; None: only ``end``
+        and `max_iter` end it.
+    reference : float
+        The loss of the best constant prediction, which makes `tol` free of units.
+    owner : str
+        The estimator's name, for messages.
+    max_rate : float or None
+        The largest stable rate, for messages, where it is known.
+    verbose : bool or int
+        Whether to print the losses; on long runs only some of them.
+
+    Attributes
+    ----------
+    loss_curve, validation_loss_curve : list of float
+        One loss an epoch.
+    improved : bool
+        Whether the last epoch improved.
+    ended : bool
+        Whether the last epoch recorded is the last one.
+    best_loss, best_iter : float, int
+        The smallest monitored loss (the validation loss where there is one) and its epoch.
+    best_parameters : object
+        A copy of the parameters there, kept with a validation set only.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_iter: int,
+        tol: float | None,
+        patience: int | None,
+        reference: float,
+        owner: str,
+        max_rate: float | None = None,
+        verbose: bool | int = False,
+    ) -> None:
+        self.max_iter = max_iter
+        self.tol = tol
+        self.patience = patience
+        self.reference = reference
+        self.owner = owner
+        self.max_rate = max_rate
+        self.verbose = verbose
+        self.loss_curve: list[float] = []
+        self.validation_loss_curve: list[float] = []
+        self.improved = True
+        self.best_loss = math.inf
+        self.best_iter = 0
+        self.best_parameters: Any = None
+        self._waited = 0
+        self.ended = False
+
+    def __enter__(self) -> Descent:
+        # An overflow is found in the loss, and reported once.
+        self._quiet = np.errstate(all="ignore")
+        self._quiet.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool:
+        self._quiet.__exit__(kind, error, trace)
+        if kind is not None and issubclass(kind, KeyboardInterrupt) and self.loss_curve:
+            warnings.warn(
+                f"{self.owner}: training was interrupted in epoch {self.n_iter}; the best weights "
+                "so far are kept.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+            return True
+        return False
+
+    def __iter__(self) -> Iterator[int]:
+        for epoch in range(self.max_iter):
+            yield epoch
+            if self.ended:
+                return
+        self.warn_not_converged()
+
+    @property
+    def n_iter(self) -> int:
+        return len(self.loss_curve)
+
+    def end(self) -> None:
+        """Make the current epoch the last one."""
+        self.ended = True
+
+    def warn_not_converged(self) -> None:
+        """Say that `max_iter` ended the descent, and what to do; nothing where `tol` is None."""
+        if self.tol is not None:
+            warnings.warn(
+                f"{self.owner} reached max_iter={self.max_iter} epochs before its loss stopped "
+                "improving. Raise max_iter, scale the features (StandardScaler), or try another "
+                "learning_rate or solver; a larger tol accepts an earlier end.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+
+    def record(
+        self,
+        loss: float,
+        rate: float,
+        *,
+        validation_loss: float | None = None,
+        parameters: Any = None,
+    ) -> None:
+        """Take note of one epoch.
+
+        Parameters
+        ----------
+        loss : float
+            The running mean of the training loss over the epoch.
+        rate : float
+            The learning rate, for messages.
+        validation_loss : float, optional
+            The loss on the validation set after the epoch; monitored instead of `loss`.
+        parameters : object with a ``copy`` method, optional
+            Needed with `validation_loss`: copied whenever it is the smallest so far.
+
+        Raises
+        ------
+        DivergenceError
+            Where a loss is not finite, or far above where it started.
+        """
+        self.loss_curve.append(loss)
+        self._check_divergence(loss, self.loss_curve[0], rate)
+        monitored = loss
+        if validation_loss is not None:
+            monitored = validation_loss
+            self.validation_loss_curve.append(validation_loss)
+            self._check_divergence(validation_loss, self.validation_loss_curve[0], rate)
+        self.improved = monitored < self.best_loss - (self.tol or 0.0) * self.reference
+        if monitored < self.best_loss:
+            self.best_loss, self.best_iter = monitored, self.n_iter - 1
+            if validation_loss is not None:
+                self.best_parameters = parameters.copy()
+        self._waited = 0 if self.improved else self._waited + 1
+        if self.tol is not None and self.patience is not None and self._waited >= self.patience:
+            self.end()
+        self._print(loss, validation_loss)
+
+    def _check_divergence(self, loss: float, first: float, rate: float) -> None:
+        limit = _FAR_ABOVE * max(first, self.reference)
+        if math.isfinite(loss) and (loss <= limit or limit == 0):
+            return
+        what = "is no longer finite" if not math.isfinite(loss) else f"has grown to {loss:.3g}"
+        known = "" if self.max_rate is None else f"; the largest stable one is {self.max_rate:.6g}"
+        raise DivergenceError(
+            f"{self.owner} diverged in epoch {self.n_iter}: its loss {what}, from {first:.3g} in "
+            f"the first epoch. The learning rate is {rate:.6g}{known}. Lower learning_rate, or "
+            "scale the features and targets (StandardScaler).",
+            self.loss_curve,
+        )
+
+    def _print(self, loss: float, validation_loss: float | None) -> None:
+        stride = max(1, self.max_iter // 100) if self.max_iter > 1000 else 1
+        if self.verbose and (self.ended or (self.n_iter - 1) % stride == 0):
+            held_out = (
+                "" if validation_loss is None else f", validation loss = {validation_loss:.8g}"
+            )
+            print(f"Epoch {self.n_iter}, loss = {loss:.8g}{held_out}")  # noqa: T201
+
+
+def reference_loss(loss: Any, y: Array, weights: Array | None) -> float:
+    """Return the loss that `tol` is relative to: that of the best constant prediction.
+
+    For constant targets, which a constant predicts without loss, it is that of predicting zero.
+    """
+    with np.errstate(all="ignore"):
+        constant: float = loss._constant_loss(y, weights)
+        scale: float = loss._mean(y, np.zeros_like(y), weights)
+    # What rounding leaves of a constant's loss is no scale to measure by.
+    return constant if constant > 1e-12 * scale else scale

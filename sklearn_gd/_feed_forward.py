@@ -1,0 +1,621 @@
+"""The multi-layer perceptron, trained by backpropagation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from numbers import Integral, Real
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_gd._batches import Batches, run_epoch
+from sklearn_gd._descent import Descent, reference_loss
+from sklearn_gd._objectives import Network
+from sklearn_gd._validation import (
+    all_or_nothing,
+    check_regression,
+    check_validation_rows,
+    check_validation_set,
+    check_weights,
+    check_X,
+    hold_out,
+    make_generator,
+    require_some_weight,
+)
+from sklearn_gd.activations import Activation, as_activation
+from sklearn_gd.losses import Loss, as_loss
+from sklearn_gd.schedules import Schedule, as_schedule
+from sklearn_gd.solvers import Solver, as_solver
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+class Rows(NamedTuple):
+    """Rows to train or validate on."""
+
+    X: Any
+    y: Array
+    weights: Array | None
+
+
+class _Pieces(NamedTuple):
+    activations: list[Activation]
+    loss: Loss
+    solver: Solver | None  # None: L-BFGS
+    schedule: Schedule
+
+
+class FeedForwardRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
+    """A multi-layer perceptron for regression, trained by backpropagation.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or sequence of int, default=(100,)
+        Neurons in each hidden layer; ``()`` is a linear model.
+    activation : str, Activation, (f, df) or a list of these, default="relu"
+        Of all hidden layers, or a list with one a hidden layer.
+    output_activation : str, Activation or (f, df), default="identity"
+        Of the output layer.
+    loss : str or Loss, default="squared_error"
+        What is minimised: its mean over rows and outputs.
+    solver : str or Solver, default="adam"
+        The step rule; or ``"lbfgs"``, scipy's L-BFGS-B on all rows at once.
+    learning_rate : float or Schedule, default=0.001
+        The rate; not used by ``"lbfgs"``.
+    alpha : float, default=0.0
+        Adds 0.5 * alpha * ||weights||² to the mean loss; biases are free.
+    batch_size : "auto", int or None, default="auto"
+        Rows a step. ``"auto"`` is min(200, n_rows), None all rows.
+    max_iter : int, default=200
+        The largest number of epochs.
+    tol : float or None, default=1e-4
+        An epoch improves when it lowers the best loss by more than `tol` times the loss of the
+        best constant prediction. None: run all of `max_iter`.
+    n_iter_no_change : int, default=10
+        The fit ends after so many epochs in a row without improvement.
+    shuffle : bool, default=True
+        Whether each epoch meets the rows in a new order.
+    early_stopping : bool, default=False
+        Set rows aside and watch the loss on them instead; the weights of its best epoch are
+        returned. So they are where `X_val` and `y_val` are given to ``fit``.
+    validation_fraction : float, default=0.1
+        The share of rows set aside with `early_stopping`.
+    init : {"auto", "he", "glorot"}, default="auto"
+        How first weights are drawn: normal, of variance 2 / fan_in [2]_, or uniform, of variance
+        2 / (fan_in + fan_out) [3]_. ``"auto"``: the former for relu-like activations (unbounded
+        above), the latter for others. Biases start at 0.
+    warm_start : bool, default=False
+        Begin at the weights of the last fit.
+    random_state : int, RandomState or None, default=None
+        Draws first weights, the order of rows, and the rows set aside.
+    verbose : bool or int, default=False
+        Print the loss of every epoch.
+
+    Attributes
+    ----------
+    coefs_ : list of ndarray of shape (fan_in, fan_out)
+        Weights of each layer.
+    intercepts_ : list of ndarray of shape (fan_out,)
+        Biases of each layer.
+    n_layers_ : int
+        Layers, inputs and outputs included.
+    n_outputs_ : int
+        Outputs.
+    n_iter_ : int
+        Epochs run.
+    loss_ : float
+        The mean training loss at the weights that are returned, without the penalty.
+    best_loss_ : float
+        The smallest loss of an epoch: the validation loss where there is one.
+    best_iter_ : int
+        That epoch, counted from 0.
+    loss_curve_ : list of float
+        The mean loss over the batches of each epoch as they were met.
+    validation_loss_curve_ : list of float
+        The validation loss after each epoch; only where there is a validation set.
+    learning_rate_ : float
+        The rate of the first epoch.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Their names, where X had string names.
+
+    References
+    ----------
+    .. [1] D. Rumelhart, G. Hinton, R. Williams, "Learning representations by back-propagating
+       errors", Nature 323 (1986).
+    .. [2] K. He, X. Zhang, S. Ren, J. Sun, "Delving deep into rectifiers", ICCV 2015.
+    .. [3] X. Glorot, Y. Bengio, "Understanding the difficulty of training deep feedforward
+       neural networks", AISTATS 2010.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_gd import FeedForwardRegressor
+    >>> X = np.linspace(-1, 1, 200)[:, None]
+    >>> y = X[:, 0] ** 2
+    >>> net = FeedForwardRegressor(
+    ...     hidden_layer_sizes=(20, 20), activation=["tanh", "relu"], learning_rate=0.01,
+    ...     batch_size=20, random_state=0,
+    ... )
+    >>> bool(net.fit(X, y).score(X, y) > 0.98)
+    True
+    """
+
+    coefs_: list[Array]
+    intercepts_: list[Array]
+    n_layers_: int
+    n_outputs_: int
+    n_iter_: int
+    loss_: float
+    best_loss_: float
+    best_iter_: int
+    loss_curve_: list[float]
+    validation_loss_curve_: list[float]
+    learning_rate_: float
+
+    _parameter_constraints = {
+        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left"), None],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left"), None],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "shuffle": ["boolean"],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "init": [StrOptions({"auto", "he", "glorot"})],
+        "warm_start": ["boolean"],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        *,
+        hidden_layer_sizes: int | Sequence[int] = (100,),
+        activation: Any = "relu",
+        output_activation: Any = "identity",
+        loss: str | Loss = "squared_error",
+        solver: str | Solver = "adam",
+        learning_rate: float | str | Schedule = 0.001,
+        alpha: float = 0.0,
+        batch_size: int | str | None = "auto",
+        max_iter: int = 200,
+        tol: float | None = 1e-4,
+        n_iter_no_change: int = 10,
+        shuffle: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        init: str = "auto",
+        warm_start: bool = False,
+        random_state: Any = None,
+        verbose: bool | int = False,
+    ) -> None:
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.output_activation = output_activation
+        self.loss = loss
+        self.solver = solver
+        self.learning_rate = learning_rate
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.tol = tol
+        self.n_iter_no_change = n_iter_no_change
+        self.shuffle = shuffle
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.init = init
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    @all_or_nothing
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_val: ArrayLike | None = None,
+        y_val: ArrayLike | None = None,
+        sample_weight_val: ArrayLike | None = None,
+    ) -> Self:
+        """Train the network.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_rows, n_features)
+        y : array-like of shape (n_rows,) or (n_rows, n_outputs)
+        sample_weight : array-like of shape (n_rows,), optional
+            Not negative, not all zero.
+        X_val, y_val : array-like, optional
+            A validation set; it goes before `early_stopping`.
+        sample_weight_val : array-like, optional
+            Weights of its rows.
+
+        Returns
+        -------
+        self : FeedForwardRegressor
+
+        Raises
+        ------
+        ValueError, TypeError
+            For bad input, naming the parameter; the estimator stays as it was.
+        DivergenceError
+            Where the loss grows without bound.
+        """
+        pieces = self._check_pieces()
+        has_validation = check_validation_set(X_val, y_val, sample_weight_val)
+        X, Y, one_axis = check_regression(self, X, y, reset=True)
+        weights = check_weights(sample_weight, X)
+        require_some_weight(weights)
+        train, held_out = Rows(X, Y, weights), None
+        if has_validation:
+            held_out = self._check_held_out(X_val, y_val, sample_weight_val, train, one_axis)
+
+        generator = make_generator(self.random_state)
+        network = self._network(pieces, X.shape[1], Y.shape[1], X.dtype)
+        warm = self.warm_start and hasattr(self, "coefs_")
+        parameters = self._current(network) if warm else self._draw(network, generator)
+        if self.early_stopping and not has_validation:
+            train, held_out = _split(train, self.validation_fraction, generator)
+        self._forget()
+        if pieces.solver is None:
+            parameters = self._minimise(network, pieces, parameters, train, held_out)
+        else:
+            parameters = self._descend(network, pieces, parameters, train, held_out, generator)
+        self.loss_ = network.mean_loss(parameters, *train)
+        self._store(network, parameters, one_axis)
+        return self
+
+    @all_or_nothing
+    def partial_fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> Self:
+        """Train for one epoch, going on from the present weights.
+
+        The solver's memory, the generator and the schedule's epoch are carried on from call to
+        call; a changed learning rate is taken up.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_rows, n_features)
+        y : array-like of shape (n_rows,) or (n_rows, n_outputs)
+        sample_weight : array-like of shape (n_rows,), optional
+            Not negative; where all are zero, the call does nothing.
+
+        Returns
+        -------
+        self : FeedForwardRegressor
+
+        Raises
+        ------
+        ValueError, TypeError
+            For bad input, or where the features, the outputs or the layers have changed.
+        DivergenceError
+            Where the loss is no longer finite.
+        """
+        pieces = self._check_pieces()
+        if pieces.solver is None:
+            raise ValueError("partial_fit needs a solver that makes steps. Got solver='lbfgs'.")
+        first = not hasattr(self, "coefs_")
+        X, Y, one_axis = check_regression(self, X, y, reset=first)
+        weights = check_weights(sample_weight, X)
+        if not first:
+            self._check_outputs(Y.shape[1], one_axis)
+        dtype = X.dtype if first else self.coefs_[0].dtype
+        X, Y = X.astype(dtype, copy=False), Y.astype(dtype, copy=False)
+        network = self._network(pieces, X.shape[1], Y.shape[1], dtype)
+        if hasattr(self, "_generator"):
+            generator = self._carried("_generator")
+            solver, schedule = self._carried("_solver"), self._carried("_schedule")
+            if _settings(solver) != _settings(pieces.solver):
+                raise ValueError("The 'solver' parameter has changed since the last partial_fit.")
+            if _settings(schedule) != _settings(pieces.schedule):
+                schedule = pieces.schedule
+        else:
+            generator, solver, schedule = (
+                make_generator(self.random_state),
+                pieces.solver,
+                pieces.schedule,
+            )
+            solver.start(network.size, dtype)
+        parameters = self._draw(network, generator) if first else self._current(network)
+        if weights is not None and not weights.any():
+            self._store(network, parameters, one_axis)
+            return self
+
+        history = self._history(first, reference_loss(pieces.loss, Y, weights))
+        batches = Batches(X, Y, weights, self._batch_rows(X), generator if self.shuffle else None)
+        rate = schedule.rate(history.n_iter)
+        with history:
+            loss, _ = run_epoch(network, solver, parameters, batches, rate)
+            history.record(loss, rate)
+            schedule.observe(history.improved)
+            self.loss_ = network.mean_loss(parameters, X, Y, weights)
+        self._generator, self._solver, self._schedule = generator, solver, schedule
+        self.learning_rate_ = rate
+        self._keep_history(history)
+        self._store(network, parameters, one_axis)
+        return self
+
+    def predict(self, X: ArrayLike) -> Array:
+        """Return the network's outputs.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_rows, n_features)
+
+        Returns
+        -------
+        y_pred : ndarray of shape (n_rows,) or (n_rows, n_outputs)
+            In the shape that y had in ``fit``.
+        """
+        check_is_fitted(self)
+        X = check_X(self, X)
+        network = self._network(
+            self._check_pieces(), X.shape[1], self.n_outputs_, self.coefs_[0].dtype
+        )
+        y_pred = network.predict(self._current(network), X.astype(network.dtype, copy=False))
+        return y_pred[:, 0] if self._one_axis else y_pred
+
+    def _check_pieces(self) -> _Pieces:
+        self._validate_params()
+        sizes = self._hidden_sizes()
+        given = self.activation
+        if isinstance(given, list):
+            if len(given) != len(sizes):
+                raise ValueError(
+                    "The 'activation' parameter, a list, must have one activation a hidden "
+                    f"layer: {len(sizes)}. Got {len(given)} instead."
+                )
+        else:
+            given = [given] * len(sizes)
+        hidden = [as_activation(f) for f in given]
+        if not hidden:
+            as_activation(self.activation if not isinstance(self.activation, list) else "relu")
+        output = as_activation(self.output_activation, parameter="output_activation")
+        for name, activation in [
+            *(("activation", f) for f in hidden),
+            ("output_activation", output),
+        ]:
+            if not activation.differentiable:
+                raise ValueError(
+                    f"The {name!r} parameter must be differentiable for backpropagation; "
+                    f"{activation!r} is not."
+                )
+        lbfgs = isinstance(self.solver, str) and self.solver == "lbfgs"
+        return _Pieces(
+            [*hidden, output],
+            as_loss(self.loss),
+            None if lbfgs else as_solver(self.solver, also=", or 'lbfgs'"),
+            as_schedule(self.learning_rate),
+        )
+
+    def _hidden_sizes(self) -> list[int]:
+        given = self.hidden_layer_sizes
+        sizes = [given] if isinstance(given, Integral) else list(given)  # type: ignore[arg-type]
+        if not all(isinstance(s, Integral) and not isinstance(s, bool) and s > 0 for s in sizes):
+            raise ValueError(
+                "The 'hidden_layer_sizes' parameter must be a positive int or a sequence of them. "
+                f"Got {given!r} instead."
+            )
+        return [int(s) for s in sizes]  # type: ignore[call-overload]
+
+    def _network(self, pieces: _Pieces, n_features: int, n_outputs: int, dtype: Any) -> Network:
+        sizes = (n_features, *self._hidden_sizes(), n_outputs)
+        return Network(sizes, pieces.activations, pieces.loss, self.alpha, dtype)
+
+    def _batch_rows(self, X: Any) -> int:
+        n_rows: int = X.shape[0]
+        if self.batch_size is None:
+            return n_rows
+        return min(200 if self.batch_size == "auto" else int(self.batch_size), n_rows)
+
+    def _draw(self, network: Network, generator: np.random.Generator) -> Array:
+        """Draw first weights."""
+        parameters = np.zeros(network.size, network.dtype)
+        layers = zip(network.layers(parameters), network.activations, strict=True)
+        for (W, _), activation in layers:
+            fan_in, fan_out = W.shape
+            relu_like = activation.range[1] == np.inf and not _is_linear(activation)
+            if self.init == "he" or (self.init == "auto" and relu_like):
+                W[:] = generator.normal(0.0, np.sqrt(2.0 / fan_in), W.shape)
+            else:
+                bound = np.sqrt(6.0 / (fan_in + fan_out))
+                W[:] = generator.uniform(-bound, bound, W.shape)
+        return parameters
+
+    def _current(self, network: Network) -> Array:
+        """Return the present weights as a new flat vector, or say what no longer fits."""
+        shapes = [coef.shape for coef in self.coefs_]
+        expected = list(zip(network.sizes[:-1], network.sizes[1:], strict=True))
+        if shapes != expected:
+            raise ValueError(
+                "The present weights do not fit the layers asked for: they are of shapes "
+                f"{shapes}, and hidden_layer_sizes={self.hidden_layer_sizes!r} with "
+                f"{network.sizes[0]} features and {network.sizes[-1]} outputs needs {expected}."
+            )
+        return network.flatten(self.coefs_, self.intercepts_)
+
+    def _check_outputs(self, n_outputs: int, one_axis: bool) -> None:
+        if n_outputs != self.n_outputs_ or one_axis != self._one_axis:
+            seen = "one axis" if self._one_axis else f"{self.n_outputs_} columns"
+            got = "one axis" if one_axis else f"{n_outputs} columns"
+            raise ValueError(f"y has {got}; in the fit before it had {seen}.")
+
+    def _check_held_out(
+        self, X_val: Any, y_val: Any, weights_val: Any, train: Rows, one_axis: bool
+    ) -> Rows:
+        X_val, y_val, weights = check_validation_rows(
+            self, X_val, y_val, weights_val, train.X.dtype
+        )
+        y_val = np.asarray(y_val, dtype=train.X.dtype)
+        if (y_val.ndim == 1) != one_axis or y_val.reshape(len(y_val), -1).shape[1:] != (
+            train.y.shape[1:]
+        ):
+            raise ValueError(
+                f"y_val must have the columns of y. Got shape {y_val.shape} for {train.y.shape}."
+            )
+        if not np.isfinite(y_val).all():
+            raise ValueError("y_val contains NaN or infinity.")
+        return Rows(X_val, y_val.reshape(len(y_val), -1), weights)
+
+    def _descend(
+        self,
+        network: Network,
+        pieces: _Pieces,
+        parameters: Array,
+        train: Rows,
+        held_out: Rows | None,
+        generator: np.random.Generator,
+    ) -> Array:
+        """Step down batch by batch, epoch by epoch; return the weights to keep."""
+        solver, schedule = pieces.solver, pieces.schedule
+        assert solver is not None
+        solver.start(network.size, network.dtype)
+        size = self._batch_rows(train.X)
+        batches = Batches(*train, size, generator if self.shuffle else None)
+        descent = self._start_history(reference_loss(pieces.loss, train.y, train.weights))
+        with descent:
+            for epoch in descent:
+                rate = schedule.rate(epoch)
+                loss, _ = run_epoch(network, solver, parameters, batches, rate)
+                validation = network.mean_loss(parameters, *held_out) if held_out else None
+                descent.record(loss, rate, validation_loss=validation, parameters=parameters)
+                schedule.observe(descent.improved)
+        self.learning_rate_ = pieces.schedule.rate(0)
+        self._keep_history(descent)
+        return parameters if held_out is None else descent.best_parameters
+
+    def _minimise(
+        self,
+        network: Network,
+        pieces: _Pieces,
+        parameters: Array,
+        train: Rows,
+        held_out: Rows | None,
+    ) -> Array:
+        """Let scipy's L-BFGS-B make the steps; each of its iterations is an epoch."""
+        from scipy.optimize import minimize
+
+        descent = self._start_history(reference_loss(pieces.loss, train.y, train.weights))
+        latest = {"loss": np.nan}
+
+        def objective(flat: Array) -> tuple[float, Array]:
+            point = flat.astype(network.dtype, copy=False)
+            loss, gradient = network.over_all_rows(point, *train)
+            latest["loss"] = loss
+            penalty = sum(float(np.vdot(W, W)) for W, _ in network.layers(point))
+            return loss + 0.5 * self.alpha * penalty, gradient.astype(np.float64)
+
+        def after_iteration(intermediate_result: Any) -> None:
+            point = intermediate_result.x.astype(network.dtype)
+            parameters[:] = point
+            validation = network.mean_loss(point, *held_out) if held_out else None
+            descent.record(latest["loss"], 1.0, validation_loss=validation, parameters=point)
+            if descent.ended:
+                raise StopIteration
+
+        with descent:
+            options = {
+                "maxiter": self.max_iter,
+                "maxfun": 20 * self.max_iter,
+                "ftol": 0.0 if self.tol is None else 64 * np.finfo(network.dtype).eps,
+                "gtol": 0.0,
+            }
+            minimize(
+                objective,
+                parameters.astype(np.float64),
+                jac=True,
+                method="L-BFGS-B",
+                callback=after_iteration,
+                options=options,
+            )
+            if not descent.loss_curve:  # the first point is already a minimum
+                descent.record(latest["loss"], 1.0)
+            if descent.n_iter >= self.max_iter and not descent.ended:
+                descent.warn_not_converged()
+        self.learning_rate_ = 1.0
+        self._keep_history(descent)
+        return parameters if held_out is None else descent.best_parameters
+
+    def _start_history(self, reference: float) -> Descent:
+        return Descent(
+            max_iter=self.max_iter,
+            tol=self.tol,
+            patience=self.n_iter_no_change,
+            reference=reference,
+            owner=type(self).__name__,
+            verbose=self.verbose,
+        )
+
+    def _history(self, first: bool, reference: float) -> Descent:
+        """Return the history of the ``partial_fit`` calls so far, to be added to."""
+        history = self._start_history(reference)
+        if not first:
+            history.loss_curve = list(self.loss_curve_)
+            history.best_loss, history.best_iter = self.best_loss_, self.best_iter_
+        return history
+
+    def _keep_history(self, descent: Descent) -> None:
+        self.n_iter_ = descent.n_iter
+        self.loss_curve_ = descent.loss_curve
+        self.best_loss_, self.best_iter_ = descent.best_loss, descent.best_iter
+        if descent.validation_loss_curve:
+            self.validation_loss_curve_ = descent.validation_loss_curve
+
+    def _carried(self, name: str) -> Any:
+        """Return a copy of what ``partial_fit`` carries on, so that a failed call changes nothing."""
+        from copy import deepcopy
+
+        return deepcopy(getattr(self, name))
+
+    def _store(self, network: Network, parameters: Array, one_axis: bool) -> None:
+        layers = network.layers(parameters)
+        self.coefs_ = [W for W, _ in layers]
+        self.intercepts_ = [b for _, b in layers]
+        self.n_layers_ = len(layers) + 1
+        self.n_outputs_ = network.n_outputs
+        self._one_axis = one_axis
+
+    def _forget(self) -> None:
+        """Drop what belongs to fits before this one."""
+        for name in ("_solver", "_schedule", "_generator", "validation_loss_curve_"):
+            vars(self).pop(name, None)
+
+
+def _split(train: Rows, fraction: float, generator: np.random.Generator) -> tuple[Rows, Rows]:
+    """Set a share of the rows aside; weightless rows, which nothing is learned from, stay out."""
+    X, y, weights = train
+    kept = np.arange(X.shape[0]) if weights is None else np.flatnonzero(weights)
+    rows, held_out = hold_out(len(kept), fraction, generator)
+
+    def pick(part: Array) -> Rows:
+        part = kept[part]
+        return Rows(X[part], y[part], None if weights is None else weights[part])
+
+    return pick(rows), pick(held_out)
+
+
+def _is_linear(activation: Activation) -> bool:
+    return (
+        activation.curvature == 0
+        and activation.range[0] == -np.inf
+        and activation(np.array([-1.0]))[0] == -activation(np.array([1.0]))[0]
+    )
+
+
+def _settings(piece: Any) -> tuple[type, dict[str, Any]]:
+    return type(piece), piece.get_params()

@@ -1,0 +1,362 @@
+"""Two ways in which neurons learn: by Rosenblatt's rule, and down the gradient of a loss.
+
+Both answer to the same calls: ``epoch(rows, rate)`` meets all rows once and returns their mean
+loss, ``weights()`` gives what was learned, ``mean_loss(...)`` judges it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy import sparse
+
+from sklearn_gd import _compiled
+from sklearn_gd._batches import Batches, run_epoch
+from sklearn_gd._curvature import Curvature, curvature_per_row
+from sklearn_gd._descent import reference_loss
+from sklearn_gd._objectives import Network, is_flat_at_zero, linear_step, row_chunks
+from sklearn_gd.activations import Activation, Identity, Step
+from sklearn_gd.losses import Loss
+from sklearn_gd.schedules import Constant, Schedule
+from sklearn_gd.solvers import Rate, Solver
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+class Rows(NamedTuple):
+    """Rows to train or validate on, with the number of their class."""
+
+    X: Any
+    codes: Array
+    weights: Array | None
+
+
+class Recipe(NamedTuple):
+    """How neurons are to learn: the estimator's parameters, resolved."""
+
+    activation: Activation
+    loss: Loss
+    solver: Solver
+    schedule: Schedule
+    auto_rate: bool
+    alpha: float
+    fit_intercept: bool
+    average: bool
+    batch_size: int
+
+
+class Learner:
+    """What both ways share.
+
+    Attributes
+    ----------
+    schedule : Schedule
+        Gives the rate of each epoch, to be multiplied by `base`.
+    max_rate : float or None
+        The largest stable rate, where it is known.
+    updates : int
+        Updates made.
+    faultless : bool
+        Whether the last epoch met no mistake, so that nothing is left to learn.
+    """
+
+    base = 1.0
+    max_rate: float | None = None
+
+    def __init__(self, recipe: Recipe, n_neurons: int, generator: Any) -> None:
+        self.recipe = recipe
+        self.schedule = recipe.schedule
+        self.n_neurons = n_neurons
+        self.generator = generator
+        self.updates = 0
+        self.faultless = False
+
+    def adopt(self, recipe: Recipe) -> None:
+        """Take up a schedule that has changed since the last call."""
+        old, new = self.recipe.schedule, recipe.schedule
+        if type(old) is not type(new) or old.get_params() != new.get_params():
+            self.schedule = new
+        self.recipe = recipe
+
+    def one_hot(self, codes: Array, low: float, high: float, dtype: Any) -> Array:
+        """Return the targets (n_rows, n_neurons): `high` for the neuron of a row's class."""
+        fires_for = np.arange(self.n_neurons) + (self.n_neurons == 1)
+        return np.where(codes[:, None] == fires_for, high, low).astype(dtype)
+
+
+class Rosenblatt(Learner):
+    """w ← w + rate · weight · y · x at every row that a neuron gets wrong.
+
+    Weights are kept in units of a constant rate: the rule is linear in it, so that decisions do
+    not depend on the rate, down to the last bit, when it starts from zero.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        shape: tuple[int, int],
+        dtype: Any,
+        start: tuple[Array, Array] | None,
+        generator: Any,
+    ) -> None:
+        super().__init__(recipe, shape[1], generator)
+        self.unit = self._unit()
+        self.coef = np.zeros(shape, dtype)
+        self.intercept = np.zeros(shape[1], dtype)
+        if start is not None:
+            self.coef += start[0] / dtype.type(self.unit)
+            self.intercept += start[1] / dtype.type(self.unit)
+        summed = shape if recipe.average else (1, 1)
+        self.coef_sum = np.zeros(summed)
+        self.intercept_sum = np.zeros(summed[1])
+        self.visits = 0
+        self.decays = recipe.alpha > 0
+
+    def _unit(self) -> float:
+        return self.schedule.rate(0) if isinstance(self.schedule, Constant) else 1.0
+
+    def adopt(self, recipe: Recipe) -> None:
+        super().adopt(recipe)
+        if self._unit() != self.unit:
+            change = self.unit / self._unit()
+            for array in (self.coef, self.intercept, self.coef_sum, self.intercept_sum):
+                array *= change
+            self.unit = self._unit()
+
+    def epoch(self, rows: Rows, rate: float) -> float:
+        X, codes, weights = rows
+        n_rows = X.shape[0]
+        order = np.arange(n_rows) if self.generator is None else self.generator.permutation(n_rows)
+        decay = max(0.0, 1.0 - rate * self.recipe.alpha)
+        common = (
+            codes,
+            np.empty(0) if weights is None else weights,
+            order.astype(np.intp, copy=False),
+            self.coef,
+            self.intercept,
+            rate / self.unit,
+            decay,
+            self.recipe.fit_intercept,
+            self.recipe.average,
+            self.coef_sum,
+            self.intercept_sum,
+            self.visits,
+        )
+        if sparse.issparse(X):
+            counts = _compiled.rosenblatt_sparse(X.data, X.indices, X.indptr, *common)
+        else:
+            counts = _compiled.rosenblatt_dense(X, *common)
+        updates, missed, false_alarms, self.visits = counts
+        self.updates += updates
+        self.faultless = updates == 0
+        if not (np.isfinite(self.coef).all() and np.isfinite(self.intercept).all()):
+            return float("nan")  # comparisons with NaN would pass for an epoch without mistakes
+        total = n_rows if weights is None else float(weights.sum())
+        loss = missed * self._cost(1, 0) + false_alarms * self._cost(0, 1)
+        return float(loss / (total * self.n_neurons))
+
+    def _cost(self, target: float, output: float) -> float:
+        return float(self.recipe.loss.value(np.array([[target]]), np.array([[output]]))[0, 0])
+
+    def weights(self) -> tuple[Array, Array]:
+        """Return (n_features, n_neurons) weights and biases, averaged where asked for."""
+        coef, intercept = self.coef, self.intercept
+        if self.recipe.average and self.visits:
+            if self.decays:
+                coef, intercept = self.coef_sum / self.visits, self.intercept_sum / self.visits
+            else:
+                coef = coef - self.coef_sum / self.visits
+                intercept = intercept - self.intercept_sum / self.visits
+            coef, intercept = coef.astype(self.coef.dtype), intercept.astype(self.coef.dtype)
+        unit = self.coef.dtype.type(self.unit)
+        return coef * unit, intercept * unit
+
+    def mean_loss(self, coef: Array, intercept: Array, rows: Rows) -> float:
+        total = 0.0
+        for part in row_chunks(rows.X.shape[0], max(coef.shape)):
+            fires = (np.asarray(rows.X[part] @ coef) + intercept > 0).astype(np.float64)
+            target = self.one_hot(rows.codes[part], 0.0, 1.0, np.float64)
+            values = self.recipe.loss.value(target, fires).mean(axis=1)
+            total += float(values.sum() if rows.weights is None else values @ rows.weights[part])
+        return total / float(rows.X.shape[0] if rows.weights is None else rows.weights.sum())
+
+    def reference(self, rows: Rows) -> float:
+        """Return the loss of neurons that always, or never, fire: the better of the two for each."""
+        target = self.one_hot(rows.codes, 0.0, 1.0, np.float64)
+        losses = [
+            np.average(
+                self.recipe.loss.value(target, np.full_like(target, output)),
+                axis=0,
+                weights=rows.weights,
+            )
+            for output in (0.0, 1.0)
+        ]
+        return float(np.minimum(*losses).mean())
+
+    def copy(self) -> Rosenblatt:
+        twin = object.__new__(Rosenblatt)
+        vars(twin).update(vars(self))
+        for name in ("coef", "intercept", "coef_sum", "intercept_sum"):
+            setattr(twin, name, getattr(self, name).copy())
+        return twin
+
+    def release(self) -> None:
+        """Nothing here outlives its use."""
+
+
+class Gradient(Learner):
+    """Steps down the gradient of the loss of the neurons' outputs, batch by batch.
+
+    With the step as activation, whose derivative is zero, it follows the perceptron criterion
+    instead: the sum of |z| over mistaken rows, which is what Rosenblatt's rule descends on.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        rows: Rows,
+        n_neurons: int,
+        start: tuple[Array, Array] | None,
+        generator: Any,
+    ) -> None:
+        super().__init__(recipe, n_neurons, generator)
+        self.dtype = rows.X.dtype
+        self.shape = (rows.X.shape[1], n_neurons)
+        self.low, self.high = _targets(recipe.activation)
+        self._set_rate(rows)
+        network = self._network()
+        self.flat = np.zeros(network.size, self.dtype)
+        if start is not None:
+            self.flat = network.flatten([start[0]], [start[1]])
+        elif is_flat_at_zero(recipe.activation) and recipe.activation.differentiable:
+            self._leave_zero(network, rows)
+        self.solver = recipe.solver
+        self.solver.start(network.size, self.dtype)
+        self.sum = np.zeros(network.size if recipe.average else 0)
+
+    def _set_rate(self, rows: Rows) -> None:
+        activation, loss = self.recipe.activation, self.recipe.loss
+        if not activation.differentiable:
+            return
+        per_row = curvature_per_row(loss, activation, self.low, self.high)
+        if per_row is None:
+            return
+        curvature = Curvature(
+            rows.X,
+            rows.weights,
+            per_row / self.n_neurons,
+            self.recipe.alpha,
+            intercept=self.recipe.fit_intercept,
+        )
+        top = curvature.largest()
+        self.max_rate = 2.0 / top if top > 0 else np.inf
+        if self.recipe.auto_rate:
+            self.base = 1.0 / top if top > 0 else 1.0
+
+    def _network(self) -> Network:
+        recipe = self.recipe
+        activation, loss = recipe.activation, recipe.loss
+        if not activation.differentiable:
+            activation, loss = Identity(), _Mistakes(loss)
+        return Network(
+            self.shape, [activation], loss, recipe.alpha, self.dtype, biases=recipe.fit_intercept
+        )
+
+    def _leave_zero(self, network: Network, rows: Rows) -> None:
+        # Where the activation is flat at 0, as the ReLU is, a neuron of zero weights never learns:
+        # let it fire for every row at first; without a bias, step as a linear neuron would.
+        if self.recipe.fit_intercept:
+            network.layers(self.flat)[0][1][:] = self.high
+        else:
+            Y = self._encode(rows)
+            self.flat -= self.base * linear_step(network, rows.X, Y, rows.weights)
+
+    def _encode(self, rows: Rows) -> Array:
+        return self.one_hot(rows.codes, self.low, self.high, self.dtype)
+
+    def epoch(self, rows: Rows, rate: float) -> float:
+        if getattr(self, "_bound_to", None) is not rows:
+            self._bound_to, self._objective = rows, self._network()
+            Y, size = self._encode(rows), self.recipe.batch_size
+            self._batches = Batches(rows.X, Y, rows.weights, size, self.generator)
+        solver = _Averaging(self.solver, self.sum) if self.recipe.average else self.solver
+        loss, steps = run_epoch(
+            self._objective, solver, self.flat, self._batches, rate * self.base
+        )
+        self.updates += steps
+        if isinstance(self._objective.loss, _Mistakes):
+            self.faultless = not self._objective.loss.found
+            self._objective.loss.found = False
+        return loss
+
+    def weights(self) -> tuple[Array, Array]:
+        """Return (n_features, n_neurons) weights and biases, averaged where asked for."""
+        flat = self.flat
+        if self.recipe.average and self.updates:
+            flat = (self.sum / self.updates).astype(self.dtype)
+        coef, intercept = self._network().layers(flat)[0]
+        return coef, intercept if self.recipe.fit_intercept else np.zeros(
+            self.n_neurons, self.dtype
+        )
+
+    def mean_loss(self, coef: Array, intercept: Array, rows: Rows) -> float:
+        network = self._network()
+        flat = network.flatten([coef], [intercept])
+        return network.mean_loss(flat, rows.X, self._encode(rows), rows.weights)
+
+    def reference(self, rows: Rows) -> float:
+        """Return the loss of the best constant output."""
+        return reference_loss(self.recipe.loss, self._encode(rows), rows.weights)
+
+    def copy(self) -> Gradient:
+        twin = object.__new__(Gradient)
+        vars(twin).update(vars(self))
+        twin.flat, twin.sum = self.flat.copy(), self.sum.copy()
+        return twin
+
+    def release(self) -> None:
+        """Drop the rows and buffers of the last epoch."""
+        for name in ("_bound_to", "_objective", "_batches"):
+            vars(self).pop(name, None)
+
+
+class _Averaging(Solver):
+    """A solver that also sums up the parameters after each of its steps."""
+
+    def __init__(self, solver: Solver, total: Array) -> None:
+        self.solver = solver
+        self.total = total
+
+    def step(self, parameters: Array, gradient: Array, rate: Rate) -> None:
+        self.solver.step(parameters, gradient, rate)
+        self.total += parameters
+
+
+class _Mistakes(Loss):
+    """Counts, as `loss` does, the mistakes of step neurons; its gradient is Rosenblatt's rule."""
+
+    def __init__(self, loss: Loss) -> None:
+        self.loss = loss
+        self.found = False
+
+    def value(self, y_true: Array, y_pred: Array) -> Array:
+        return self.loss.value(y_true, (y_pred > 0).astype(y_pred.dtype))
+
+    def gradient(self, y_true: Array, y_pred: Array) -> Array:
+        side = 2 * y_true - 1
+        mistaken = side * y_pred <= 0
+        self.found = self.found or bool(mistaken.any())
+        # Times the number of neurons, over which the network takes the mean.
+        return np.where(mistaken, -side, 0).astype(y_pred.dtype) * y_pred.shape[1]
+
+
+def _targets(activation: Activation) -> tuple[float, float]:
+    """Return the outputs to train towards, on either side of f(0)."""
+    if isinstance(activation, Step):
+        return 0.0, 1.0
+    low, high = activation.range
+    if np.isfinite(low) and np.isfinite(high):
+        return float(low), float(high)
+    middle = float(activation(np.zeros(1))[0])
+    return middle - 1.0, middle + 1.0

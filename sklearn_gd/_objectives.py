@@ -1,0 +1,310 @@
+"""What is minimised: a function of one flat parameter vector and some rows.
+
+`Network` is a stack of layers, with none hidden a linear model; `Quadratic` is the mean squared
+error of a linear model, told from X'X, X'y and y'y alone. Both give the loss without its penalty,
+and the gradient with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+from scipy import sparse
+
+from sklearn_gd.activations import Activation, Identity
+from sklearn_gd.losses import Loss
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+# Rows are worked on so many numbers at a time where they need not be worked on at once.
+_CHUNK = 1 << 18
+
+
+def row_chunks(n_rows: int, width: int) -> Iterator[slice]:
+    """Cut `n_rows` rows of `width` numbers into slices of at most about two megabytes."""
+    step = max(1, _CHUNK // max(1, width))
+    for start in range(0, n_rows, step):
+        yield slice(start, min(start + step, n_rows))
+
+
+class Network:
+    """The loss of a feed-forward network, and its gradient by backpropagation.
+
+    The parameters of one layer lie together, weights (fan_in, fan_out) before biases (fan_out,).
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Neurons a layer, from inputs to outputs.
+    activations : sequence of Activation
+        One for each layer but the inputs.
+    loss : Loss
+    alpha : float
+        Adds 0.5 * alpha * ||weights||² to the mean loss; biases are free.
+    dtype : dtype
+    biases : bool, default=True
+
+    References
+    ----------
+    D. Rumelhart, G. Hinton, R. Williams, "Learning representations by back-propagating errors",
+    Nature 323 (1986).
+    """
+
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        activations: Sequence[Activation],
+        loss: Loss,
+        alpha: float,
+        dtype: DTypeLike,
+        *,
+        biases: bool = True,
+    ) -> None:
+        self.sizes = tuple(sizes)
+        self.activations = list(activations)
+        self.loss = loss
+        self.alpha = alpha
+        self.dtype = np.dtype(dtype)
+        self.biases = biases
+        self.n_outputs = self.sizes[-1]
+        pairs = zip(self.sizes[:-1], self.sizes[1:], strict=True)
+        self.size = sum((fan_in + biases) * fan_out for fan_in, fan_out in pairs)
+        self._gradient = np.empty(self.size, self.dtype)
+        self._gradient_layers = self.layers(self._gradient)
+        self._capacity = 0
+
+    def layers(self, flat: Array) -> list[tuple[Array, Array]]:
+        """Return each layer's weights and biases as views of `flat`; without biases, empty ones."""
+        views, start = [], 0
+        for fan_in, fan_out in zip(self.sizes[:-1], self.sizes[1:], strict=True):
+            middle = start + fan_in * fan_out
+            end = middle + fan_out * self.biases
+            views.append((flat[start:middle].reshape(fan_in, fan_out), flat[middle:end]))
+            start = end
+        return views
+
+    def flatten(self, coefs: Sequence[Array], intercepts: Sequence[Array]) -> Array:
+        """Return a new parameter vector with the given weights and biases."""
+        flat = np.empty(self.size, self.dtype)
+        for (W, b), coef, intercept in zip(self.layers(flat), coefs, intercepts, strict=True):
+            W[:] = coef
+            b[:] = intercept[: len(b)]
+        return flat
+
+    def predict(self, parameters: Array, X: Any) -> Array:
+        """Return the outputs (n_rows, n_outputs), a chunk of rows at a time."""
+        layers = self.layers(parameters)
+        y_pred = np.empty((X.shape[0], self.n_outputs), self.dtype)
+        for rows in row_chunks(X.shape[0], max(self.sizes)):
+            self._forward(layers, X[rows])
+            y_pred[rows] = self._outputs[-1]
+        return y_pred
+
+    def mean_loss(self, parameters: Array, X: Any, y: Array, weights: Array | None) -> float:
+        """Return the mean loss over rows and outputs, without the penalty."""
+        layers, total = self.layers(parameters), 0.0
+        for rows in row_chunks(X.shape[0], max(self.sizes)):
+            self._forward(layers, X[rows])
+            values = self.loss.value(y[rows], self._outputs[-1])
+            total += _weighted_sum(values, None if weights is None else weights[rows])
+        return total / float(X.shape[0] if weights is None else weights.sum())
+
+    def over_all_rows(
+        self, parameters: Array, X: Any, y: Array, weights: Array | None
+    ) -> tuple[float, Array]:
+        """Return the mean loss and the gradient over all rows, in memory for a chunk of them."""
+        share = float(X.shape[0] if weights is None else weights.sum())
+        total, gradient = 0.0, np.zeros_like(parameters)
+        layers = self.layers(parameters)
+        for rows in row_chunks(X.shape[0], max(self.sizes)):
+            chunk_weights = None if weights is None else weights[rows]
+            total += self._loss_and_gradient(layers, X[rows], y[rows], chunk_weights, share)
+            gradient += self._gradient
+        self._add_penalty(layers, self.layers(gradient))
+        return total / share, gradient
+
+    def __call__(
+        self, parameters: Array, X: Any, y: Array, weights: Array | None, share: float
+    ) -> tuple[float, Array]:
+        """Return the summed loss of a batch and its share of the gradient.
+
+        Parameters
+        ----------
+        parameters : ndarray of shape (size,)
+        X : ndarray or CSR of shape (n_rows, n_features)
+        y : ndarray of shape (n_rows, n_outputs)
+        weights : ndarray of shape (n_rows,) or None
+        share : float
+            What the summed gradient is divided by to make it a mean.
+
+        Returns
+        -------
+        loss : float
+            Weighted sum over the rows, mean over the outputs; without the penalty.
+        gradient : ndarray of shape (size,)
+            Of the mean loss with its penalty. Valid until the next call.
+        """
+        layers = self.layers(parameters)
+        loss = self._loss_and_gradient(layers, X, y, weights, share)
+        self._add_penalty(layers, self._gradient_layers)
+        return loss, self._gradient
+
+    def _loss_and_gradient(
+        self,
+        layers: list[tuple[Array, Array]],
+        X: Any,
+        y: Array,
+        weights: Array | None,
+        share: float,
+    ) -> float:
+        self._forward(layers, X)
+        values, slopes = self.loss._value_and_gradient(y, self._outputs[-1])
+        delta = np.multiply(slopes, 1.0 / (share * self.n_outputs), dtype=self.dtype)
+        if weights is not None:
+            delta *= weights[:, None]
+        self._backward(layers, X, delta)
+        return _weighted_sum(values, weights)
+
+    def _forward(self, layers: list[tuple[Array, Array]], X: Any) -> None:
+        """Leave every layer's pre-activations and outputs in buffers."""
+        self._make_room(X.shape[0])
+        self._inputs, self._outputs = [], []
+        a = X
+        for (W, b), activation, z_all, a_all in zip(
+            layers, self.activations, self._z, self._a, strict=True
+        ):
+            z, out = z_all[: X.shape[0]], a_all[: X.shape[0]]
+            if sparse.issparse(a):
+                z[:] = a @ W
+            else:
+                np.matmul(a, W, out=z)
+            if self.biases:
+                z += b
+            a = activation._apply(z, out)
+            self._inputs.append(z)
+            self._outputs.append(a)
+
+    def _backward(self, layers: list[tuple[Array, Array]], X: Any, delta: Array) -> None:
+        """Leave the gradient of the mean loss in its buffer, from outputs to inputs."""
+        for i in reversed(range(len(layers))):
+            self.activations[i]._chain(delta, self._inputs[i], self._outputs[i])
+            W_gradient, b_gradient = self._gradient_layers[i]
+            if i == 0 and sparse.issparse(X):
+                W_gradient[:] = X.T @ delta
+            else:
+                np.matmul((self._outputs[i - 1] if i else X).T, delta, out=W_gradient)
+            if self.biases:
+                np.sum(delta, axis=0, out=b_gradient)
+            if i:
+                delta = np.matmul(delta, layers[i][0].T, out=self._deltas[i - 1][: len(delta)])
+
+    def _add_penalty(
+        self, layers: list[tuple[Array, Array]], gradient: list[tuple[Array, Array]]
+    ) -> None:
+        if self.alpha:
+            for (W, _), (W_gradient, _) in zip(layers, gradient, strict=True):
+                W_gradient += self.dtype.type(self.alpha) * W
+
+    def _make_room(self, n_rows: int) -> None:
+        if n_rows <= self._capacity:
+            return
+        self._capacity = n_rows
+        widths = self.sizes[1:]
+        self._z = [np.empty((n_rows, width), self.dtype) for width in widths]
+        # An activation whose derivative needs only its output writes it over its input.
+        self._a = [
+            z if activation._forgets_z else np.empty_like(z)
+            for z, activation in zip(self._z, self.activations, strict=True)
+        ]
+        self._deltas = [np.empty((n_rows, width), self.dtype) for width in widths[:-1]]
+
+
+def _weighted_sum(values: Array, weights: Array | None) -> float:
+    """Return the weighted sum over rows of the mean over outputs, in float64."""
+    if weights is None:
+        return float(values.sum(dtype=np.float64)) / values.shape[1]
+    return float(weights @ values.sum(axis=1, dtype=np.float64)) / values.shape[1]
+
+
+class Quadratic:
+    """Mean squared error of X W, plus its penalty, from the moments of the rows.
+
+    Parameters
+    ----------
+    moments : Moments
+        Sums over the rows; of positive weight.
+    alpha : float
+    """
+
+    def __init__(self, moments: Moments, alpha: float) -> None:
+        n_outputs = moments.xy.shape[1]
+        scale = 1.0 / (max(moments.weight, np.finfo(float).tiny) * n_outputs)
+        self.xx = moments.xx * scale
+        self.xy = moments.xy * scale
+        self.yy = float(moments.yy.sum()) * scale
+        self.alpha = alpha
+        self.size = self.xy.size
+
+    def __call__(self, parameters: Array) -> tuple[float, Array]:
+        """Return the loss without, and the gradient with, the penalty."""
+        W = parameters.reshape(self.xy.shape)
+        half = self.xx @ W
+        half -= self.xy
+        # With h = XX w - xy: w'XX w - 2 w'xy + yy = w'h - w'xy + yy.
+        loss = self.yy + float(np.vdot(W, half)) - float(np.vdot(W, self.xy))
+        gradient = (half + half).ravel()
+        if self.alpha:
+            gradient += self.alpha * parameters
+        return max(loss, 0.0), gradient
+
+
+class Moments:
+    """Weighted sums of x x', x y' and y y over rows: all that the squared error depends on.
+
+    Parameters
+    ----------
+    n_features, n_outputs : int
+    """
+
+    def __init__(self, n_features: int, n_outputs: int) -> None:
+        self.xx = np.zeros((n_features, n_features))
+        self.xy = np.zeros((n_features, n_outputs))
+        self.yy = np.zeros(n_outputs)
+        self.weight = 0.0
+
+    def added(self, X: Any, y: Array, weights: Array | None) -> Moments:
+        """Return new moments with the given rows too, in one pass over them, in float64."""
+        total = Moments(*self.xy.shape)
+        total.xx, total.xy, total.yy = self.xx.copy(), self.xy.copy(), self.yy.copy()
+        total.weight = self.weight + float(X.shape[0] if weights is None else weights.sum())
+        for rows in row_chunks(X.shape[0], X.shape[1]):
+            X_rows, y_rows = X[rows].astype(np.float64, copy=False), y[rows].astype(np.float64)
+            if weights is not None:
+                # Roots on both sides keep X'X a product of one matrix with itself, which BLAS
+                # does in half the time.
+                roots = np.sqrt(weights[rows])[:, None]
+                X_rows = X_rows.multiply(roots).tocsr() if sparse.issparse(X) else X_rows * roots
+                y_rows = y_rows * roots
+            product = X_rows.T @ X_rows
+            total.xx += product.toarray() if sparse.issparse(product) else product
+            total.xy += X_rows.T @ y_rows
+            total.yy += np.einsum("ij,ij->j", y_rows, y_rows)
+        return total
+
+
+def is_flat_at_zero(activation: Activation) -> bool:
+    """Return whether f'(0) = 0, as for the ReLU: weights of zero then have no gradient."""
+    zero = np.zeros(1)
+    return bool(activation.derivative(zero, activation(zero.copy()))[0] == 0)
+
+
+def linear_step(network: Network, X: Any, y: Array, weights: Array | None) -> Array:
+    """Return the gradient at zero weights that `network`, of one layer, had if it were linear."""
+    linear = Network(
+        network.sizes, [Identity()], network.loss, 0.0, network.dtype, biases=network.biases
+    )
+    _, gradient = linear.over_all_rows(np.zeros(linear.size, network.dtype), X, y, weights)
+    return gradient

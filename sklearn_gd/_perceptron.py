@@ -1,0 +1,635 @@
+"""The neuron: it fires when its weighted inputs exceed a threshold."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from numbers import Integral, Real
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from sklearn_gd._descent import Descent
+from sklearn_gd._learners import Gradient, Recipe, Rosenblatt, Rows
+from sklearn_gd._validation import (
+    _X_CHECKS,
+    all_or_nothing,
+    canonical,
+    check_same_shape,
+    check_validation_rows,
+    check_validation_set,
+    check_weights,
+    check_X,
+    hold_out,
+    make_generator,
+    require_some_weight,
+)
+from sklearn_gd.activations import Sigmoid, Step, as_activation
+from sklearn_gd.losses import Loss, as_loss
+from sklearn_gd.schedules import Schedule, as_schedule
+from sklearn_gd.solvers import GradientDescent, Solver, as_solver
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+def _is_sigmoid(self: PerceptronClassifier) -> bool:
+    if isinstance(as_activation(self.activation), Sigmoid):
+        return True
+    raise AttributeError(
+        "predict_proba needs activation='sigmoid', whose outputs lie between 0 and 1 and are "
+        f"fitted as such. Got activation={self.activation!r}."
+    )
+
+
+class PerceptronClassifier(ClassifierMixin, BaseEstimator):
+    """One neuron a class, which fires where w · x exceeds its threshold.
+
+    With ``activation="step"`` it learns by Rosenblatt's rule [1]_: rows are met one by one, and
+    the weights move, by rate * x, only where the neuron is mistaken. With a differentiable
+    activation it learns by gradient descent on the loss of the neuron's output. For more than two
+    classes each neuron tells its class from the rest, and the largest weighted input wins.
+
+    Parameters
+    ----------
+    activation : str, Activation or (f, df), default="step"
+        What the neuron puts out for its weighted inputs.
+    loss : str or Loss, default="squared_error"
+        Of the neuron's output against its target. For the step, whose targets and outputs are 0
+        and 1, the squared error is the share of mistakes.
+    solver : str or Solver, default="gd"
+        The step rule.
+    learning_rate : "auto", float or Schedule, default="auto"
+        ``"auto"``: 1.0 for the step, else 1 / the largest curvature of the objective.
+    alpha : float, default=0.0
+        Adds 0.5 * alpha * ||w||² to the mean loss; the bias is free. With Rosenblatt's rule,
+        weights shrink by the factor 1 - rate * alpha at every row.
+    fit_intercept : bool, default=True
+        Whether the neuron has a bias; without one its threshold is 0.
+    average : bool, default=False
+        Return the mean of the weights after every row, or every step: the averaged perceptron
+        [2]_, which wavers less on data that no line separates.
+    batch_size : "auto" or int, default="auto"
+        Rows a step. ``"auto"``: 1 for the step, else min(200, n_rows).
+    max_iter : int, default=1000
+        The largest number of epochs.
+    tol : float or None, default=1e-3
+        An epoch improves when it lowers the best loss by more than `tol` times the loss of the
+        best constant output. None: run all of `max_iter`.
+    n_iter_no_change : int, default=5
+        The fit ends after so many epochs in a row without improvement. With the step, an epoch
+        without a mistake ends it too.
+    shuffle : bool, default=True
+        Whether each epoch meets the rows in a new order.
+    early_stopping : bool, default=False
+        Set rows aside, by class, and watch the loss on them instead; the weights of its best
+        epoch are returned. So they are where `X_val` and `y_val` are given to ``fit``.
+    validation_fraction : float, default=0.1
+        The share of rows set aside with `early_stopping`.
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes, multiplied with those of the rows.
+    warm_start : bool, default=False
+        Begin at the weights of the last fit.
+    random_state : int, RandomState or None, default=None
+        Draws the order of rows, and the rows set aside.
+    verbose : bool or int, default=False
+        Print the loss of every epoch.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The labels.
+    coef_ : ndarray of shape (1, n_features) or (n_classes, n_features)
+        Weights; one neuron for two classes, which fires for the second.
+    intercept_ : ndarray of shape (1,) or (n_classes,)
+        Biases.
+    threshold_ : ndarray of shape (1,) or (n_classes,)
+        What w · x has to exceed for the neuron to fire: -`intercept_`.
+    n_iter_ : int
+        Epochs run.
+    loss_ : float
+        The mean training loss at the weights that are returned.
+    loss_curve_ : list of float
+        The mean loss of each epoch as its rows were met.
+    validation_loss_curve_ : list of float
+        The validation loss after each epoch; only where there is a validation set.
+    best_loss_ : float
+        The smallest loss of an epoch: the validation loss where there is one.
+    best_iter_ : int
+        That epoch, counted from 0.
+    learning_rate_ : float
+        The rate of the first epoch.
+    t_ : int
+        Updates made: mistakes corrected, each neuron's counted, or steps down a gradient.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Their names, where X had string names.
+
+    Notes
+    -----
+    A differentiable neuron is trained towards targets on either side of f(0), so that it fires,
+    as it must, where w · x + b > 0: the ends of its range where that is bounded (0 and 1 for the
+    sigmoid, -1 and 1 for tanh), else f(0) - 1 and f(0) + 1.
+
+    The rule is that of :class:`sklearn.linear_model.Perceptron`, whose weights it reproduces
+    with ``shuffle=False`` on dense rows. On sparse rows scikit-learn slows the bias down a
+    hundredfold; here sparse and dense rows give the same weights.
+
+    References
+    ----------
+    .. [1] F. Rosenblatt, "The perceptron: a probabilistic model for information storage and
+       organization in the brain", Psychological Review 65 (1958).
+    .. [2] Y. Freund, R. Schapire, "Large margin classification using the perceptron algorithm",
+       Machine Learning 37 (1999).
+
+    Examples
+    --------
+    A neuron learns the logical AND:
+
+    >>> from sklearn_gd import PerceptronClassifier
+    >>> X, y = [[0, 0], [0, 1], [1, 0], [1, 1]], [0, 0, 0, 1]
+    >>> neuron = PerceptronClassifier(shuffle=False).fit(X, y)
+    >>> neuron.predict(X)
+    array([0, 0, 0, 1])
+    >>> neuron.coef_, neuron.threshold_
+    (array([[2., 1.]]), array([2.]))
+    """
+
+    classes_: Array
+    coef_: Array
+    intercept_: Array
+    n_iter_: int
+    loss_: float
+    loss_curve_: list[float]
+    learning_rate_: float
+    t_: int
+
+    _parameter_constraints = {
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "fit_intercept": ["boolean"],
+        "average": ["boolean"],
+        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left"), None],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "shuffle": ["boolean"],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "class_weight": [StrOptions({"balanced"}), dict, None],
+        "warm_start": ["boolean"],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        *,
+        activation: Any = "step",
+        loss: str | Loss = "squared_error",
+        solver: str | Solver = "gd",
+        learning_rate: str | float | Schedule = "auto",
+        alpha: float = 0.0,
+        fit_intercept: bool = True,
+        average: bool = False,
+        batch_size: int | str = "auto",
+        max_iter: int = 1000,
+        tol: float | None = 1e-3,
+        n_iter_no_change: int = 5,
+        shuffle: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        class_weight: Any = None,
+        warm_start: bool = False,
+        random_state: Any = None,
+        verbose: bool | int = False,
+    ) -> None:
+        self.activation = activation
+        self.loss = loss
+        self.solver = solver
+        self.learning_rate = learning_rate
+        self.alpha = alpha
+        self.fit_intercept = fit_intercept
+        self.average = average
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.tol = tol
+        self.n_iter_no_change = n_iter_no_change
+        self.shuffle = shuffle
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.class_weight = class_weight
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    @property
+    def threshold_(self) -> Array:
+        check_is_fitted(self, "intercept_")
+        return 0.0 - self.intercept_
+
+    @all_or_nothing
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        coef_init: ArrayLike | None = None,
+        intercept_init: ArrayLike | None = None,
+        X_val: ArrayLike | None = None,
+        y_val: ArrayLike | None = None,
+        sample_weight_val: ArrayLike | None = None,
+    ) -> Self:
+        """Train the neurons.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_rows, n_features)
+        y : array-like of shape (n_rows,)
+            Labels, of two classes or more.
+        sample_weight : array-like of shape (n_rows,), optional
+            Not negative, not all zero.
+        coef_init, intercept_init : array-like of the shapes of `coef_` and `intercept_`, optional
+            Where to start; by default at zero.
+        X_val, y_val : array-like, optional
+            A validation set; it goes before `early_stopping`.
+        sample_weight_val : array-like, optional
+            Weights of its rows.
+
+        Returns
+        -------
+        self : PerceptronClassifier
+
+        Raises
+        ------
+        ValueError, TypeError
+            For bad input, naming the parameter; the estimator stays as it was.
+        DivergenceError
+            Where the loss grows without bound.
+        """
+        self._resolve(1)  # bad parameters first
+        has_validation = check_validation_set(X_val, y_val, sample_weight_val)
+        X, y = validate_data(self, X, y, reset=True, **_X_CHECKS)
+        X = canonical(X)
+        check_classification_targets(y)
+        classes_before = getattr(self, "classes_", None)
+        self.classes_, codes = np.unique(y, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise ValueError(
+                f"PerceptronClassifier needs rows of at least two classes. Got one class: "
+                f"{self.classes_[0]!r}."
+            )
+        weights = check_weights(sample_weight, X)
+        require_some_weight(weights)
+        train = Rows(X, codes.astype(np.int32), self._weigh_classes(codes, weights))
+        held_out = None
+        if has_validation:
+            X_val, y_val, w_val = check_validation_rows(
+                self, X_val, y_val, sample_weight_val, X.dtype
+            )
+            held_out = Rows(X_val, self._encode(y_val, "y_val"), w_val)
+
+        generator = make_generator(self.random_state)
+        if self.early_stopping and not has_validation:
+            train, held_out = self._split(train, generator)
+        if self.warm_start and classes_before is not None:
+            if not np.array_equal(classes_before, self.classes_):
+                raise ValueError(
+                    f"warm_start needs the classes of the last fit, {classes_before}. "
+                    f"Got {self.classes_}."
+                )
+            coef_init = self.coef_ if coef_init is None else coef_init
+            intercept_init = self.intercept_ if intercept_init is None else intercept_init
+        start = self._check_start(coef_init, intercept_init, X)
+        self._forget()
+        learner = self._make_learner(self._resolve(train.X.shape[0]), train, start, generator)
+        self._descend(learner, train, held_out)
+        return self
+
+    @all_or_nothing
+    def partial_fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
+        """Train for one epoch, going on from the present weights.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_rows, n_features)
+        y : array-like of shape (n_rows,)
+        classes : array-like of shape (n_classes,), optional
+            All labels that will ever come; needed in the first call.
+        sample_weight : array-like of shape (n_rows,), optional
+            Not negative; where all are zero, the call does nothing.
+
+        Returns
+        -------
+        self : PerceptronClassifier
+
+        Raises
+        ------
+        ValueError, TypeError
+            For bad input, a label that is not in `classes`, or other features than before.
+        """
+        self._resolve(1)  # bad parameters first
+        first = not hasattr(self, "coef_")
+        X, y = validate_data(self, X, y, reset=first, **_X_CHECKS)
+        X = canonical(X)
+        check_classification_targets(y)
+        self._set_classes(classes, first)
+        codes = self._encode(y, "y")
+        weights = check_weights(sample_weight, X)
+        if self.class_weight == "balanced":
+            raise ValueError(
+                "class_weight='balanced' needs all rows at once, and partial_fit sees some. Give "
+                "a dict of weights instead."
+            )
+        if not first:
+            X = X.astype(self.coef_.dtype, copy=False)
+        train = Rows(X, codes, self._weigh_classes(codes, weights))
+        learner = self._resume(self._resolve(X.shape[0]), train, first)
+        if train.weights is None or train.weights.any():
+            history = self._history(first)
+            with history:
+                rate = learner.schedule.rate(history.n_iter)
+                history.record(learner.epoch(train, rate), rate)
+                learner.schedule.observe(history.improved)
+            self._keep_history(history, learner)
+        coef, intercept = self._store(learner)
+        self.loss_ = learner.mean_loss(coef, intercept, train) if hasattr(self, "n_iter_") else 0.0
+        learner.release()
+        self._learner = learner
+        return self
+
+    def decision_function(self, X: ArrayLike) -> Array:
+        """Return the weighted inputs less the threshold, w · x + b.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_rows, n_features)
+
+        Returns
+        -------
+        z : ndarray of shape (n_rows,) or (n_rows, n_classes)
+            The first for two classes: positive where the neuron fires, for the second class.
+        """
+        check_is_fitted(self)
+        X = check_X(self, X)
+        z: Array = np.asarray(X @ self.coef_.T) + self.intercept_
+        return z[:, 0] if z.shape[1] == 1 else z
+
+    def predict(self, X: ArrayLike) -> Array:
+        """Return the label of each row.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_rows, n_features)
+
+        Returns
+        -------
+        y_pred : ndarray of shape (n_rows,)
+        """
+        z = self.decision_function(X)
+        codes = (z > 0).astype(int) if z.ndim == 1 else z.argmax(axis=1)
+        labels: Array = self.classes_[codes]
+        return labels
+
+    @available_if(_is_sigmoid)
+    def predict_proba(self, X: ArrayLike) -> Array:
+        """Return the sigmoid's outputs, scaled to sum to one over the classes.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_rows, n_features)
+
+        Returns
+        -------
+        p : ndarray of shape (n_rows, n_classes)
+
+        Raises
+        ------
+        AttributeError
+            Where the activation is no sigmoid.
+        """
+        z = self.decision_function(X)
+        p: Array = as_activation(self.activation)(z)
+        if p.ndim == 1:
+            return np.column_stack([1 - p, p])
+        # A row for which no neuron fires at all belongs to each class alike.
+        totals = p.sum(axis=1, keepdims=True)
+        return np.divide(p, totals, out=np.full_like(p, 1 / p.shape[1]), where=totals > 0)
+
+    def _resolve(self, n_rows: int) -> Recipe:
+        self._validate_params()
+        activation = as_activation(self.activation)
+        is_step = type(activation) is Step
+        if not activation.differentiable and not is_step:
+            raise ValueError(
+                "The 'activation' parameter must be 'step' or differentiable. "
+                f"Got {self.activation!r} instead."
+            )
+        loss = as_loss(self.loss)
+        auto_rate = isinstance(self.learning_rate, str) and self.learning_rate == "auto"
+        if auto_rate and not is_step and loss.curvature is None:
+            raise ValueError(
+                "learning_rate='auto' needs a loss of bounded curvature, and "
+                f"loss={self.loss!r} has none. Give a float or a Schedule as learning_rate."
+            )
+        rate = 1.0 if auto_rate else self.learning_rate
+        batch = self.batch_size
+        if batch == "auto":
+            batch = 1 if is_step else 200
+        return Recipe(
+            activation=activation,
+            loss=loss,
+            solver=as_solver(self.solver),
+            schedule=as_schedule(rate, also=", or 'auto'"),
+            auto_rate=auto_rate,
+            alpha=self.alpha,
+            fit_intercept=self.fit_intercept,
+            average=self.average,
+            batch_size=min(int(batch), n_rows),
+        )
+
+    def _weigh_classes(self, codes: Array, weights: Array | None) -> Array | None:
+        """Return the row weights times those of their classes."""
+        if self.class_weight is None:
+            return weights
+        y = self.classes_[codes]
+        if self.class_weight == "balanced":
+            # Weightless rows are no rows.
+            seen = y if weights is None else y[weights > 0]
+            present = np.unique(seen)
+            values = dict(
+                zip(
+                    present.tolist(),
+                    compute_class_weight("balanced", classes=present, y=seen),
+                    strict=True,
+                )
+            )
+        else:
+            values = self.class_weight
+            unknown = [label for label in values if label not in self.classes_.tolist()]
+            if unknown:
+                raise ValueError(
+                    f"The 'class_weight' parameter has labels {unknown} that are none of the "
+                    f"classes {self.classes_.tolist()}."
+                )
+        each = np.array([values.get(label, 1.0) for label in self.classes_.tolist()], dtype=float)
+        if not np.isfinite(each).all() or (each < 0).any():
+            raise ValueError(
+                "The 'class_weight' parameter must hold finite weights that are not negative. "
+                f"Got {self.class_weight!r}."
+            )
+        return each[codes] if weights is None else each[codes] * weights
+
+    def _encode(self, y: Any, name: str) -> Array:
+        y = np.asarray(y)
+        unseen = np.setdiff1d(y, self.classes_)
+        if unseen.size:
+            raise ValueError(
+                f"{name} has labels {unseen.tolist()} that are none of the classes "
+                f"{self.classes_.tolist()}."
+            )
+        return np.searchsorted(self.classes_, y).astype(np.int32)
+
+    def _set_classes(self, classes: Any, first: bool) -> None:
+        if first:
+            if classes is None:
+                raise ValueError("classes must be given in the first call to partial_fit.")
+            self.classes_ = np.unique(np.asarray(classes))
+            if len(self.classes_) < 2:
+                raise ValueError(
+                    f"classes must hold at least two classes. Got {self.classes_.tolist()}."
+                )
+        elif classes is not None and not np.array_equal(np.unique(classes), self.classes_):
+            raise ValueError(
+                f"classes must stay {self.classes_.tolist()}. Got {np.unique(classes).tolist()}."
+            )
+
+    def _split(self, train: Rows, generator: np.random.Generator) -> tuple[Rows, Rows]:
+        X, codes, weights = train
+        kept = np.arange(X.shape[0]) if weights is None else np.flatnonzero(weights)
+        rows, held_out = hold_out(
+            len(kept), self.validation_fraction, generator, stratify=codes[kept]
+        )
+
+        def pick(part: Array) -> Rows:
+            part = kept[part]
+            return Rows(X[part], codes[part], None if weights is None else weights[part])
+
+        return pick(rows), pick(held_out)
+
+    def _n_neurons(self) -> int:
+        return 1 if len(self.classes_) == 2 else len(self.classes_)
+
+    def _check_start(self, coef: Any, intercept: Any, X: Any) -> tuple[Array, Array] | None:
+        """Return first weights (n_features, n_neurons) and biases; None for zeros."""
+        if coef is None and intercept is None:
+            return None
+        n_neurons = self._n_neurons()
+        shape = (n_neurons, X.shape[1])
+        W = np.zeros(shape, X.dtype)
+        b = np.zeros(n_neurons, X.dtype)
+        if coef is not None:
+            W = check_same_shape("coef_init", coef, shape, X.dtype)
+        if intercept is not None:
+            b = check_same_shape("intercept_init", intercept, (n_neurons,), X.dtype)
+            if not self.fit_intercept and b.any():
+                raise ValueError("intercept_init must be 0 where fit_intercept=False.")
+        return np.ascontiguousarray(W.T), b
+
+    def _make_learner(
+        self,
+        recipe: Recipe,
+        train: Rows,
+        start: tuple[Array, Array] | None,
+        generator: np.random.Generator,
+    ) -> Rosenblatt | Gradient:
+        n_neurons = self._n_neurons()
+        shuffler = generator if self.shuffle else None
+        row_by_row = type(recipe.solver) is GradientDescent and recipe.batch_size == 1
+        if type(recipe.activation) is Step and row_by_row:
+            shape = (train.X.shape[1], n_neurons)
+            return Rosenblatt(recipe, shape, train.X.dtype, start, shuffler)
+        return Gradient(recipe, train, n_neurons, start, shuffler)
+
+    def _resume(self, recipe: Recipe, train: Rows, first: bool) -> Rosenblatt | Gradient:
+        """Return the learner of the calls before, or one that starts at the present weights."""
+        if hasattr(self, "_learner"):
+            learner: Rosenblatt | Gradient = deepcopy(self._learner)
+            learner.adopt(recipe)
+            return learner
+        start = None if first else (np.ascontiguousarray(self.coef_.T), self.intercept_.copy())
+        return self._make_learner(recipe, train, start, make_generator(self.random_state))
+
+    def _descend(self, learner: Rosenblatt | Gradient, train: Rows, held_out: Rows | None) -> None:
+        """Let the learner meet the rows, epoch by epoch, and keep what it learned."""
+        descent = self._start_history(learner.reference(train), learner.max_rate)
+        with descent:
+            for epoch in descent:
+                rate = learner.schedule.rate(epoch)
+                loss = learner.epoch(train, rate)
+                validation = None
+                if held_out is not None:
+                    validation = learner.mean_loss(*learner.weights(), held_out)
+                if learner.faultless:
+                    descent.end()
+                descent.record(
+                    loss, rate * learner.base, validation_loss=validation, parameters=learner
+                )
+                learner.schedule.observe(descent.improved)
+        self._keep_history(descent, learner)
+        kept = learner if held_out is None else descent.best_parameters
+        self.loss_ = learner.mean_loss(*self._store(kept), train)
+
+    def _start_history(self, reference: float, max_rate: float | None) -> Descent:
+        return Descent(
+            max_iter=self.max_iter,
+            tol=self.tol,
+            patience=self.n_iter_no_change,
+            reference=reference,
+            owner=type(self).__name__,
+            max_rate=max_rate,
+            verbose=self.verbose,
+        )
+
+    def _history(self, first: bool) -> Descent:
+        history = self._start_history(0.0, None)
+        if not first and hasattr(self, "loss_curve_"):
+            history.loss_curve = list(self.loss_curve_)
+            history.best_loss, history.best_iter = self.best_loss_, self.best_iter_
+        return history
+
+    def _keep_history(self, descent: Descent, learner: Any) -> None:
+        self.n_iter_ = descent.n_iter
+        self.loss_curve_ = descent.loss_curve
+        self.best_loss_, self.best_iter_ = descent.best_loss, descent.best_iter
+        if descent.validation_loss_curve:
+            self.validation_loss_curve_ = descent.validation_loss_curve
+        self.learning_rate_ = learner.schedule.rate(0) * learner.base
+        self.t_ = learner.updates
+
+    def _store(self, learner: Any) -> tuple[Array, Array]:
+        """Keep the learner's weights; return them as (n_features, n_neurons) and biases."""
+        coef, intercept = learner.weights()
+        self.coef_, self.intercept_ = np.array(coef.T, order="C"), intercept.copy()
+        return coef, intercept
+
+    def _forget(self) -> None:
+        for name in ("_learner", "validation_loss_curve_"):
+            vars(self).pop(name, None)

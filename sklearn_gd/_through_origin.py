@@ -1,0 +1,455 @@
+"""The line through the origin: y = X W."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_gd._curvature import Curvature, curvature_per_row, uses_moments
+from sklearn_gd._descent import Descent
+from sklearn_gd._objectives import Moments, Network, Quadratic, is_flat_at_zero, linear_step
+from sklearn_gd._validation import (
+    all_or_nothing,
+    check_regression,
+    check_same_shape,
+    check_weights,
+    check_X,
+    require_some_weight,
+)
+from sklearn_gd.activations import Activation, Identity, as_activation
+from sklearn_gd.losses import Loss, SquaredError, as_loss
+from sklearn_gd.schedules import Constant, Schedule, as_schedule
+from sklearn_gd.solvers import Solver, as_solver
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+class ThroughOriginRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
+    """Regression through the origin, y = f(X W), by full-batch gradient descent.
+
+    Starts from W = 0 and moves W against the gradient of the mean loss until the gradient is
+    `tol` times what it was at 0. With the identity and the squared error it ends where
+    ordinary least squares without an intercept does; it then needs one pass over the rows, and
+    each iteration costs n_features² whatever their number.
+
+    Parameters
+    ----------
+    activation : str, Activation or (f, df), default="identity"
+        f, with f(0) = 0, so that the model does pass through the origin.
+    loss : str or Loss, default="squared_error"
+        What is minimised: its mean over rows and outputs.
+    solver : str or Solver, default="nesterov"
+        The step rule. ``"gd"`` with a float rate is textbook gradient descent.
+    learning_rate : "auto", float or Schedule, default="auto"
+        ``"auto"``: one rate a feature, from the curvature of the objective, so that the columns'
+        scales do not matter: 1 / (L C_jj), with C_jj the curvature along weight j and L the
+        largest eigenvalue of the curvature where every C_jj is scaled to 1. A float: the same
+        rate for every feature.
+    alpha : float, default=0.0
+        Adds 0.5 * alpha * ||W||² to the mean loss.
+    max_iter : int, default=100_000
+        The largest number of iterations.
+    tol : float or None, default=1e-8
+        The descent ends when the gradient, measured in the rates' own scale, is at most `tol`
+        times the gradient at W = 0. None: run all of `max_iter`.
+    warm_start : bool, default=False
+        Begin at the weights of the last fit.
+    verbose : bool or int, default=False
+        Print the loss as it falls.
+
+    Attributes
+    ----------
+    coef_ : ndarray of shape (n_features,) or (n_outputs, n_features)
+        W; the first shape where y has one axis.
+    intercept_ : float
+        0.0.
+    n_iter_ : int
+        Iterations run.
+    loss_ : float
+        The mean loss at `coef_`, without the penalty.
+    loss_curve_ : list of float
+        The mean loss before each iteration's step.
+    learning_rate_ : float or ndarray of shape (n_features,)
+        The rate used at first.
+    max_learning_rate_ : float
+        2 / the largest curvature: the largest single rate at which plain descent is stable.
+        Absent where the curvature has no bound.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Their names, where X had string names.
+
+    Raises
+    ------
+    DivergenceError
+        In ``fit``, where the rate is too large.
+
+    Notes
+    -----
+    Where the features are linearly dependent, many W fit equally well; descent from 0 ends at
+    the one of least ||C^(1/2) W||, which is the least-norm one where the columns of X have equal
+    scale. ``partial_fit`` with the identity and the squared error keeps X'X and X'y of all rows
+    given to it, so that any chunking gives what one fit on all rows gives; with other losses it
+    makes one step a call.
+
+    References
+    ----------
+    .. [1] A. Cauchy, "Méthode générale pour la résolution des systèmes d'équations simultanées",
+       Comptes rendus 25 (1847).
+    .. [2] J. G. Eisenhauer, "Regression through the origin", Teaching Statistics 25 (2003).
+
+    Examples
+    --------
+    >>> from sklearn_gd import ThroughOriginRegressor
+    >>> X, y = [[1.0], [2.0], [3.0]], [2.1, 3.9, 6.0]
+    >>> line = ThroughOriginRegressor().fit(X, y)
+    >>> line.coef_.round(4)
+    array([1.9929])
+    >>> line.predict([[10.0]]).round(2)
+    array([19.93])
+    """
+
+    coef_: Array
+    intercept_: float
+    n_iter_: int
+    loss_: float
+    loss_curve_: list[float]
+    learning_rate_: float | Array
+    max_learning_rate_: float
+
+    _parameter_constraints = {
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left"), None],
+        "warm_start": ["boolean"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        *,
+        activation: Any = "identity",
+        loss: str | Loss = "squared_error",
+        solver: str | Solver = "nesterov",
+        learning_rate: str | float | Schedule = "auto",
+        alpha: float = 0.0,
+        max_iter: int = 100_000,
+        tol: float | None = 1e-8,
+        warm_start: bool = False,
+        verbose: bool | int = False,
+    ) -> None:
+        self.activation = activation
+        self.loss = loss
+        self.solver = solver
+        self.learning_rate = learning_rate
+        self.alpha = alpha
+        self.max_iter = max_iter
+        self.tol = tol
+        self.warm_start = warm_start
+        self.verbose = verbose
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    @all_or_nothing
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        coef_init: ArrayLike | None = None,
+    ) -> Self:
+        """Descend to the weights of the least mean loss.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_rows, n_features)
+        y : array-like of shape (n_rows,) or (n_rows, n_outputs)
+        sample_weight : array-like of shape (n_rows,), optional
+            A row of weight 2 counts as two rows. Not negative, not all zero.
+        coef_init : array-like of the shape of `coef_`, optional
+            Where to start; by default at zero.
+
+        Returns
+        -------
+        self : ThroughOriginRegressor
+
+        Raises
+        ------
+        ValueError, TypeError
+            For bad input, naming the parameter; the estimator stays as it was.
+        DivergenceError
+            Where the rate is too large.
+        """
+        pieces = self._check_pieces()
+        start = getattr(self, "coef_", None) if self.warm_start else None
+        X, Y, one_axis = check_regression(self, X, y, reset=True)
+        weights = check_weights(sample_weight, X)
+        require_some_weight(weights)
+        if coef_init is not None:
+            start = coef_init
+        parameters = self._start(start, X.shape[1], Y.shape[1], "coef_")
+        self._forget()
+        if _is_quadratic(*pieces[:2]) and uses_moments(X):
+            moments = Moments(X.shape[1], Y.shape[1]).added(X, Y, weights)
+            objective: Any = Quadratic(moments, self.alpha)
+            source: Any = moments
+        else:
+            network = self._network(*pieces[:2], X.shape[1], Y.shape[1])
+            objective = _OnRows(network, X, Y, weights)
+            source = X
+        base = self._resolve_rate(*pieces, source, Y, weights)
+        self._descend(objective, pieces, base, parameters, Y, weights)
+        self._store(parameters, X, one_axis)
+        if isinstance(objective, Quadratic) and self.loss_ < 1e-8 * objective.yy:
+            # A near-exact fit: the moments' loss is all rounding, so look at the rows again.
+            network = self._network(*pieces[:2], X.shape[1], Y.shape[1])
+            self.loss_ = network.mean_loss(parameters, X, Y, weights)
+        return self
+
+    @all_or_nothing
+    def partial_fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> Self:
+        """Learn from more rows.
+
+        With the identity and the squared error: descend on the moments of all rows given to
+        ``partial_fit`` since the last ``fit``. Otherwise: one step down the gradient on these rows.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_rows, n_features)
+        y : array-like of shape (n_rows,) or (n_rows, n_outputs)
+        sample_weight : array-like of shape (n_rows,), optional
+            Not negative; where all are zero, the call does nothing.
+
+        Returns
+        -------
+        self : ThroughOriginRegressor
+
+        Raises
+        ------
+        ValueError, TypeError
+            For bad input, or rows that do not fit those seen before.
+        """
+        pieces = self._check_pieces()
+        first = not hasattr(self, "coef_")
+        X, Y, one_axis = check_regression(self, X, y, reset=first)
+        weights = check_weights(sample_weight, X)
+        if not first and (self.coef_.ndim == 1) != one_axis:
+            raise ValueError(
+                f"y has {'one axis' if one_axis else 'two axes'}, unlike in the calls before."
+            )
+        parameters = self._start(
+            None if first else self.coef_, X.shape[1], Y.shape[1], "The targets' weights coef_"
+        )
+        if weights is not None and not weights.any():
+            return self
+        if _is_quadratic(*pieces[:2]):
+            moments = getattr(self, "_moments", Moments(X.shape[1], Y.shape[1]))
+            self._moments = moments = moments.added(X, Y, weights)
+            base = self._resolve_rate(*pieces, moments, Y, weights)
+            parameters[:] = 0
+            self._descend(Quadratic(moments, self.alpha), pieces, base, parameters, Y, weights)
+        else:
+            self._one_step(pieces, parameters, X, Y, weights)
+        self._store(parameters, X, one_axis)
+        return self
+
+    def predict(self, X: ArrayLike) -> Array:
+        """Return f(X W).
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_rows, n_features)
+
+        Returns
+        -------
+        y_pred : ndarray of shape (n_rows,) or (n_rows, n_outputs)
+            In the shape that y had in ``fit``.
+        """
+        check_is_fitted(self)
+        X = check_X(self, X)
+        z: Array = np.asarray(X @ self.coef_.T)
+        return as_activation(self.activation)(z)
+
+    def _check_pieces(self) -> tuple[Activation, Loss, Solver, Schedule]:
+        self._validate_params()
+        activation, loss = as_activation(self.activation), as_loss(self.loss)
+        if not activation.differentiable:
+            raise ValueError(
+                "The 'activation' parameter must be differentiable for gradient descent. "
+                f"Got {self.activation!r} instead."
+            )
+        if not activation.zero_at_origin:
+            raise ValueError(
+                "The 'activation' parameter must be 0 at 0, f(0) = 0, so that the model passes "
+                f"through the origin. Got {self.activation!r} instead."
+            )
+        solver = as_solver(self.solver)
+        solver.full_batch = True
+        if isinstance(self.learning_rate, str) and self.learning_rate == "auto":
+            schedule: Schedule = Constant(1.0)
+            if loss.curvature is None:
+                raise ValueError(
+                    "learning_rate='auto' needs a loss of bounded curvature, and "
+                    f"loss={self.loss!r} has none. Give a float or a Schedule as learning_rate."
+                )
+        else:
+            schedule = as_schedule(self.learning_rate, also=", or 'auto'")
+        return activation, loss, solver, schedule
+
+    def _start(self, start: Any, n_features: int, n_outputs: int, name: str) -> Array:
+        """Return the parameters (n_features, n_outputs), flat, at `start` or at zero."""
+        if start is None:
+            return np.zeros(n_features * n_outputs)
+        W = check_same_shape(name, start, (n_outputs, n_features), np.float64)
+        return np.ascontiguousarray(W.T).ravel()
+
+    def _network(
+        self, activation: Activation, loss: Loss, n_features: int, n_outputs: int
+    ) -> Network:
+        sizes = (n_features, n_outputs)
+        return Network(sizes, [activation], loss, self.alpha, np.float64, biases=False)
+
+    def _resolve_rate(
+        self,
+        activation: Activation,
+        loss: Loss,
+        solver: Solver,
+        schedule: Schedule,
+        source: Any,
+        Y: Array,
+        weights: Array | None,
+    ) -> float | Array:
+        """Set the rates' attributes; return what the schedule's rate is multiplied with."""
+        vars(self).pop("max_learning_rate_", None)
+        factor = curvature_per_row(loss, activation, float(Y.min()), float(Y.max()))
+        if factor is not None:
+            curvature = Curvature(source, weights, factor / Y.shape[1], self.alpha)
+            top = curvature.largest()
+            self.max_learning_rate_ = 2.0 / top if top > 0 else np.inf
+        if self.learning_rate != "auto":
+            self.learning_rate_ = schedule.rate(0)
+            return 1.0
+        diagonal = curvature.diagonal()
+        diagonal[diagonal == 0] = 1.0  # an empty column: its weight has no gradient to follow
+        top = curvature.largest(scale=1 / np.sqrt(diagonal))
+        self.learning_rate_ = 1.0 / (max(top, np.finfo(float).tiny) * diagonal)
+        return np.repeat(self.learning_rate_, Y.shape[1])
+
+    def _descend(
+        self,
+        objective: Any,
+        pieces: tuple[Activation, Loss, Solver, Schedule],
+        base: float | Array,
+        parameters: Array,
+        Y: Array,
+        weights: Array | None,
+    ) -> None:
+        """Move `parameters` in place to where the gradient vanishes."""
+        activation, loss, solver, schedule = pieces
+        with np.errstate(all="ignore"):
+            at_zero, gradient = objective(np.zeros_like(parameters))
+        first = _steepness(gradient, base)
+        solver.start(objective.size, parameters.dtype)
+        if not parameters.any() and is_flat_at_zero(activation):
+            # Zero is stationary then, but no minimum: step as a linear model would.
+            rows = (objective.X, objective.Y, objective.weights)
+            parameters -= base * linear_step(objective.network, *rows)
+            first = _steepness(objective(parameters)[1], base)
+        descent = Descent(
+            max_iter=self.max_iter,
+            tol=self.tol,
+            patience=None,
+            reference=at_zero,
+            owner=type(self).__name__,
+            max_rate=getattr(self, "max_learning_rate_", None),
+            verbose=self.verbose,
+        )
+        with descent:
+            for epoch in descent:
+                value, gradient = objective(parameters)
+                rate = schedule.rate(epoch)
+                descent.record(value, float(np.max(base)) * rate)
+                schedule.observe(descent.improved)
+                if self.tol is not None and _steepness(gradient, base) <= self.tol * first:
+                    descent.end()
+                else:
+                    solver.step(parameters, gradient, base * rate)
+        self.n_iter_ = descent.n_iter
+        self.loss_curve_ = descent.loss_curve
+        with np.errstate(all="ignore"):
+            self.loss_, _ = objective(parameters)
+        self._check_end(descent, float(np.max(base)) * schedule.rate(descent.n_iter - 1))
+
+    def _check_end(self, descent: Descent, rate: float) -> None:
+        """Raise where the last step is the one that went too far."""
+        if not np.isfinite(self.loss_):
+            descent.record(self.loss_, rate)
+
+    def _one_step(
+        self,
+        pieces: tuple[Activation, Loss, Solver, Schedule],
+        parameters: Array,
+        X: Any,
+        Y: Array,
+        weights: Array | None,
+    ) -> None:
+        """Make one step on these rows, with the solver's memory of the calls before."""
+        activation, loss, solver, schedule = pieces
+        if not hasattr(self, "_solver") or type(self._solver) is not type(solver):
+            solver.full_batch = False
+            solver.start(parameters.size, parameters.dtype)
+            self._solver = solver
+        network = self._network(activation, loss, X.shape[1], Y.shape[1])
+        objective = _OnRows(network, X, Y, weights)
+        base = self._resolve_rate(*pieces, X, Y, weights)
+        with np.errstate(all="ignore"):
+            value, gradient = objective(parameters)
+            if not parameters.any() and is_flat_at_zero(activation):
+                parameters -= base * linear_step(network, X, Y, weights)
+            n_iter = getattr(self, "n_iter_", 0)
+            self._solver.step(parameters, gradient, base * schedule.rate(n_iter))
+            self.loss_, _ = objective(parameters)
+        self.n_iter_ = n_iter + 1
+        self.loss_curve_ = [*getattr(self, "loss_curve_", []), value]
+
+    def _store(self, parameters: Array, X: Any, one_axis: bool) -> None:
+        W = parameters.reshape(X.shape[1], -1).T.astype(X.dtype)
+        self.coef_ = W[0].copy() if one_axis else np.ascontiguousarray(W)
+        self.intercept_ = 0.0
+
+    def _forget(self) -> None:
+        """Drop what only ``partial_fit`` carries on."""
+        for name in ("_moments", "_solver"):
+            vars(self).pop(name, None)
+
+
+class _OnRows:
+    """The objective of a `Network` over fixed rows, all at once."""
+
+    def __init__(self, network: Network, X: Any, Y: Array, weights: Array | None) -> None:
+        self.network, self.X, self.Y, self.weights = network, X, Y, weights
+        self.size = network.size
+
+    def __call__(self, parameters: Array) -> tuple[float, Array]:
+        return self.network.over_all_rows(parameters, self.X, self.Y, self.weights)
+
+
+def _is_quadratic(activation: Activation, loss: Loss) -> bool:
+    return type(activation) is Identity and type(loss) is SquaredError
+
+
+def _steepness(gradient: Array, base: float | Array) -> float:
+    """Return the gradient's norm in the scale of the rates, where all weights are alike."""
+    return float(np.sqrt(np.sum(gradient * base * gradient)))

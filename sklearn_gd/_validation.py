@@ -1,0 +1,163 @@
+"""What comes in: rows, targets and weights, checked once at the door of every fit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from numbers import Real
+from typing import Any, TypeVar
+
+import numpy as np
+from scipy import sparse
+from sklearn.utils.validation import check_array, check_consistent_length, validate_data
+
+Array = np.ndarray[Any, np.dtype[Any]]
+F = TypeVar("F", bound=Callable[..., Any])
+
+_X_CHECKS: dict[str, Any] = {"accept_sparse": "csr", "dtype": [np.float64, np.float32]}
+
+
+def all_or_nothing(fit: F) -> F:
+    """Make a fitting method leave the estimator as it was when it raises.
+
+    The method must not change, in place, an array that the estimator already holds.
+    """
+
+    @wraps(fit)
+    def guarded(self: Any, *args: Any, **kwargs: Any) -> Any:
+        before = vars(self).copy()
+        try:
+            return fit(self, *args, **kwargs)
+        except BaseException:
+            vars(self).clear()
+            vars(self).update(before)
+            raise
+
+    return guarded  # type: ignore[return-value]
+
+
+def check_X(estimator: Any, X: Any) -> Any:
+    """Check the rows to predict for: (n_rows, n_features) as seen in fit."""
+    return canonical(validate_data(estimator, X, reset=False, **_X_CHECKS))
+
+
+def check_regression(estimator: Any, X: Any, y: Any, *, reset: bool) -> tuple[Any, Array, bool]:
+    """Return X, y as (n_rows, n_outputs) in X's precision, and whether y came with one axis."""
+    X, y = validate_data(
+        estimator, X, y, reset=reset, multi_output=True, y_numeric=True, **_X_CHECKS
+    )
+    if y.dtype.kind not in "fiub":
+        raise ValueError(f"The targets y must be real numbers. Got dtype {y.dtype}.")
+    one_axis = y.ndim == 1
+    with np.errstate(over="ignore"):
+        y = np.asarray(y.reshape(len(y), -1), dtype=X.dtype)
+    if not np.isfinite(y).all():
+        raise ValueError(f"The targets y overflow {X.dtype}, the precision of X; scale them.")
+    return canonical(X), y, one_axis
+
+
+def canonical(X: Any) -> Any:
+    """Return a CSR matrix without duplicate entries; dense rows as they are."""
+    if sparse.issparse(X) and not X.has_canonical_format:
+        X = X.copy()
+        X.sum_duplicates()
+    return X
+
+
+def check_weights(sample_weight: Any, X: Any, name: str = "sample_weight") -> Array | None:
+    """Return the row weights in float64, or None for one each.
+
+    Raises
+    ------
+    ValueError
+        For a wrong shape, numbers that are not finite, or negative ones.
+    """
+    if sample_weight is None:
+        return None
+    n_rows = X.shape[0]
+    if isinstance(sample_weight, Real):
+        sample_weight = np.full(n_rows, sample_weight, dtype=np.float64)
+    weights: Array = check_array(
+        sample_weight, ensure_2d=False, dtype=np.float64, input_name=name, ensure_min_samples=0
+    )
+    if weights.shape != (n_rows,):
+        raise ValueError(
+            f"{name} must be of shape ({n_rows},), one weight a row. Got shape {weights.shape}."
+        )
+    if (weights < 0).any():
+        raise ValueError(f"{name} must not be negative. Got {weights.min()} as its smallest.")
+    return weights
+
+
+def require_some_weight(weights: Array | None) -> None:
+    """Raise a ValueError where every row has weight zero."""
+    if weights is not None and not weights.any():
+        raise ValueError("sample_weight is zero for all rows: there is nothing to fit.")
+
+
+def check_same_shape(name: str, value: Any, shape: tuple[int, ...], dtype: Any) -> Array:
+    """Return `value` as a finite array of `shape`, a copy; one row may come with one axis less."""
+    array: Array = check_array(
+        np.atleast_1d(np.asarray(value)), ensure_2d=False, dtype=dtype, input_name=name, copy=True
+    )
+    if array.shape != shape and (array.shape != shape[1:] or shape[0] != 1):
+        raise ValueError(f"{name} must be of shape {shape}. Got shape {array.shape}.")
+    return array.reshape(shape)
+
+
+def check_validation_set(X_val: Any, y_val: Any, sample_weight_val: Any) -> bool:
+    """Return whether a validation set was given; one half of it alone is a ValueError."""
+    if (X_val is None) != (y_val is None):
+        raise ValueError("X_val and y_val must be given together.")
+    if X_val is None and sample_weight_val is not None:
+        raise ValueError("sample_weight_val needs X_val and y_val.")
+    return X_val is not None
+
+
+def check_validation_rows(
+    estimator: Any, X_val: Any, y_val: Any, sample_weight_val: Any, dtype: Any
+) -> tuple[Any, Any, Array | None]:
+    """Check X_val against the features of X; y_val is left to the estimator."""
+    checks = {**_X_CHECKS, "dtype": dtype}
+    X_val = canonical(validate_data(estimator, X_val, reset=False, **checks))
+    check_consistent_length(X_val, y_val)
+    weights = check_weights(sample_weight_val, X_val, "sample_weight_val")
+    if weights is not None and not weights.any():
+        raise ValueError(
+            "sample_weight_val is zero for all rows: there is nothing to validate on."
+        )
+    return X_val, y_val, weights
+
+
+def hold_out(
+    n_rows: int, fraction: float, generator: np.random.Generator, stratify: Array | None = None
+) -> tuple[Array, Array]:
+    """Split row numbers into those to train on and those to validate on.
+
+    Raises
+    ------
+    ValueError
+        Where either part would be empty, or a class cannot be in both.
+    """
+    from sklearn.model_selection import train_test_split
+
+    try:
+        train, held_out = train_test_split(
+            np.arange(n_rows),
+            test_size=fraction,
+            stratify=stratify,
+            random_state=int(generator.integers(2**31)),
+        )
+    except ValueError as error:
+        raise ValueError(
+            f"early_stopping=True cannot set aside validation_fraction={fraction} of {n_rows} "
+            f"rows: {error} Give X_val and y_val, or more rows."
+        ) from error
+    return np.sort(train), np.sort(held_out)
+
+
+def make_generator(random_state: Any) -> np.random.Generator:
+    """Return a generator of its own for one fit; the global random state is never touched."""
+    if isinstance(random_state, np.random.RandomState):
+        return np.random.default_rng(random_state.randint(2**32, size=4, dtype=np.uint32))
+    return np.random.default_rng(random_state)
