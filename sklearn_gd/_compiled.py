@@ -6,19 +6,19 @@ Set the environment variable ``SKLEARN_GD_PURE_PYTHON=1`` before the import to h
 from __future__ import annotations
 
 import os
+from contextlib import suppress
+from importlib import import_module
+from typing import Any
 
 from sklearn_gd import _kernels_reference
 
 __all__ = ["COMPILED", "rosenblatt_dense", "rosenblatt_sparse"]
 
-COMPILED = False
-rosenblatt_dense = _kernels_reference.rosenblatt_dense
-rosenblatt_sparse = _kernels_reference.rosenblatt_sparse
-
+kernels: Any = _kernels_reference
 if os.environ.get("SKLEARN_GD_PURE_PYTHON", "0") in ("", "0"):
-    try:
-        from sklearn_gd._kernels import rosenblatt_dense, rosenblatt_sparse
-    except ImportError:
-        pass
-    else:
-        COMPILED = True
+    with suppress(ImportError):
+        kernels = import_module("sklearn_gd._kernels")
+
+COMPILED = kernels is not _kernels_reference
+rosenblatt_dense = kernels.rosenblatt_dense
+rosenblatt_sparse = kernels.rosenblatt_sparse

@@ -7,7 +7,6 @@ from numbers import Integral, Real
 from typing import Any, NamedTuple, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
@@ -16,12 +15,13 @@ from sklearn_gd._batches import Batches, run_epoch
 from sklearn_gd._descent import Descent, reference_loss
 from sklearn_gd._objectives import Network
 from sklearn_gd._validation import (
+    ArrayLike,
     all_or_nothing,
     check_regression,
+    check_rows,
     check_validation_rows,
     check_validation_set,
     check_weights,
-    check_X,
     hold_out,
     make_generator,
     require_some_weight,
@@ -363,7 +363,7 @@ class FeedForwardRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             In the shape that y had in ``fit``.
         """
         check_is_fitted(self)
-        X = check_X(self, X)
+        X = check_rows(self, X)
         network = self._network(
             self._check_pieces(), X.shape[1], self.n_outputs_, self.coefs_[0].dtype
         )
@@ -404,14 +404,14 @@ class FeedForwardRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         )
 
     def _hidden_sizes(self) -> list[int]:
-        given = self.hidden_layer_sizes
-        sizes = [given] if isinstance(given, Integral) else list(given)  # type: ignore[arg-type]
-        if not all(isinstance(s, Integral) and not isinstance(s, bool) and s > 0 for s in sizes):
+        given: Any = self.hidden_layer_sizes
+        sizes: list[Any] = [given] if isinstance(given, Integral) else list(given)
+        if not all(isinstance(s, Integral) and not isinstance(s, bool) and int(s) > 0 for s in sizes):
             raise ValueError(
                 "The 'hidden_layer_sizes' parameter must be a positive int or a sequence of them. "
                 f"Got {given!r} instead."
             )
-        return [int(s) for s in sizes]  # type: ignore[call-overload]
+        return [int(s) for s in sizes]
 
     def _network(self, pieces: _Pieces, n_features: int, n_outputs: int, dtype: Any) -> Network:
         sizes = (n_features, *self._hidden_sizes(), n_outputs)
@@ -577,7 +577,7 @@ class FeedForwardRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             self.validation_loss_curve_ = descent.validation_loss_curve
 
     def _carried(self, name: str) -> Any:
-        """Return a copy of what ``partial_fit`` carries on, so that a failed call changes nothing."""
+        """Return a copy of what ``partial_fit`` carries on: a failed call changes nothing."""
         from copy import deepcopy
 
         return deepcopy(getattr(self, name))
@@ -593,7 +593,7 @@ class FeedForwardRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     def _forget(self) -> None:
         """Drop what belongs to fits before this one."""
         for name in ("_solver", "_schedule", "_generator", "validation_loss_curve_"):
-            vars(self).pop(name, None)
+            self.__dict__.pop(name, None)
 
 
 def _split(train: Rows, fraction: float, generator: np.random.Generator) -> tuple[Rows, Rows]:

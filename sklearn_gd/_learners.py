@@ -182,7 +182,7 @@ class Rosenblatt(Learner):
         return total / float(rows.X.shape[0] if rows.weights is None else rows.weights.sum())
 
     def reference(self, rows: Rows) -> float:
-        """Return the loss of neurons that always, or never, fire: the better of the two for each."""
+        """Return the loss of neurons that always, or never, fire: of each the better one."""
         target = self.one_hot(rows.codes, 0.0, 1.0, np.float64)
         losses = [
             np.average(
@@ -318,7 +318,7 @@ class Gradient(Learner):
     def release(self) -> None:
         """Drop the rows and buffers of the last epoch."""
         for name in ("_bound_to", "_objective", "_batches"):
-            vars(self).pop(name, None)
+            self.__dict__.pop(name, None)
 
 
 class _Averaging(Solver):

@@ -77,7 +77,7 @@ class Network:
         self._capacity = 0
 
     def layers(self, flat: Array) -> list[tuple[Array, Array]]:
-        """Return each layer's weights and biases as views of `flat`; without biases, empty ones."""
+        """Return each layer's weights and biases as views of `flat`; biases may be empty."""
         views, start = [], 0
         for fan_in, fan_out in zip(self.sizes[:-1], self.sizes[1:], strict=True):
             middle = start + fan_in * fan_out
@@ -206,7 +206,7 @@ class Network:
     ) -> None:
         if self.alpha:
             for (W, _), (W_gradient, _) in zip(layers, gradient, strict=True):
-                W_gradient += self.dtype.type(self.alpha) * W
+                W_gradient += np.multiply(W, self.alpha, dtype=self.dtype)
 
     def _make_room(self, n_rows: int) -> None:
         if n_rows <= self._capacity:

@@ -7,7 +7,6 @@ from numbers import Integral, Real
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.class_weight import compute_class_weight
@@ -19,13 +18,14 @@ from sklearn_gd._descent import Descent
 from sklearn_gd._learners import Gradient, Recipe, Rosenblatt, Rows
 from sklearn_gd._validation import (
     _X_CHECKS,
+    ArrayLike,
     all_or_nothing,
     canonical,
+    check_rows,
     check_same_shape,
     check_validation_rows,
     check_validation_set,
     check_weights,
-    check_X,
     hold_out,
     make_generator,
     require_some_weight,
@@ -388,7 +388,7 @@ class PerceptronClassifier(ClassifierMixin, BaseEstimator):
             The first for two classes: positive where the neuron fires, for the second class.
         """
         check_is_fitted(self)
-        X = check_X(self, X)
+        X = check_rows(self, X)
         z: Array = np.asarray(X @ self.coef_.T) + self.intercept_
         return z[:, 0] if z.shape[1] == 1 else z
 
@@ -632,4 +632,4 @@ class PerceptronClassifier(ClassifierMixin, BaseEstimator):
 
     def _forget(self) -> None:
         for name in ("_learner", "validation_loss_curve_"):
-            vars(self).pop(name, None)
+            self.__dict__.pop(name, None)

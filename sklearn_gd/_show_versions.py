@@ -9,7 +9,7 @@ from sklearn_gd._compiled import COMPILED
 
 
 def show_versions() -> None:
-    """Print the versions of the package and its dependencies, and whether its kernels run compiled.
+    """Print the package's version and its dependencies', and whether its kernels run compiled.
 
     Examples
     --------

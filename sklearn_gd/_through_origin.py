@@ -6,7 +6,6 @@ from numbers import Integral, Real
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
@@ -15,11 +14,12 @@ from sklearn_gd._curvature import Curvature, curvature_per_row, uses_moments
 from sklearn_gd._descent import Descent
 from sklearn_gd._objectives import Moments, Network, Quadratic, is_flat_at_zero, linear_step
 from sklearn_gd._validation import (
+    ArrayLike,
     all_or_nothing,
     check_regression,
+    check_rows,
     check_same_shape,
     check_weights,
-    check_X,
     require_some_weight,
 )
 from sklearn_gd.activations import Activation, Identity, as_activation
@@ -122,6 +122,8 @@ class ThroughOriginRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     loss_curve_: list[float]
     learning_rate_: float | Array
     max_learning_rate_: float
+    _solver: Solver
+    _moments: Moments
 
     _parameter_constraints = {
         "alpha": [Interval(Real, 0, None, closed="left")],
@@ -223,7 +225,7 @@ class ThroughOriginRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         """Learn from more rows.
 
         With the identity and the squared error: descend on the moments of all rows given to
-        ``partial_fit`` since the last ``fit``. Otherwise: one step down the gradient on these rows.
+        ``partial_fit`` since the last ``fit``. Otherwise: one step down these rows' gradient.
 
         Parameters
         ----------
@@ -278,7 +280,7 @@ class ThroughOriginRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             In the shape that y had in ``fit``.
         """
         check_is_fitted(self)
-        X = check_X(self, X)
+        X = check_rows(self, X)
         z: Array = np.asarray(X @ self.coef_.T)
         return as_activation(self.activation)(z)
 
@@ -332,7 +334,7 @@ class ThroughOriginRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         weights: Array | None,
     ) -> float | Array:
         """Set the rates' attributes; return what the schedule's rate is multiplied with."""
-        vars(self).pop("max_learning_rate_", None)
+        self.__dict__.pop("max_learning_rate_", None)
         factor = curvature_per_row(loss, activation, float(Y.min()), float(Y.max()))
         if factor is not None:
             curvature = Curvature(source, weights, factor / Y.shape[1], self.alpha)
@@ -357,7 +359,7 @@ class ThroughOriginRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         weights: Array | None,
     ) -> None:
         """Move `parameters` in place to where the gradient vanishes."""
-        activation, loss, solver, schedule = pieces
+        activation, _, solver, schedule = pieces
         with np.errstate(all="ignore"):
             at_zero, gradient = objective(np.zeros_like(parameters))
         first = _steepness(gradient, base)
@@ -432,7 +434,7 @@ class ThroughOriginRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     def _forget(self) -> None:
         """Drop what only ``partial_fit`` carries on."""
         for name in ("_moments", "_solver"):
-            vars(self).pop(name, None)
+            self.__dict__.pop(name, None)
 
 
 class _OnRows:

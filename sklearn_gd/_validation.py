@@ -14,6 +14,9 @@ from sklearn.utils.validation import check_array, check_consistent_length, valid
 Array = np.ndarray[Any, np.dtype[Any]]
 F = TypeVar("F", bound=Callable[..., Any])
 
+# Lists, arrays, sparse matrices and data frames of several libraries, none of which need be here.
+ArrayLike = Any
+
 _X_CHECKS: dict[str, Any] = {"accept_sparse": "csr", "dtype": [np.float64, np.float32]}
 
 
@@ -36,7 +39,7 @@ def all_or_nothing(fit: F) -> F:
     return guarded  # type: ignore[return-value]
 
 
-def check_X(estimator: Any, X: Any) -> Any:
+def check_rows(estimator: Any, X: Any) -> Any:
     """Check the rows to predict for: (n_rows, n_features) as seen in fit."""
     return canonical(validate_data(estimator, X, reset=False, **_X_CHECKS))
 
