@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_gd._batches import Batches, run_epoch
@@ -40,6 +41,12 @@ class Rows(NamedTuple):
     X: Any
     y: Array
     weights: Array | None
+
+
+def _makes_steps(self: FeedForwardRegressor) -> bool:
+    if isinstance(self.solver, str) and self.solver == "lbfgs":
+        raise AttributeError("partial_fit needs a solver that makes steps. Got solver='lbfgs'.")
+    return True
 
 
 class _Pieces(NamedTuple):
@@ -279,6 +286,7 @@ class FeedForwardRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self._store(network, parameters, one_axis)
         return self
 
+    @available_if(_makes_steps)
     @all_or_nothing
     def partial_fit(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
@@ -307,8 +315,6 @@ class FeedForwardRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             Where the loss is no longer finite.
         """
         pieces = self._check_pieces()
-        if pieces.solver is None:
-            raise ValueError("partial_fit needs a solver that makes steps. Got solver='lbfgs'.")
         first = not hasattr(self, "coefs_")
         X, Y, one_axis = check_regression(self, X, y, reset=first)
         weights = check_weights(sample_weight, X)
@@ -330,6 +336,7 @@ class FeedForwardRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
                 pieces.solver,
                 pieces.schedule,
             )
+            assert solver is not None  # partial_fit is not available then
             solver.start(network.size, dtype)
         parameters = self._draw(network, generator) if first else self._current(network)
         if weights is not None and not weights.any():
