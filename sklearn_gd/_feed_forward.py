@@ -413,7 +413,9 @@ class FeedForwardRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     def _hidden_sizes(self) -> list[int]:
         given: Any = self.hidden_layer_sizes
         sizes: list[Any] = [given] if isinstance(given, Integral) else list(given)
-        if not all(isinstance(s, Integral) and not isinstance(s, bool) and int(s) > 0 for s in sizes):
+        if not all(
+            isinstance(s, Integral) and not isinstance(s, bool) and int(s) > 0 for s in sizes
+        ):
             raise ValueError(
                 "The 'hidden_layer_sizes' parameter must be a positive int or a sequence of them. "
                 f"Got {given!r} instead."

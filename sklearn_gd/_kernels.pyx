@@ -73,18 +73,20 @@ cdef inline void _score_sparse(
 
 cdef inline bint _judge(
     const real* z, real* change, Py_ssize_t n_neurons, int code, double weight,
-    double* wrong, long long* updates,
+    const double* own, double* wrong, long long* updates,
 ) noexcept nogil:
-    """Set change[k] to weight * y_k for neurons that are mistaken, else to 0."""
+    """Set change[k] to its weight * y_k for neurons that are mistaken, else to 0."""
     cdef bint any_mistake = False
     cdef Py_ssize_t k, first = 1 if n_neurons == 1 else 0
+    cdef double weight_k
     cdef bint fires
     for k in range(n_neurons):
         change[k] = 0
         fires = code == k + first
-        if (z[k] <= 0) if fires else (z[k] >= 0):
-            change[k] = <real> (weight if fires else -weight)
-            wrong[1 if fires else 0] += weight
+        weight_k = weight * own[k] if fires else weight
+        if weight_k != 0 and ((z[k] <= 0) if fires else (z[k] >= 0)):
+            change[k] = <real> (weight_k if fires else -weight_k)
+            wrong[1 if fires else 0] += weight_k
             updates[0] += 1
             any_mistake = True
     return any_mistake
@@ -105,7 +107,7 @@ cdef inline void _add_row(
 
 def rosenblatt_dense(
     const real[:, :] X, const int[::1] codes, const double[::1] weights,
-    const Py_ssize_t[::1] order, real[:, ::1] coef, real[::1] intercept, double rate,
+    const double[::1] own, const Py_ssize_t[::1] order, real[:, ::1] coef, real[::1] intercept, double rate,
     double decay, bint fit_intercept, bint average, double[:, ::1] coef_sum,
     double[::1] intercept_sum, long long visits,
 ):
@@ -143,7 +145,7 @@ def rosenblatt_dense(
             _score_dense(x, &coef[0, 0], z, n_features, n_neurons)
             if decays:
                 _decay(&coef[0, 0], n_features * n_neurons, decay)
-            if _judge(z, change, n_neurons, codes[i], weight, wrong, &updates):
+            if _judge(z, change, n_neurons, codes[i], weight, &own[0], wrong, &updates):
                 if n_neurons == 1 and not lazy:
                     _add_scaled(&coef[0, 0], x, <real> rate * change[0], n_features)
                 else:
@@ -164,7 +166,8 @@ def rosenblatt_dense(
 
 def rosenblatt_sparse(
     const real[::1] data, const index[::1] columns, const index[::1] starts,
-    const int[::1] codes, const double[::1] weights, const Py_ssize_t[::1] order,
+    const int[::1] codes, const double[::1] weights, const double[::1] own,
+    const Py_ssize_t[::1] order,
     real[:, ::1] coef, real[::1] intercept, double rate, double decay, bint fit_intercept,
     bint average, double[:, ::1] coef_sum, double[::1] intercept_sum, long long visits,
 ):
@@ -202,7 +205,7 @@ def rosenblatt_sparse(
             _score_sparse(x, at, n_stored, &coef[0, 0], z, n_neurons)
             if decays:
                 _decay(&coef[0, 0], n_features * n_neurons, decay)
-            if _judge(z, change, n_neurons, codes[i], weight, wrong, &updates):
+            if _judge(z, change, n_neurons, codes[i], weight, &own[0], wrong, &updates):
                 for j in range(n_stored):
                     _add_row(&coef[at[j], 0], &coef_sum[at[j], 0] if lazy else NULL, x[j],
                              change, n_neurons, rate, <double> visits, lazy)

@@ -18,6 +18,7 @@ def rosenblatt_dense(
     X: Array,
     codes: Array,
     weights: Array,
+    own: Array,
     order: Array,
     coef: Array,
     intercept: Array,
@@ -38,6 +39,8 @@ def rosenblatt_dense(
         The class of each row. Neuron k fires for class k, a lone neuron for class 1.
     weights : ndarray of float64, shape (n,) or (0,)
         Row weights; empty means one each. A row of weight zero is not visited.
+    own : ndarray of float64, shape (n_neurons,)
+        How many times as much a row weighs for the neuron of its own class.
     order : ndarray of intp
         The rows, in the order of their visits.
     coef : ndarray of shape (n_features, n_neurons)
@@ -78,6 +81,7 @@ def rosenblatt_sparse(
     starts: Array,
     codes: Array,
     weights: Array,
+    own: Array,
     order: Array,
     coef: Array,
     intercept: Array,
@@ -104,7 +108,7 @@ def rosenblatt_sparse(
 
 def _arguments(given: dict[str, Any]) -> tuple[Any, ...]:
     names = (
-        "codes weights order coef intercept rate decay fit_intercept average coef_sum "
+        "codes weights own order coef intercept rate decay fit_intercept average coef_sum "
         "intercept_sum visits"
     )
     return tuple(given[name] for name in names.split())
@@ -115,6 +119,7 @@ def _epoch(
     add: Callable[[int, Array, Array], None],
     codes: Array,
     weights: Array,
+    own: Array,
     order: Array,
     coef: Array,
     intercept: Array,
@@ -136,11 +141,12 @@ def _epoch(
             continue
         z = score(i)
         fires = codes[i] == fires_for
-        mistaken = np.where(fires, z <= 0, z >= 0)
+        weight_k = np.where(fires, weight * own, weight)
+        mistaken = np.where(fires, z <= 0, z >= 0) & (weight_k != 0)
         if decay != 1.0:
             coef *= decay
         if mistaken.any():
-            change = np.where(mistaken, np.where(fires, weight, -weight), 0.0)
+            change = np.where(mistaken, np.where(fires, weight_k, -weight_k), 0.0)
             step = (rate * change).astype(coef.dtype)
             add(i, step, coef)
             if fit_intercept:
@@ -150,8 +156,8 @@ def _epoch(
                 if fit_intercept:
                     intercept_sum += visits * step.astype(np.float64)
             updates += int(mistaken.sum())
-            missed += weight * int((mistaken & fires).sum())
-            false_alarms += weight * int((mistaken & ~fires).sum())
+            missed += float(weight_k[mistaken & fires].sum())
+            false_alarms += float(weight_k[mistaken & ~fires].sum())
         if average and not lazy:
             coef_sum += coef
             intercept_sum += intercept

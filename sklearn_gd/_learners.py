@@ -25,11 +25,31 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 
 class Rows(NamedTuple):
-    """Rows to train or validate on, with the number of their class."""
+    """Rows to train or validate on, with the number of their class.
+
+    `own`, where there are more than two classes and these have weights, says how many times as
+    much a row weighs for the neuron of its own class, which tells it from all others.
+    """
 
     X: Any
     codes: Array
     weights: Array | None
+    own: Array | None = None
+
+    def weigh(self, part: slice, n_neurons: int) -> Array:
+        """Return what the rows of `part` weigh for each neuron, (n_rows, n_neurons)."""
+        codes = self.codes[part]
+        weights = np.ones((len(codes), n_neurons))
+        if self.own is not None:
+            weights[np.arange(len(codes)), codes] = self.own[codes]
+        if self.weights is not None:
+            weights *= self.weights[part, None]
+        return weights
+
+    def total(self, n_neurons: int) -> float:
+        """Return the sum of all weights, over rows and neurons."""
+        parts = row_chunks(self.X.shape[0], n_neurons)
+        return sum(float(self.weigh(part, n_neurons).sum()) for part in parts)
 
 
 class Recipe(NamedTuple):
@@ -125,13 +145,14 @@ class Rosenblatt(Learner):
             self.unit = self._unit()
 
     def epoch(self, rows: Rows, rate: float) -> float:
-        X, codes, weights = rows
+        X, codes, weights, own = rows
         n_rows = X.shape[0]
         order = np.arange(n_rows) if self.generator is None else self.generator.permutation(n_rows)
         decay = max(0.0, 1.0 - rate * self.recipe.alpha)
         common = (
             codes,
             np.empty(0) if weights is None else weights,
+            np.ones(self.n_neurons) if own is None else own,
             order.astype(np.intp, copy=False),
             self.coef,
             self.intercept,
@@ -150,11 +171,11 @@ class Rosenblatt(Learner):
         updates, missed, false_alarms, self.visits = counts
         self.updates += updates
         self.faultless = updates == 0
-        if not (np.isfinite(self.coef).all() and np.isfinite(self.intercept).all()):
+        largest = max(np.abs(self.coef).max(), np.abs(self.intercept).max())
+        if not np.isfinite(largest * self.coef.dtype.type(self.unit)):
             return float("nan")  # comparisons with NaN would pass for an epoch without mistakes
-        total = n_rows if weights is None else float(weights.sum())
         loss = missed * self._cost(1, 0) + false_alarms * self._cost(0, 1)
-        return float(loss / (total * self.n_neurons))
+        return float(loss / rows.total(self.n_neurons))
 
     def _cost(self, target: float, output: float) -> float:
         return float(self.recipe.loss.value(np.array([[target]]), np.array([[output]]))[0, 0])
@@ -177,22 +198,19 @@ class Rosenblatt(Learner):
         for part in row_chunks(rows.X.shape[0], max(coef.shape)):
             fires = (np.asarray(rows.X[part] @ coef) + intercept > 0).astype(np.float64)
             target = self.one_hot(rows.codes[part], 0.0, 1.0, np.float64)
-            values = self.recipe.loss.value(target, fires).mean(axis=1)
-            total += float(values.sum() if rows.weights is None else values @ rows.weights[part])
-        return total / float(rows.X.shape[0] if rows.weights is None else rows.weights.sum())
+            values = self.recipe.loss.value(target, fires)
+            total += float(np.vdot(values, rows.weigh(part, self.n_neurons)))
+        return total / rows.total(self.n_neurons)
 
     def reference(self, rows: Rows) -> float:
         """Return the loss of neurons that always, or never, fire: of each the better one."""
-        target = self.one_hot(rows.codes, 0.0, 1.0, np.float64)
-        losses = [
-            np.average(
-                self.recipe.loss.value(target, np.full_like(target, output)),
-                axis=0,
-                weights=rows.weights,
-            )
-            for output in (0.0, 1.0)
-        ]
-        return float(np.minimum(*losses).mean())
+        losses = np.zeros((2, self.n_neurons))
+        for part in row_chunks(rows.X.shape[0], self.n_neurons):
+            target = self.one_hot(rows.codes[part], 0.0, 1.0, np.float64)
+            for output in (0, 1):
+                values = self.recipe.loss.value(target, np.full_like(target, output))
+                losses[output] += (values * rows.weigh(part, self.n_neurons)).sum(axis=0)
+        return float(losses.min(axis=0).sum() / rows.total(self.n_neurons))
 
     def copy(self) -> Rosenblatt:
         twin = object.__new__(Rosenblatt)
@@ -242,9 +260,14 @@ class Gradient(Learner):
         per_row = curvature_per_row(loss, activation, self.low, self.high)
         if per_row is None:
             return
+        weights = rows.weights
+        if rows.own is not None:
+            # Of all neurons' curvatures at a row, the largest bounds them all.
+            weights = rows.weigh(slice(None), self.n_neurons).max(axis=1)
+            per_row *= weights.sum() * self.n_neurons / rows.total(self.n_neurons)
         curvature = Curvature(
             rows.X,
-            rows.weights,
+            weights,
             per_row / self.n_neurons,
             self.recipe.alpha,
             intercept=self.recipe.fit_intercept,
@@ -254,11 +277,13 @@ class Gradient(Learner):
         if self.recipe.auto_rate:
             self.base = 1.0 / top if top > 0 else 1.0
 
-    def _network(self) -> Network:
+    def _network(self, rows: Rows | None = None) -> Network:
         recipe = self.recipe
         activation, loss = recipe.activation, recipe.loss
         if not activation.differentiable:
             activation, loss = Identity(), _Mistakes(loss)
+        if rows is not None and rows.own is not None:
+            loss = _ByClass(loss, (self.low + self.high) / 2, rows)
         return Network(
             self.shape, [activation], loss, recipe.alpha, self.dtype, biases=recipe.fit_intercept
         )
@@ -277,7 +302,7 @@ class Gradient(Learner):
 
     def epoch(self, rows: Rows, rate: float) -> float:
         if getattr(self, "_bound_to", None) is not rows:
-            self._bound_to, self._objective = rows, self._network()
+            self._bound_to, self._objective = rows, self._network(rows)
             Y, size = self._encode(rows), self.recipe.batch_size
             self._batches = Batches(rows.X, Y, rows.weights, size, self.generator)
         solver = _Averaging(self.solver, self.sum) if self.recipe.average else self.solver
@@ -285,9 +310,12 @@ class Gradient(Learner):
             self._objective, solver, self.flat, self._batches, rate * self.base
         )
         self.updates += steps
-        if isinstance(self._objective.loss, _Mistakes):
-            self.faultless = not self._objective.loss.found
-            self._objective.loss.found = False
+        mistakes = self._objective.loss
+        if isinstance(mistakes, _ByClass):
+            mistakes = mistakes.loss
+        if isinstance(mistakes, _Mistakes):
+            self.faultless = not mistakes.found
+            mistakes.found = False
         return loss
 
     def weights(self) -> tuple[Array, Array]:
@@ -301,13 +329,21 @@ class Gradient(Learner):
         )
 
     def mean_loss(self, coef: Array, intercept: Array, rows: Rows) -> float:
-        network = self._network()
+        network = self._network(rows)
         flat = network.flatten([coef], [intercept])
         return network.mean_loss(flat, rows.X, self._encode(rows), rows.weights)
 
     def reference(self, rows: Rows) -> float:
         """Return the loss of the best constant output."""
-        return reference_loss(self.recipe.loss, self._encode(rows), rows.weights)
+        Y = self._encode(rows)
+        if rows.own is None:
+            return reference_loss(self.recipe.loss, Y, rows.weights)
+        weights = rows.weigh(slice(None), self.n_neurons)
+        each = [
+            reference_loss(self.recipe.loss, Y[:, [k]], weights[:, k])
+            for k in range(self.n_neurons)
+        ]
+        return float(np.average(each, weights=weights.sum(axis=0)))
 
     def copy(self) -> Gradient:
         twin = object.__new__(Gradient)
@@ -349,6 +385,32 @@ class _Mistakes(Loss):
         self.found = self.found or bool(mistaken.any())
         # Times the number of neurons, over which the network takes the mean.
         return np.where(mistaken, -side, 0).astype(y_pred.dtype) * y_pred.shape[1]
+
+
+class _ByClass(Loss):
+    """Another loss, a row's weighing more for the neuron of its own class, or less.
+
+    Scaled so that the weights of `rows` for all neurons have the mean of the rows' weights.
+    """
+
+    def __init__(self, loss: Loss, middle: float, rows: Rows) -> None:
+        assert rows.own is not None
+        self.loss = loss
+        self.middle = middle
+        n_neurons = len(rows.own)
+        total = float(rows.X.shape[0] if rows.weights is None else rows.weights.sum())
+        self.rest = total * n_neurons / max(rows.total(n_neurons), np.finfo(float).tiny)
+        self.own = rows.own * self.rest
+
+    def _scale(self, y_true: Array, values: Array) -> Array:
+        scale = np.where(y_true > self.middle, self.own, self.rest)
+        return values * scale.astype(values.dtype)
+
+    def value(self, y_true: Array, y_pred: Array) -> Array:
+        return self._scale(y_true, self.loss.value(y_true, y_pred))
+
+    def gradient(self, y_true: Array, y_pred: Array) -> Array:
+        return self._scale(y_true, self.loss.gradient(y_true, y_pred))
 
 
 def _targets(activation: Activation) -> tuple[float, float]:

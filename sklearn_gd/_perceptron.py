@@ -92,7 +92,9 @@ class PerceptronClassifier(ClassifierMixin, BaseEstimator):
     validation_fraction : float, default=0.1
         The share of rows set aside with `early_stopping`.
     class_weight : dict, "balanced" or None, default=None
-        Weights of the classes, multiplied with those of the rows.
+        Weights of the classes, multiplied with those of the rows. With more than two classes
+        that of class k is for the rows of class k in the neuron of class k, which tells them
+        from all others; elsewhere they weigh 1, as in :class:`sklearn.linear_model.Perceptron`.
     warm_start : bool, default=False
         Begin at the weights of the last fit.
     random_state : int, RandomState or None, default=None
@@ -292,13 +294,19 @@ class PerceptronClassifier(ClassifierMixin, BaseEstimator):
             )
         weights = check_weights(sample_weight, X)
         require_some_weight(weights)
-        train = Rows(X, codes.astype(np.int32), self._weigh_classes(codes, weights))
+        class_weights = self._class_weights(codes, weights)
+        train = _weigh(Rows(X, codes.astype(np.int32), weights), class_weights)
+        if not train.total(self._n_neurons()) > 0:
+            raise ValueError(
+                f"class_weight={self.class_weight!r} leaves no row any weight: there is nothing "
+                "to fit."
+            )
         held_out = None
         if has_validation:
             X_val, y_val, w_val = check_validation_rows(
                 self, X_val, y_val, sample_weight_val, X.dtype
             )
-            held_out = Rows(X_val, self._encode(y_val, "y_val"), w_val)
+            held_out = _weigh(Rows(X_val, self._encode(y_val, "y_val"), w_val), class_weights)
 
         generator = make_generator(self.random_state)
         if self.early_stopping and not has_validation:
@@ -360,7 +368,7 @@ class PerceptronClassifier(ClassifierMixin, BaseEstimator):
             )
         if not first:
             X = X.astype(self.coef_.dtype, copy=False)
-        train = Rows(X, codes, self._weigh_classes(codes, weights))
+        train = _weigh(Rows(X, codes, weights), self._class_weights(codes, weights))
         learner = self._resume(self._resolve(X.shape[0]), train, first)
         if train.weights is None or train.weights.any():
             history = self._history(first)
@@ -465,10 +473,10 @@ class PerceptronClassifier(ClassifierMixin, BaseEstimator):
             batch_size=min(int(batch), n_rows),
         )
 
-    def _weigh_classes(self, codes: Array, weights: Array | None) -> Array | None:
-        """Return the row weights times those of their classes."""
+    def _class_weights(self, codes: Array, weights: Array | None) -> Array | None:
+        """Return the weight of each class, or None for one each."""
         if self.class_weight is None:
-            return weights
+            return None
         y = self.classes_[codes]
         if self.class_weight == "balanced":
             # Weightless rows are no rows.
@@ -495,7 +503,7 @@ class PerceptronClassifier(ClassifierMixin, BaseEstimator):
                 "The 'class_weight' parameter must hold finite weights that are not negative. "
                 f"Got {self.class_weight!r}."
             )
-        return each[codes] if weights is None else each[codes] * weights
+        return each
 
     def _encode(self, y: Any, name: str) -> Array:
         y = np.asarray(y)
@@ -522,7 +530,7 @@ class PerceptronClassifier(ClassifierMixin, BaseEstimator):
             )
 
     def _split(self, train: Rows, generator: np.random.Generator) -> tuple[Rows, Rows]:
-        X, codes, weights = train
+        X, codes, weights, own = train
         kept = np.arange(X.shape[0]) if weights is None else np.flatnonzero(weights)
         rows, held_out = hold_out(
             len(kept), self.validation_fraction, generator, stratify=codes[kept]
@@ -530,7 +538,7 @@ class PerceptronClassifier(ClassifierMixin, BaseEstimator):
 
         def pick(part: Array) -> Rows:
             part = kept[part]
-            return Rows(X[part], codes[part], None if weights is None else weights[part])
+            return Rows(X[part], codes[part], None if weights is None else weights[part], own)
 
         return pick(rows), pick(held_out)
 
@@ -633,3 +641,13 @@ class PerceptronClassifier(ClassifierMixin, BaseEstimator):
     def _forget(self) -> None:
         for name in ("_learner", "validation_loss_curve_"):
             self.__dict__.pop(name, None)
+
+
+def _weigh(rows: Rows, class_weights: Array | None) -> Rows:
+    """Return the rows with the weights of their classes."""
+    if class_weights is None:
+        return rows
+    if len(class_weights) > 2:
+        return rows._replace(own=class_weights)
+    each = class_weights[rows.codes]
+    return rows._replace(weights=each if rows.weights is None else each * rows.weights)
