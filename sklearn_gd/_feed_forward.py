@@ -92,9 +92,12 @@ class FeedForwardRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     validation_fraction : float, default=0.1
         The share of rows set aside with `early_stopping`.
     init : {"auto", "he", "glorot"}, default="auto"
-        How first weights are drawn: normal, of variance 2 / fan_in [2]_, or uniform, of variance
-        2 / (fan_in + fan_out) [3]_. ``"auto"``: the former for relu-like activations (unbounded
-        above), the latter for others. Biases start at 0.
+        How first weights are drawn. ``"he"``: normal, of variance 2 / fan_in [2]_;
+        ``"glorot"``: uniform, of variance 2 / (fan_in + fan_out) [3]_. ``"auto"``: for hidden
+        layers of relu-like activations (unbounded above) as He, with the mean of fan_in and
+        fan_out in fan_in's place; for others as Glorot; and output weights of 0, so that the
+        first prediction is a constant, unless the output activation is flat there. Biases start
+        at 0.
     warm_start : bool, default=False
         Begin at the weights of the last fit.
     random_state : int, RandomState or None, default=None
@@ -435,15 +438,18 @@ class FeedForwardRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     def _draw(self, network: Network, generator: np.random.Generator) -> Array:
         """Draw first weights."""
         parameters = np.zeros(network.size, network.dtype)
-        layers = zip(network.layers(parameters), network.activations, strict=True)
-        for (W, _), activation in layers:
+        layers = network.layers(parameters)
+        if self.init == "auto" and not _is_flat_at_zero(network.activations[-1]):
+            layers.pop()
+        for (W, _), activation in zip(layers, network.activations, strict=False):
             fan_in, fan_out = W.shape
-            relu_like = activation.range[1] == np.inf and not _is_linear(activation)
-            if self.init == "he" or (self.init == "auto" and relu_like):
-                W[:] = generator.normal(0.0, np.sqrt(2.0 / fan_in), W.shape)
+            both = fan_in + fan_out
+            if self.init == "he":
+                W[:] = generator.normal(0.0, np.sqrt(2 / fan_in), W.shape)
+            elif self.init == "auto" and _is_relu_like(activation):
+                W[:] = generator.normal(0.0, np.sqrt(4 / both), W.shape)
             else:
-                bound = np.sqrt(6.0 / (fan_in + fan_out))
-                W[:] = generator.uniform(-bound, bound, W.shape)
+                W[:] = generator.uniform(-np.sqrt(6 / both), np.sqrt(6 / both), W.shape)
         return parameters
 
     def _current(self, network: Network) -> Array:
@@ -618,12 +624,16 @@ def _split(train: Rows, fraction: float, generator: np.random.Generator) -> tupl
     return pick(rows), pick(held_out)
 
 
-def _is_linear(activation: Activation) -> bool:
-    return (
-        activation.curvature == 0
-        and activation.range[0] == -np.inf
-        and activation(np.array([-1.0]))[0] == -activation(np.array([1.0]))[0]
-    )
+def _is_relu_like(activation: Activation) -> bool:
+    """Return whether f is unbounded above and bent."""
+    low, high = activation(np.array([-1.0, 1.0]))
+    return activation.range[1] == np.inf and bool(low != -high)
+
+
+def _is_flat_at_zero(activation: Activation) -> bool:
+    """Return whether f hardly moves at 0 or just below, as the relu: no place to start."""
+    z = np.array([0.0, -0.01])
+    return bool(activation.derivative(z, activation(z.copy())).min() < 0.1)
 
 
 def _settings(piece: Any) -> tuple[type, dict[str, Any]]:
