@@ -476,7 +476,10 @@ class FeedForwardRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         X_val, y_val, weights = check_validation_rows(
             self, X_val, y_val, weights_val, train.X.dtype
         )
-        y_val = np.asarray(y_val, dtype=train.X.dtype)
+        y_val = np.asarray(y_val)
+        if y_val.dtype.kind not in "fiub":
+            raise ValueError(f"y_val must be real numbers. Got dtype {y_val.dtype}.")
+        y_val = y_val.astype(train.X.dtype)
         if (y_val.ndim == 1) != one_axis or y_val.reshape(len(y_val), -1).shape[1:] != (
             train.y.shape[1:]
         ):

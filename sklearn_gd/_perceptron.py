@@ -507,6 +507,8 @@ class PerceptronClassifier(ClassifierMixin, BaseEstimator):
 
     def _encode(self, y: Any, name: str) -> Array:
         y = np.asarray(y)
+        if y.ndim != 1:
+            raise ValueError(f"{name} must hold one label a row. Got shape {y.shape}.")
         unseen = np.setdiff1d(y, self.classes_)
         if unseen.size:
             raise ValueError(

@@ -197,9 +197,10 @@ class ThroughOriginRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         X, Y, one_axis = check_regression(self, X, y, reset=True)
         weights = check_weights(sample_weight, X)
         require_some_weight(weights)
+        name = "The last fit's coef_, where warm_start=True begins,"
         if coef_init is not None:
-            start = coef_init
-        parameters = self._start(start, X.shape[1], Y.shape[1], "coef_")
+            name, start = "coef_init", coef_init
+        parameters = self._start(start, X.shape[1], Y.shape[1], name)
         self._forget()
         if _is_quadratic(*pieces[:2]) and uses_moments(X):
             moments = Moments(X.shape[1], Y.shape[1]).added(X, Y, weights)
