@@ -1,0 +1,72 @@
+"""The house rules: imports go one way, the package needs little, and names are what they say."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import sklearn_gd
+
+PACKAGE = Path(sklearn_gd.__file__).parent
+
+# Floors from the ground up; a module imports from floors below its own, or from its own only
+# what stands before it.
+FLOORS = [
+    ["exceptions", "_pieces", "_kernels", "_kernels_reference"],
+    ["activations", "losses", "solvers", "schedules", "_compiled"],
+    ["_validation", "_objectives", "_batches", "_descent"],
+    ["_curvature"],
+    ["_learners"],
+    ["_show_versions", "_through_origin", "_perceptron", "_feed_forward"],
+    ["testing"],
+    ["__init__"],
+]
+LIGHT = {"sklearn", "scipy", "numpy", "sklearn_gd"}
+
+
+def imports_of(path):
+    """Return the modules that a file imports."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module
+            found += [f"{base}.{a.name}" if base == "sklearn_gd" else base for a in node.names]
+    return set(found)
+
+
+def test_every_module_has_its_floor():
+    modules = {p.stem for p in PACKAGE.iterdir() if p.suffix in (".py", ".pyx")}
+    assert modules == {name for floor in FLOORS for name in floor}
+
+
+def test_imports_go_down_only():
+    height = {name: level for level, floor in enumerate(FLOORS) for name in floor}
+    for path in PACKAGE.glob("*.py"):
+        for module in imports_of(path):
+            if module.startswith("sklearn_gd."):
+                name = module.split(".")[1]
+                assert height[name] < height[path.stem], f"{path.stem} imports {name}"
+
+
+def test_only_run_time_dependencies_are_imported():
+    for path in PACKAGE.glob("*.py"):
+        roots = {module.split(".")[0] for module in imports_of(path)}
+        assert roots - set(sys.stdlib_module_names) <= LIGHT, path.stem
+
+
+def test_the_import_loads_nothing_else():
+    code = (
+        "import sys, sklearn.base; before = set(sys.modules); import sklearn_gd;"
+        "print(*{name.split('.')[0] for name in set(sys.modules) - before})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert set(done.stdout.split()) - set(sys.stdlib_module_names) <= LIGHT
+
+
+def test_show_versions_tells_of_the_kernels(capsys):
+    sklearn_gd.show_versions()
+    printed = capsys.readouterr().out
+    assert f"sklearn_gd: {sklearn_gd.__version__}" in printed
+    assert ("compiled kernels: in use" in printed) == sklearn_gd._compiled.COMPILED
