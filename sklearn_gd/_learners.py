@@ -19,7 +19,7 @@ from sklearn_gd._objectives import Network, is_flat_at_zero, linear_step, row_ch
 from sklearn_gd.activations import Activation, Identity, Step
 from sklearn_gd.losses import Loss
 from sklearn_gd.schedules import Constant, Schedule
-from sklearn_gd.solvers import Rate, Solver
+from sklearn_gd.solvers import GradientDescent, Rate, Solver
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -27,7 +27,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 class Rows(NamedTuple):
     """Rows to train or validate on, with the number of their class.
 
-    `own`, where there are more than two classes and these have weights, says how many times as
+    `own`, for Rosenblatt's rule where more than two classes have weights, says how many times as
     much a row weighs for the neuron of its own class, which tells it from all others.
     """
 
@@ -64,6 +64,12 @@ class Recipe(NamedTuple):
     fit_intercept: bool
     average: bool
     batch_size: int
+
+    @property
+    def row_by_row(self) -> bool:
+        """Whether this is Rosenblatt's rule, met one row at a time."""
+        plain = type(self.solver) is GradientDescent and self.batch_size == 1
+        return type(self.activation) is Step and plain
 
 
 class Learner:
@@ -260,14 +266,9 @@ class Gradient(Learner):
         per_row = curvature_per_row(loss, activation, self.low, self.high)
         if per_row is None:
             return
-        weights = rows.weights
-        if rows.own is not None:
-            # Of all neurons' curvatures at a row, the largest bounds them all.
-            weights = rows.weigh(slice(None), self.n_neurons).max(axis=1)
-            per_row *= weights.sum() * self.n_neurons / rows.total(self.n_neurons)
         curvature = Curvature(
             rows.X,
-            weights,
+            rows.weights,
             per_row / self.n_neurons,
             self.recipe.alpha,
             intercept=self.recipe.fit_intercept,
@@ -277,13 +278,11 @@ class Gradient(Learner):
         if self.recipe.auto_rate:
             self.base = 1.0 / top if top > 0 else 1.0
 
-    def _network(self, rows: Rows | None = None) -> Network:
+    def _network(self) -> Network:
         recipe = self.recipe
         activation, loss = recipe.activation, recipe.loss
         if not activation.differentiable:
             activation, loss = Identity(), _Mistakes(loss)
-        if rows is not None and rows.own is not None:
-            loss = _ByClass(loss, (self.low + self.high) / 2, rows)
         return Network(
             self.shape, [activation], loss, recipe.alpha, self.dtype, biases=recipe.fit_intercept
         )
@@ -302,7 +301,7 @@ class Gradient(Learner):
 
     def epoch(self, rows: Rows, rate: float) -> float:
         if getattr(self, "_bound_to", None) is not rows:
-            self._bound_to, self._objective = rows, self._network(rows)
+            self._bound_to, self._objective = rows, self._network()
             Y, size = self._encode(rows), self.recipe.batch_size
             self._batches = Batches(rows.X, Y, rows.weights, size, self.generator)
         solver = _Averaging(self.solver, self.sum) if self.recipe.average else self.solver
@@ -311,8 +310,6 @@ class Gradient(Learner):
         )
         self.updates += steps
         mistakes = self._objective.loss
-        if isinstance(mistakes, _ByClass):
-            mistakes = mistakes.loss
         if isinstance(mistakes, _Mistakes):
             self.faultless = not mistakes.found
             mistakes.found = False
@@ -329,21 +326,13 @@ class Gradient(Learner):
         )
 
     def mean_loss(self, coef: Array, intercept: Array, rows: Rows) -> float:
-        network = self._network(rows)
+        network = self._network()
         flat = network.flatten([coef], [intercept])
         return network.mean_loss(flat, rows.X, self._encode(rows), rows.weights)
 
     def reference(self, rows: Rows) -> float:
         """Return the loss of the best constant output."""
-        Y = self._encode(rows)
-        if rows.own is None:
-            return reference_loss(self.recipe.loss, Y, rows.weights)
-        weights = rows.weigh(slice(None), self.n_neurons)
-        each = [
-            reference_loss(self.recipe.loss, Y[:, [k]], weights[:, k])
-            for k in range(self.n_neurons)
-        ]
-        return float(np.average(each, weights=weights.sum(axis=0)))
+        return reference_loss(self.recipe.loss, self._encode(rows), rows.weights)
 
     def copy(self) -> Gradient:
         twin = object.__new__(Gradient)
@@ -385,32 +374,6 @@ class _Mistakes(Loss):
         self.found = self.found or bool(mistaken.any())
         # Times the number of neurons, over which the network takes the mean.
         return np.where(mistaken, -side, 0).astype(y_pred.dtype) * y_pred.shape[1]
-
-
-class _ByClass(Loss):
-    """Another loss, a row's weighing more for the neuron of its own class, or less.
-
-    Scaled so that the weights of `rows` for all neurons have the mean of the rows' weights.
-    """
-
-    def __init__(self, loss: Loss, middle: float, rows: Rows) -> None:
-        assert rows.own is not None
-        self.loss = loss
-        self.middle = middle
-        n_neurons = len(rows.own)
-        total = float(rows.X.shape[0] if rows.weights is None else rows.weights.sum())
-        self.rest = total * n_neurons / max(rows.total(n_neurons), np.finfo(float).tiny)
-        self.own = rows.own * self.rest
-
-    def _scale(self, y_true: Array, values: Array) -> Array:
-        scale = np.where(y_true > self.middle, self.own, self.rest)
-        return values * scale.astype(values.dtype)
-
-    def value(self, y_true: Array, y_pred: Array) -> Array:
-        return self._scale(y_true, self.loss.value(y_true, y_pred))
-
-    def gradient(self, y_true: Array, y_pred: Array) -> Array:
-        return self._scale(y_true, self.loss.gradient(y_true, y_pred))
 
 
 def _targets(activation: Activation) -> tuple[float, float]:

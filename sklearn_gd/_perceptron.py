@@ -33,7 +33,7 @@ from sklearn_gd._validation import (
 from sklearn_gd.activations import Sigmoid, Step, as_activation
 from sklearn_gd.losses import Loss, as_loss
 from sklearn_gd.schedules import Schedule, as_schedule
-from sklearn_gd.solvers import GradientDescent, Solver, as_solver
+from sklearn_gd.solvers import Solver, as_solver
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -92,9 +92,9 @@ class PerceptronClassifier(ClassifierMixin, BaseEstimator):
     validation_fraction : float, default=0.1
         The share of rows set aside with `early_stopping`.
     class_weight : dict, "balanced" or None, default=None
-        Weights of the classes, multiplied with those of the rows. With more than two classes
-        that of class k is for the rows of class k in the neuron of class k, which tells them
-        from all others; elsewhere they weigh 1, as in :class:`sklearn.linear_model.Perceptron`.
+        Weights of the classes, multiplied with those of the rows. Rosenblatt's rule, for more
+        than two classes, uses that of class k for the rows of class k in the neuron of class k
+        alone, as :class:`sklearn.linear_model.Perceptron` does.
     warm_start : bool, default=False
         Begin at the weights of the last fit.
     random_state : int, RandomState or None, default=None
@@ -160,7 +160,7 @@ class PerceptronClassifier(ClassifierMixin, BaseEstimator):
     >>> neuron.predict(X)
     array([0, 0, 0, 1])
     >>> neuron.coef_, neuron.threshold_
-    (array([[2., 1.]]), array([2.]))
+    (array([[3., 2.]]), array([3.]))
     """
 
     classes_: Array
@@ -280,7 +280,7 @@ class PerceptronClassifier(ClassifierMixin, BaseEstimator):
         DivergenceError
             Where the loss grows without bound.
         """
-        self._resolve(1)  # bad parameters first
+        recipe = self._resolve()
         has_validation = check_validation_set(X_val, y_val, sample_weight_val)
         X, y = validate_data(self, X, y, reset=True, **_X_CHECKS)
         X = canonical(X)
@@ -295,7 +295,8 @@ class PerceptronClassifier(ClassifierMixin, BaseEstimator):
         weights = check_weights(sample_weight, X)
         require_some_weight(weights)
         class_weights = self._class_weights(codes, weights)
-        train = _weigh(Rows(X, codes.astype(np.int32), weights), class_weights)
+        by_neuron = recipe.row_by_row
+        train = _weigh(Rows(X, codes.astype(np.int32), weights), class_weights, by_neuron)
         if not train.total(self._n_neurons()) > 0:
             raise ValueError(
                 f"class_weight={self.class_weight!r} leaves no row any weight: there is nothing "
@@ -306,7 +307,8 @@ class PerceptronClassifier(ClassifierMixin, BaseEstimator):
             X_val, y_val, w_val = check_validation_rows(
                 self, X_val, y_val, sample_weight_val, X.dtype
             )
-            held_out = _weigh(Rows(X_val, self._encode(y_val, "y_val"), w_val), class_weights)
+            held_out = Rows(X_val, self._encode(y_val, "y_val"), w_val)
+            held_out = _weigh(held_out, class_weights, by_neuron)
 
         generator = make_generator(self.random_state)
         if self.early_stopping and not has_validation:
@@ -321,7 +323,7 @@ class PerceptronClassifier(ClassifierMixin, BaseEstimator):
             intercept_init = self.intercept_ if intercept_init is None else intercept_init
         start = self._check_start(coef_init, intercept_init, X)
         self._forget()
-        learner = self._make_learner(self._resolve(train.X.shape[0]), train, start, generator)
+        learner = self._make_learner(recipe, train, start, generator)
         self._descend(learner, train, held_out)
         return self
 
@@ -353,7 +355,7 @@ class PerceptronClassifier(ClassifierMixin, BaseEstimator):
         ValueError, TypeError
             For bad input, a label that is not in `classes`, or other features than before.
         """
-        self._resolve(1)  # bad parameters first
+        recipe = self._resolve()
         first = not hasattr(self, "coef_")
         X, y = validate_data(self, X, y, reset=first, **_X_CHECKS)
         X = canonical(X)
@@ -368,8 +370,9 @@ class PerceptronClassifier(ClassifierMixin, BaseEstimator):
             )
         if not first:
             X = X.astype(self.coef_.dtype, copy=False)
-        train = _weigh(Rows(X, codes, weights), self._class_weights(codes, weights))
-        learner = self._resume(self._resolve(X.shape[0]), train, first)
+        class_weights = self._class_weights(codes, weights)
+        train = _weigh(Rows(X, codes, weights), class_weights, recipe.row_by_row)
+        learner = self._resume(recipe, train, first)
         if train.weights is None or train.weights.any():
             history = self._history(first)
             with history:
@@ -441,7 +444,8 @@ class PerceptronClassifier(ClassifierMixin, BaseEstimator):
         totals = p.sum(axis=1, keepdims=True)
         return np.divide(p, totals, out=np.full_like(p, 1 / p.shape[1]), where=totals > 0)
 
-    def _resolve(self, n_rows: int) -> Recipe:
+    def _resolve(self) -> Recipe:
+        """Check the parameters, and return what they stand for."""
         self._validate_params()
         activation = as_activation(self.activation)
         is_step = type(activation) is Step
@@ -470,7 +474,7 @@ class PerceptronClassifier(ClassifierMixin, BaseEstimator):
             alpha=self.alpha,
             fit_intercept=self.fit_intercept,
             average=self.average,
-            batch_size=min(int(batch), n_rows),
+            batch_size=int(batch),
         )
 
     def _class_weights(self, codes: Array, weights: Array | None) -> Array | None:
@@ -572,8 +576,7 @@ class PerceptronClassifier(ClassifierMixin, BaseEstimator):
     ) -> Rosenblatt | Gradient:
         n_neurons = self._n_neurons()
         shuffler = generator if self.shuffle else None
-        row_by_row = type(recipe.solver) is GradientDescent and recipe.batch_size == 1
-        if type(recipe.activation) is Step and row_by_row:
+        if recipe.row_by_row:
             shape = (train.X.shape[1], n_neurons)
             return Rosenblatt(recipe, shape, train.X.dtype, start, shuffler)
         return Gradient(recipe, train, n_neurons, start, shuffler)
@@ -645,11 +648,11 @@ class PerceptronClassifier(ClassifierMixin, BaseEstimator):
             self.__dict__.pop(name, None)
 
 
-def _weigh(rows: Rows, class_weights: Array | None) -> Rows:
-    """Return the rows with the weights of their classes."""
+def _weigh(rows: Rows, class_weights: Array | None, by_neuron: bool) -> Rows:
+    """Return the rows with the weights of their classes, for all neurons or for their own."""
     if class_weights is None:
         return rows
-    if len(class_weights) > 2:
+    if by_neuron and len(class_weights) > 2:
         return rows._replace(own=class_weights)
     each = class_weights[rows.codes]
     return rows._replace(weights=each if rows.weights is None else each * rows.weights)
