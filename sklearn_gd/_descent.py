@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from sklearn_gd._fit_tasks import FitTasks
 from sklearn_gd.exceptions import DivergenceError
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -49,6 +50,8 @@ class Descent:
         The largest stable rate, for messages, where it is known.
     verbose : bool or int
         Whether to print the losses; on long runs only some of them.
+    tasks : FitTasks, optional
+        Hears of every epoch, and may end the descent.
 
     Attributes
     ----------
@@ -74,8 +77,10 @@ class Descent:
         owner: str,
         max_rate: float | None = None,
         verbose: bool | int = False,
+        tasks: FitTasks | None = None,
     ) -> None:
         self.max_iter = max_iter
+        self.tasks = tasks if tasks is not None and tasks.active else None
         self.tol = tol
         self.patience = patience
         self.reference = reference
@@ -116,6 +121,8 @@ class Descent:
 
     def __iter__(self) -> Iterator[int]:
         for epoch in range(self.max_iter):
+            if self.tasks is not None:
+                self.tasks.begin()
             yield epoch
             if self.ended:
                 return
@@ -147,6 +154,7 @@ class Descent:
         *,
         validation_loss: float | None = None,
         parameters: Any = None,
+        attributes: Callable[[], dict[str, Any]] = dict,
     ) -> None:
         """Take note of one epoch.
 
@@ -160,6 +168,8 @@ class Descent:
             The loss on the validation set after the epoch; monitored instead of `loss`.
         parameters : object with a ``copy`` method, optional
             Needed with `validation_loss`: copied whenever it is the smallest so far.
+        attributes : callable, optional
+            Returns the estimator's fitted attributes as of now, for callbacks.
 
         Raises
         ------
@@ -182,6 +192,8 @@ class Descent:
         if self.tol is not None and self.patience is not None and self._waited >= self.patience:
             self.end()
         self._print(loss, validation_loss)
+        if self.tasks is not None and self.tasks.end(attributes):
+            self.end()
 
     def _check_divergence(self, loss: float, first: float, rate: float) -> None:
         limit = _FAR_ABOVE * max(first, self.reference)

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_gd._batches import Batches, run_epoch
 from sklearn_gd._descent import Descent, reference_loss
+from sklearn_gd._fit_tasks import CallbackSupportMixin, FitTasks, with_callbacks
 from sklearn_gd._objectives import Network
 from sklearn_gd._validation import (
     ArrayLike,
@@ -24,6 +25,7 @@ from sklearn_gd._validation import (
     check_validation_set,
     check_weights,
     hold_out,
+    lazily_picked,
     make_generator,
     require_some_weight,
 )
@@ -56,7 +58,24 @@ class _Pieces(NamedTuple):
     schedule: Schedule
 
 
-class FeedForwardRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
+class _Fit(NamedTuple):
+    """All that one descent needs."""
+
+    network: Network
+    pieces: _Pieces
+    parameters: Array  # where it starts, moved in place
+    train: Rows
+    held_out: Rows | None
+    generator: np.random.Generator
+    tasks: FitTasks
+    one_axis: bool
+
+    def attributes(self) -> dict[str, Any]:
+        """Return the fitted attributes as of now."""
+        return _as_attributes(self.network, self.parameters, self.one_axis)
+
+
+class FeedForwardRegressor(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, BaseEstimator):
     """A multi-layer perceptron for regression, trained by backpropagation.
 
     Parameters
@@ -231,6 +250,7 @@ class FeedForwardRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         return tags
 
     @all_or_nothing
+    @with_callbacks
     def fit(
         self,
         X: ArrayLike,
@@ -267,6 +287,7 @@ class FeedForwardRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         """
         pieces = self._check_pieces()
         has_validation = check_validation_set(X_val, y_val, sample_weight_val)
+        given: Any = (X, y, sample_weight)
         X, Y, one_axis = check_regression(self, X, y, reset=True)
         weights = check_weights(sample_weight, X)
         require_some_weight(weights)
@@ -279,14 +300,15 @@ class FeedForwardRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         warm = self.warm_start and hasattr(self, "coefs_")
         parameters = self._current(network) if warm else self._draw(network, generator)
         if self.early_stopping and not has_validation:
-            train, held_out = _split(train, self.validation_fraction, generator)
+            train, held_out, kept = _split(train, self.validation_fraction, generator)
+            given = tuple(lazily_picked(part, kept) for part in given)
         self._forget()
-        if pieces.solver is None:
-            parameters = self._minimise(network, pieces, parameters, train, held_out)
-        else:
-            parameters = self._descend(network, pieces, parameters, train, held_out, generator)
+        tasks = FitTasks(self, self.max_iter, *given)
+        fit = _Fit(network, pieces, parameters, train, held_out, generator, tasks, one_axis)
+        parameters = self._minimise(fit) if pieces.solver is None else self._descend(fit)
         self.loss_ = network.mean_loss(parameters, *train)
-        self._store(network, parameters, one_axis)
+        self.__dict__.update(_as_attributes(network, parameters, one_axis))
+        tasks.close()
         return self
 
     @available_if(_makes_steps)
@@ -343,7 +365,7 @@ class FeedForwardRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             solver.start(network.size, dtype)
         parameters = self._draw(network, generator) if first else self._current(network)
         if weights is not None and not weights.any():
-            self._store(network, parameters, one_axis)
+            self.__dict__.update(_as_attributes(network, parameters, one_axis))
             return self
 
         history = self._history(first, reference_loss(pieces.loss, Y, weights))
@@ -357,7 +379,7 @@ class FeedForwardRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self._generator, self._solver, self._schedule = generator, solver, schedule
         self.learning_rate_ = rate
         self._keep_history(history)
-        self._store(network, parameters, one_axis)
+        self.__dict__.update(_as_attributes(network, parameters, one_axis))
         return self
 
     def predict(self, X: ArrayLike) -> Array:
@@ -490,45 +512,40 @@ class FeedForwardRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             raise ValueError("y_val contains NaN or infinity.")
         return Rows(X_val, y_val.reshape(len(y_val), -1), weights)
 
-    def _descend(
-        self,
-        network: Network,
-        pieces: _Pieces,
-        parameters: Array,
-        train: Rows,
-        held_out: Rows | None,
-        generator: np.random.Generator,
-    ) -> Array:
+    def _descend(self, fit: _Fit) -> Array:
         """Step down batch by batch, epoch by epoch; return the weights to keep."""
+        network, pieces, parameters, train, held_out, generator, tasks, _ = fit
         solver, schedule = pieces.solver, pieces.schedule
         assert solver is not None
         solver.start(network.size, network.dtype)
         size = self._batch_rows(train.X)
         batches = Batches(*train, size, generator if self.shuffle else None)
-        descent = self._start_history(reference_loss(pieces.loss, train.y, train.weights))
+        reference = reference_loss(pieces.loss, train.y, train.weights)
+        descent = self._start_history(reference, tasks)
         with descent:
             for epoch in descent:
                 rate = schedule.rate(epoch)
                 loss, _ = run_epoch(network, solver, parameters, batches, rate)
                 validation = network.mean_loss(parameters, *held_out) if held_out else None
-                descent.record(loss, rate, validation_loss=validation, parameters=parameters)
+                descent.record(
+                    loss,
+                    rate,
+                    validation_loss=validation,
+                    parameters=parameters,
+                    attributes=fit.attributes,
+                )
                 schedule.observe(descent.improved)
         self.learning_rate_ = pieces.schedule.rate(0)
         self._keep_history(descent)
         return parameters if held_out is None else descent.best_parameters
 
-    def _minimise(
-        self,
-        network: Network,
-        pieces: _Pieces,
-        parameters: Array,
-        train: Rows,
-        held_out: Rows | None,
-    ) -> Array:
+    def _minimise(self, fit: _Fit) -> Array:
         """Let scipy's L-BFGS-B make the steps; each of its iterations is an epoch."""
         from scipy.optimize import minimize
 
-        descent = self._start_history(reference_loss(pieces.loss, train.y, train.weights))
+        network, pieces, parameters, train, held_out, _, tasks, _ = fit
+        reference = reference_loss(pieces.loss, train.y, train.weights)
+        descent = self._start_history(reference, tasks)
         latest = {"loss": np.nan}
 
         def objective(flat: Array) -> tuple[float, Array]:
@@ -542,7 +559,13 @@ class FeedForwardRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             point = intermediate_result.x.astype(network.dtype)
             parameters[:] = point
             validation = network.mean_loss(point, *held_out) if held_out else None
-            descent.record(latest["loss"], 1.0, validation_loss=validation, parameters=point)
+            descent.record(
+                latest["loss"],
+                1.0,
+                validation_loss=validation,
+                parameters=point,
+                attributes=fit.attributes,
+            )
             if descent.ended:
                 raise StopIteration
 
@@ -569,7 +592,7 @@ class FeedForwardRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self._keep_history(descent)
         return parameters if held_out is None else descent.best_parameters
 
-    def _start_history(self, reference: float) -> Descent:
+    def _start_history(self, reference: float, tasks: FitTasks | None = None) -> Descent:
         return Descent(
             max_iter=self.max_iter,
             tol=self.tol,
@@ -577,6 +600,7 @@ class FeedForwardRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             reference=reference,
             owner=type(self).__name__,
             verbose=self.verbose,
+            tasks=tasks,
         )
 
     def _history(self, first: bool, reference: float) -> Descent:
@@ -600,21 +624,27 @@ class FeedForwardRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
         return deepcopy(getattr(self, name))
 
-    def _store(self, network: Network, parameters: Array, one_axis: bool) -> None:
-        layers = network.layers(parameters)
-        self.coefs_ = [W for W, _ in layers]
-        self.intercepts_ = [b for _, b in layers]
-        self.n_layers_ = len(layers) + 1
-        self.n_outputs_ = network.n_outputs
-        self._one_axis = one_axis
-
     def _forget(self) -> None:
         """Drop what belongs to fits before this one."""
         for name in ("_solver", "_schedule", "_generator", "validation_loss_curve_"):
             self.__dict__.pop(name, None)
 
 
-def _split(train: Rows, fraction: float, generator: np.random.Generator) -> tuple[Rows, Rows]:
+def _as_attributes(network: Network, parameters: Array, one_axis: bool) -> dict[str, Any]:
+    """Return the network as fitted attributes, in copies."""
+    layers = network.layers(parameters.copy())
+    return {
+        "coefs_": [W for W, _ in layers],
+        "intercepts_": [b for _, b in layers],
+        "n_layers_": len(layers) + 1,
+        "n_outputs_": network.n_outputs,
+        "_one_axis": one_axis,
+    }
+
+
+def _split(
+    train: Rows, fraction: float, generator: np.random.Generator
+) -> tuple[Rows, Rows, Array]:
     """Set a share of the rows aside; weightless rows, which nothing is learned from, stay out."""
     X, y, weights = train
     kept = np.arange(X.shape[0]) if weights is None else np.flatnonzero(weights)
@@ -624,7 +654,7 @@ def _split(train: Rows, fraction: float, generator: np.random.Generator) -> tupl
         part = kept[part]
         return Rows(X[part], y[part], None if weights is None else weights[part])
 
-    return pick(rows), pick(held_out)
+    return pick(rows), pick(held_out), kept[rows]
 
 
 def _is_relu_like(activation: Activation) -> bool:

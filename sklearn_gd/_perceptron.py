@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from functools import partial
 from numbers import Integral, Real
 from typing import Any, Self
 
@@ -15,6 +16,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_gd._descent import Descent
+from sklearn_gd._fit_tasks import CallbackSupportMixin, FitTasks, with_callbacks
 from sklearn_gd._learners import Gradient, Recipe, Rosenblatt, Rows
 from sklearn_gd._validation import (
     _X_CHECKS,
@@ -27,6 +29,7 @@ from sklearn_gd._validation import (
     check_validation_set,
     check_weights,
     hold_out,
+    lazily_picked,
     make_generator,
     require_some_weight,
 )
@@ -47,7 +50,7 @@ def _is_sigmoid(self: PerceptronClassifier) -> bool:
     )
 
 
-class PerceptronClassifier(ClassifierMixin, BaseEstimator):
+class PerceptronClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     """One neuron a class, which fires where w · x exceeds its threshold.
 
     With ``activation="step"`` it learns by Rosenblatt's rule [1]_: rows are met one by one, and
@@ -241,6 +244,7 @@ class PerceptronClassifier(ClassifierMixin, BaseEstimator):
         return 0.0 - self.intercept_
 
     @all_or_nothing
+    @with_callbacks
     def fit(
         self,
         X: ArrayLike,
@@ -282,6 +286,7 @@ class PerceptronClassifier(ClassifierMixin, BaseEstimator):
         """
         recipe = self._resolve()
         has_validation = check_validation_set(X_val, y_val, sample_weight_val)
+        given: Any = (X, y, sample_weight)
         X, y = validate_data(self, X, y, reset=True, **_X_CHECKS)
         X = canonical(X)
         check_classification_targets(y)
@@ -312,7 +317,8 @@ class PerceptronClassifier(ClassifierMixin, BaseEstimator):
 
         generator = make_generator(self.random_state)
         if self.early_stopping and not has_validation:
-            train, held_out = self._split(train, generator)
+            train, held_out, kept = self._split(train, generator)
+            given = tuple(lazily_picked(part, kept) for part in given)
         if self.warm_start and classes_before is not None:
             if not np.array_equal(classes_before, self.classes_):
                 raise ValueError(
@@ -324,7 +330,9 @@ class PerceptronClassifier(ClassifierMixin, BaseEstimator):
         start = self._check_start(coef_init, intercept_init, X)
         self._forget()
         learner = self._make_learner(recipe, train, start, generator)
-        self._descend(learner, train, held_out)
+        tasks = FitTasks(self, self.max_iter, *given)
+        self._descend(learner, train, held_out, tasks)
+        tasks.close()
         return self
 
     @all_or_nothing
@@ -535,7 +543,8 @@ class PerceptronClassifier(ClassifierMixin, BaseEstimator):
                 f"classes must stay {self.classes_.tolist()}. Got {np.unique(classes).tolist()}."
             )
 
-    def _split(self, train: Rows, generator: np.random.Generator) -> tuple[Rows, Rows]:
+    def _split(self, train: Rows, generator: np.random.Generator) -> tuple[Rows, Rows, Array]:
+        """Return the rows to train on, those set aside, and the numbers of the former."""
         X, codes, weights, own = train
         kept = np.arange(X.shape[0]) if weights is None else np.flatnonzero(weights)
         rows, held_out = hold_out(
@@ -546,7 +555,7 @@ class PerceptronClassifier(ClassifierMixin, BaseEstimator):
             part = kept[part]
             return Rows(X[part], codes[part], None if weights is None else weights[part], own)
 
-        return pick(rows), pick(held_out)
+        return pick(rows), pick(held_out), kept[rows]
 
     def _n_neurons(self) -> int:
         return 1 if len(self.classes_) == 2 else len(self.classes_)
@@ -590,9 +599,15 @@ class PerceptronClassifier(ClassifierMixin, BaseEstimator):
         start = None if first else (np.ascontiguousarray(self.coef_.T), self.intercept_.copy())
         return self._make_learner(recipe, train, start, make_generator(self.random_state))
 
-    def _descend(self, learner: Rosenblatt | Gradient, train: Rows, held_out: Rows | None) -> None:
+    def _descend(
+        self,
+        learner: Rosenblatt | Gradient,
+        train: Rows,
+        held_out: Rows | None,
+        tasks: FitTasks,
+    ) -> None:
         """Let the learner meet the rows, epoch by epoch, and keep what it learned."""
-        descent = self._start_history(learner.reference(train), learner.max_rate)
+        descent = self._start_history(learner.reference(train), learner.max_rate, tasks)
         with descent:
             for epoch in descent:
                 rate = learner.schedule.rate(epoch)
@@ -603,14 +618,20 @@ class PerceptronClassifier(ClassifierMixin, BaseEstimator):
                 if learner.faultless:
                     descent.end()
                 descent.record(
-                    loss, rate * learner.base, validation_loss=validation, parameters=learner
+                    loss,
+                    rate * learner.base,
+                    validation_loss=validation,
+                    parameters=learner,
+                    attributes=partial(_as_attributes, learner),
                 )
                 learner.schedule.observe(descent.improved)
         self._keep_history(descent, learner)
         kept = learner if held_out is None else descent.best_parameters
         self.loss_ = learner.mean_loss(*self._store(kept), train)
 
-    def _start_history(self, reference: float, max_rate: float | None) -> Descent:
+    def _start_history(
+        self, reference: float, max_rate: float | None, tasks: FitTasks | None = None
+    ) -> Descent:
         return Descent(
             max_iter=self.max_iter,
             tol=self.tol,
@@ -619,6 +640,7 @@ class PerceptronClassifier(ClassifierMixin, BaseEstimator):
             owner=type(self).__name__,
             max_rate=max_rate,
             verbose=self.verbose,
+            tasks=tasks,
         )
 
     def _history(self, first: bool) -> Descent:
@@ -639,13 +661,18 @@ class PerceptronClassifier(ClassifierMixin, BaseEstimator):
 
     def _store(self, learner: Any) -> tuple[Array, Array]:
         """Keep the learner's weights; return them as (n_features, n_neurons) and biases."""
-        coef, intercept = learner.weights()
-        self.coef_, self.intercept_ = np.array(coef.T, order="C"), intercept.copy()
-        return coef, intercept
+        self.__dict__.update(_as_attributes(learner))
+        return learner.weights()
 
     def _forget(self) -> None:
         for name in ("_learner", "validation_loss_curve_"):
             self.__dict__.pop(name, None)
+
+
+def _as_attributes(learner: Rosenblatt | Gradient) -> dict[str, Any]:
+    """Return the neurons as fitted attributes, in copies."""
+    coef, intercept = learner.weights()
+    return {"coef_": np.array(coef.T, order="C"), "intercept_": intercept.copy()}
 
 
 def _weigh(rows: Rows, class_weights: Array | None, by_neuron: bool) -> Rows:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any, Self
 
@@ -12,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_gd._curvature import Curvature, curvature_per_row, uses_moments
 from sklearn_gd._descent import Descent
+from sklearn_gd._fit_tasks import CallbackSupportMixin, FitTasks, with_callbacks
 from sklearn_gd._objectives import Moments, Network, Quadratic, is_flat_at_zero, linear_step
 from sklearn_gd._validation import (
     ArrayLike,
@@ -30,7 +32,9 @@ from sklearn_gd.solvers import Solver, as_solver
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
-class ThroughOriginRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
+class ThroughOriginRegressor(
+    CallbackSupportMixin, MultiOutputMixin, RegressorMixin, BaseEstimator
+):
     """Regression through the origin, y = f(X W), by full-batch gradient descent.
 
     Starts from W = 0 and moves W against the gradient of the mean loss until the gradient is
@@ -162,6 +166,7 @@ class ThroughOriginRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         return tags
 
     @all_or_nothing
+    @with_callbacks
     def fit(
         self,
         X: ArrayLike,
@@ -193,6 +198,7 @@ class ThroughOriginRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             Where the rate is too large.
         """
         pieces = self._check_pieces()
+        given = (X, y, sample_weight)
         start = getattr(self, "coef_", None) if self.warm_start else None
         X, Y, one_axis = check_regression(self, X, y, reset=True)
         weights = check_weights(sample_weight, X)
@@ -211,12 +217,18 @@ class ThroughOriginRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             objective = _OnRows(network, X, Y, weights)
             source = X
         base = self._resolve_rate(*pieces, source, Y, weights)
-        self._descend(objective, pieces, base, parameters, Y, weights)
-        self._store(parameters, X, one_axis)
+        tasks = FitTasks(self, self.max_iter, *given)
+
+        def attributes() -> dict[str, Any]:
+            return self._as_attributes(parameters, X, one_axis)
+
+        self._descend(objective, pieces, base, parameters, tasks, attributes)
+        self.__dict__.update(attributes())
         if isinstance(objective, Quadratic) and self.loss_ < 1e-8 * objective.yy:
             # A near-exact fit: the moments' loss is all rounding, so look at the rows again.
             network = self._network(*pieces[:2], X.shape[1], Y.shape[1])
             self.loss_ = network.mean_loss(parameters, X, Y, weights)
+        tasks.close()
         return self
 
     @all_or_nothing
@@ -262,10 +274,10 @@ class ThroughOriginRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             self._moments = moments = moments.added(X, Y, weights)
             base = self._resolve_rate(*pieces, moments, Y, weights)
             parameters[:] = 0
-            self._descend(Quadratic(moments, self.alpha), pieces, base, parameters, Y, weights)
+            self._descend(Quadratic(moments, self.alpha), pieces, base, parameters)
         else:
             self._one_step(pieces, parameters, X, Y, weights)
-        self._store(parameters, X, one_axis)
+        self.__dict__.update(self._as_attributes(parameters, X, one_axis))
         return self
 
     def predict(self, X: ArrayLike) -> Array:
@@ -356,8 +368,8 @@ class ThroughOriginRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         pieces: tuple[Activation, Loss, Solver, Schedule],
         base: float | Array,
         parameters: Array,
-        Y: Array,
-        weights: Array | None,
+        tasks: FitTasks | None = None,
+        attributes: Callable[[], dict[str, Any]] = dict,
     ) -> None:
         """Move `parameters` in place to where the gradient vanishes."""
         activation, _, solver, schedule = pieces
@@ -378,16 +390,17 @@ class ThroughOriginRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             owner=type(self).__name__,
             max_rate=getattr(self, "max_learning_rate_", None),
             verbose=self.verbose,
+            tasks=tasks,
         )
         with descent:
             for epoch in descent:
                 value, gradient = objective(parameters)
                 rate = schedule.rate(epoch)
-                descent.record(value, float(np.max(base)) * rate)
+                descent.record(value, float(np.max(base)) * rate, attributes=attributes)
                 schedule.observe(descent.improved)
                 if self.tol is not None and _steepness(gradient, base) <= self.tol * first:
                     descent.end()
-                else:
+                if not descent.ended:
                     solver.step(parameters, gradient, base * rate)
         self.n_iter_ = descent.n_iter
         self.loss_curve_ = descent.loss_curve
@@ -427,10 +440,10 @@ class ThroughOriginRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.n_iter_ = n_iter + 1
         self.loss_curve_ = [*getattr(self, "loss_curve_", []), value]
 
-    def _store(self, parameters: Array, X: Any, one_axis: bool) -> None:
-        W = parameters.reshape(X.shape[1], -1).T.astype(X.dtype)
-        self.coef_ = W[0].copy() if one_axis else np.ascontiguousarray(W)
-        self.intercept_ = 0.0
+    def _as_attributes(self, parameters: Array, X: Any, one_axis: bool) -> dict[str, Any]:
+        """Return the model as fitted attributes, in copies."""
+        W = np.array(parameters.reshape(X.shape[1], -1).T, dtype=X.dtype, order="C")
+        return {"coef_": W[0] if one_axis else W, "intercept_": 0.0}
 
     def _forget(self) -> None:
         """Drop what only ``partial_fit`` carries on."""

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 from scipy import sparse
+from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_array, check_consistent_length, validate_data
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -157,6 +158,11 @@ def hold_out(
             f"rows: {error} Give X_val and y_val, or more rows."
         ) from error
     return np.sort(train), np.sort(held_out)
+
+
+def lazily_picked(given: Any, rows: Array) -> Any:
+    """Return a function that picks `rows` out of what was given to fit; None stays None."""
+    return None if given is None else lambda: _safe_indexing(given, rows)
 
 
 def make_generator(random_state: Any) -> np.random.Generator:

@@ -1,0 +1,92 @@
+"""The epochs of a fit as tasks that scikit-learn's callbacks hear of.
+
+The one place that knows `sklearn.callback`, which came with scikit-learn 1.9 and may change; with
+an older scikit-learn the estimators do without.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+try:
+    from sklearn.callback import CallbackSupportMixin, with_callbacks
+except ImportError:  # scikit-learn < 1.9
+
+    class CallbackSupportMixin:  # type: ignore[no-redef]
+        """Stands for scikit-learn's, which is not there."""
+
+    def with_callbacks(method: Any) -> Any:
+        """Return the method as it is."""
+        return method
+
+
+__all__ = ["CallbackSupportMixin", "FitTasks", "with_callbacks"]
+
+# A progress bar sums over all tasks at the end of each, so that long fits report groups of epochs.
+_MOST_TASKS = 1000
+
+
+class FitTasks:
+    """One fit and, below it, one task an epoch, or for each of so many epochs.
+
+    Parameters
+    ----------
+    estimator : object
+        The one being fitted.
+    max_iter : int
+        The largest number of epochs.
+    X, y, sample_weight : object or callable
+        What the epochs train on, as it was given to ``fit``; a callable returns it when asked for.
+    """
+
+    def __init__(self, estimator: Any, max_iter: int, X: Any, y: Any, sample_weight: Any) -> None:
+        self.active = bool(getattr(estimator, "_skl_callbacks", None))
+        if not self.active:
+            return
+        self._stride = math.ceil(max_iter / _MOST_TASKS)
+        metadata: Any = None
+        if callable(sample_weight):
+            metadata = lambda: {"sample_weight": sample_weight()}  # noqa: E731
+        elif sample_weight is not None:
+            metadata = {"sample_weight": sample_weight}
+        self._given = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
+        self._open: Any = None
+        self._epochs = 0
+        n_tasks = math.ceil(max_iter / self._stride)
+        self._fit = estimator._init_callback_context(max_subtasks=n_tasks)
+        self._fit.call_on_fit_task_begin(**self._given)
+
+    def begin(self) -> None:
+        """Tell the callbacks that an epoch begins."""
+        if self.active and self._open is None:
+            self._open = self._fit.subcontext(task_name="epoch")
+            self._open.call_on_fit_task_begin(**self._given)
+
+    def end(self, attributes: Callable[[], dict[str, Any]]) -> bool:
+        """Tell the callbacks that an epoch ended; return whether one of them ends the fit.
+
+        Parameters
+        ----------
+        attributes : callable
+            Returns the fitted attributes as of now, in copies; called if a callback wants them.
+        """
+        if not self.active:
+            return False
+        self.begin()
+        self._epochs += 1
+        if self._epochs % self._stride:
+            return False
+        return self._end_task(attributes)
+
+    def close(self) -> None:
+        """Tell the callbacks that the fit is over: the estimator has its fitted attributes."""
+        if self.active:
+            if self._open is not None:
+                self._end_task(dict)
+            self._fit.call_on_fit_task_end(**self._given, reconstruction_attributes={})
+
+    def _end_task(self, attributes: Callable[[], dict[str, Any]]) -> bool:
+        task, self._open = self._open, None
+        return bool(task.call_on_fit_task_end(**self._given, reconstruction_attributes=attributes))
