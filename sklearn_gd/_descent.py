@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from types import TracebackType
 from typing import Any
 
@@ -13,6 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_gd._fit_tasks import FitTasks
 from sklearn_gd.exceptions import DivergenceError
+from sklearn_gd.schedules import Schedule
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -20,6 +22,18 @@ Array = np.ndarray[Any, np.dtype[Any]]
 # at 1.05 times the largest stable rate gets there in under a hundred epochs, while the bumps of
 # healthy mini-batch descents stay orders of magnitude below.
 _FAR_ABOVE = 1e4
+
+
+# What a descent remembers from epoch to epoch, but for the best point, which is the loop's.
+_HISTORY = (
+    "loss_curve",
+    "validation_loss_curve",
+    "improved",
+    "ended",
+    "best_loss",
+    "best_iter",
+    "_waited",
+)
 
 
 class Descent:
@@ -50,6 +64,8 @@ class Descent:
         The largest stable rate, for messages, where it is known.
     verbose : bool or int
         Whether to print the losses; on long runs only some of them.
+    schedule : Schedule, optional
+        Hears whether each epoch improved.
     tasks : FitTasks, optional
         Hears of every epoch, and may end the descent.
 
@@ -77,9 +93,11 @@ class Descent:
         owner: str,
         max_rate: float | None = None,
         verbose: bool | int = False,
+        schedule: Schedule | None = None,
         tasks: FitTasks | None = None,
     ) -> None:
         self.max_iter = max_iter
+        self.schedule = schedule if schedule is not None else Schedule()
         self.tasks = tasks if tasks is not None and tasks.active else None
         self.tol = tol
         self.patience = patience
@@ -120,13 +138,14 @@ class Descent:
         return False
 
     def __iter__(self) -> Iterator[int]:
-        for epoch in range(self.max_iter):
+        for epoch in range(self.n_iter, self.max_iter):
+            if self.ended:
+                return
             if self.tasks is not None:
                 self.tasks.begin()
             yield epoch
-            if self.ended:
-                return
-        self.warn_not_converged()
+        if not self.ended:
+            self.warn_not_converged()
 
     @property
     def n_iter(self) -> int:
@@ -155,6 +174,7 @@ class Descent:
         validation_loss: float | None = None,
         parameters: Any = None,
         attributes: Callable[[], dict[str, Any]] = dict,
+        state: Callable[[], dict[str, Any]] = dict,
     ) -> None:
         """Take note of one epoch.
 
@@ -170,6 +190,8 @@ class Descent:
             Needed with `validation_loss`: copied whenever it is the smallest so far.
         attributes : callable, optional
             Returns the estimator's fitted attributes as of now, for callbacks.
+        state : callable, optional
+            Returns, in copies, what the loop needs beside `state` of this to go on from here.
 
         Raises
         ------
@@ -191,9 +213,24 @@ class Descent:
         self._waited = 0 if self.improved else self._waited + 1
         if self.tol is not None and self.patience is not None and self._waited >= self.patience:
             self.end()
+        self.schedule.observe(self.improved)
         self._print(loss, validation_loss)
-        if self.tasks is not None and self.tasks.end(attributes):
-            self.end()
+        if self.tasks is not None:
+            whole = partial(self._whole_state, state)
+            if self.tasks.end(attributes, whole):
+                self.end()
+
+    def _whole_state(self, of_loop: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        return {
+            **of_loop(),
+            "schedule": copied(vars(self.schedule)),
+            "descent": copied({name: getattr(self, name) for name in _HISTORY}),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go back to where `record` handed out this state, short of what the loop restores."""
+        vars(self).update(copied(state["descent"]))
+        self.schedule.__dict__.update(copied(state["schedule"]))
 
     def _check_divergence(self, loss: float, first: float, rate: float) -> None:
         limit = _FAR_ABOVE * max(first, self.reference)
@@ -215,6 +252,14 @@ class Descent:
                 "" if validation_loss is None else f", validation loss = {validation_loss:.8g}"
             )
             print(f"Epoch {self.n_iter}, loss = {loss:.8g}{held_out}")  # noqa: T201
+
+
+def copied(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a dict with its own arrays and lists."""
+    return {
+        name: value.copy() if isinstance(value, (np.ndarray, list)) else value
+        for name, value in values.items()
+    }
 
 
 def reference_loss(loss: Any, y: Array, weights: Array | None) -> float:

@@ -13,7 +13,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_gd._batches import Batches, run_epoch
-from sklearn_gd._descent import Descent, reference_loss
+from sklearn_gd._descent import Descent, copied, reference_loss
 from sklearn_gd._fit_tasks import CallbackSupportMixin, FitTasks, with_callbacks
 from sklearn_gd._objectives import Network
 from sklearn_gd._validation import (
@@ -69,10 +69,27 @@ class _Fit(NamedTuple):
     generator: np.random.Generator
     tasks: FitTasks
     one_axis: bool
+    at_start: Any  # the generator's state before it set rows aside
 
     def attributes(self) -> dict[str, Any]:
         """Return the fitted attributes as of now."""
         return _as_attributes(self.network, self.parameters, self.one_axis)
+
+    def state(self, best: Array | None) -> dict[str, Any]:
+        """Return, in copies, what an exact continuation needs."""
+        return {
+            "at_start": self.at_start,
+            "generator": self.generator.bit_generator.state,
+            "parameters": self.parameters.copy(),
+            "best": None if best is None else best.copy(),
+            "solver": copied(vars(self.pieces.solver)),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go back to where ``state`` was called."""
+        self.generator.bit_generator.state = state["generator"]
+        self.parameters[:] = state["parameters"]
+        vars(self.pieces.solver).update(copied(state["solver"]))
 
 
 class FeedForwardRegressor(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, BaseEstimator):
@@ -295,17 +312,24 @@ class FeedForwardRegressor(CallbackSupportMixin, MultiOutputMixin, RegressorMixi
         if has_validation:
             held_out = self._check_held_out(X_val, y_val, sample_weight_val, train, one_axis)
 
+        resumed = self.__dict__.pop("_continuation", None)
         generator = make_generator(self.random_state)
         network = self._network(pieces, X.shape[1], Y.shape[1], X.dtype)
         warm = self.warm_start and hasattr(self, "coefs_")
         parameters = self._current(network) if warm else self._draw(network, generator)
+        if resumed is not None:
+            generator.bit_generator.state = resumed["at_start"]
+        at_start = generator.bit_generator.state
         if self.early_stopping and not has_validation:
             train, held_out, kept = _split(train, self.validation_fraction, generator)
             given = tuple(lazily_picked(part, kept) for part in given)
         self._forget()
         tasks = FitTasks(self, self.max_iter, *given)
-        fit = _Fit(network, pieces, parameters, train, held_out, generator, tasks, one_axis)
-        parameters = self._minimise(fit) if pieces.solver is None else self._descend(fit)
+        fit = _Fit(
+            network, pieces, parameters, train, held_out, generator, tasks, one_axis, at_start
+        )
+        by_lbfgs = pieces.solver is None
+        parameters = self._minimise(fit) if by_lbfgs else self._descend(fit, resumed)
         self.loss_ = network.mean_loss(parameters, *train)
         self.__dict__.update(_as_attributes(network, parameters, one_axis))
         tasks.close()
@@ -368,13 +392,12 @@ class FeedForwardRegressor(CallbackSupportMixin, MultiOutputMixin, RegressorMixi
             self.__dict__.update(_as_attributes(network, parameters, one_axis))
             return self
 
-        history = self._history(first, reference_loss(pieces.loss, Y, weights))
+        history = self._history(first, reference_loss(pieces.loss, Y, weights), schedule)
         batches = Batches(X, Y, weights, self._batch_rows(X), generator if self.shuffle else None)
         rate = schedule.rate(history.n_iter)
         with history:
             loss, _ = run_epoch(network, solver, parameters, batches, rate)
             history.record(loss, rate)
-            schedule.observe(history.improved)
             self.loss_ = network.mean_loss(parameters, X, Y, weights)
         self._generator, self._solver, self._schedule = generator, solver, schedule
         self.learning_rate_ = rate
@@ -512,16 +535,20 @@ class FeedForwardRegressor(CallbackSupportMixin, MultiOutputMixin, RegressorMixi
             raise ValueError("y_val contains NaN or infinity.")
         return Rows(X_val, y_val.reshape(len(y_val), -1), weights)
 
-    def _descend(self, fit: _Fit) -> Array:
+    def _descend(self, fit: _Fit, resumed: dict[str, Any] | None) -> Array:
         """Step down batch by batch, epoch by epoch; return the weights to keep."""
-        network, pieces, parameters, train, held_out, generator, tasks, _ = fit
+        network, pieces, parameters, train, held_out, generator, tasks, *_ = fit
         solver, schedule = pieces.solver, pieces.schedule
         assert solver is not None
         solver.start(network.size, network.dtype)
         size = self._batch_rows(train.X)
         batches = Batches(*train, size, generator if self.shuffle else None)
         reference = reference_loss(pieces.loss, train.y, train.weights)
-        descent = self._start_history(reference, tasks)
+        descent = self._start_history(reference, pieces.schedule, tasks)
+        if resumed is not None:
+            fit.restore(resumed)
+            descent.restore(resumed)
+            descent.best_parameters = resumed["best"]
         with descent:
             for epoch in descent:
                 rate = schedule.rate(epoch)
@@ -533,8 +560,8 @@ class FeedForwardRegressor(CallbackSupportMixin, MultiOutputMixin, RegressorMixi
                     validation_loss=validation,
                     parameters=parameters,
                     attributes=fit.attributes,
+                    state=lambda: fit.state(descent.best_parameters),
                 )
-                schedule.observe(descent.improved)
         self.learning_rate_ = pieces.schedule.rate(0)
         self._keep_history(descent)
         return parameters if held_out is None else descent.best_parameters
@@ -543,9 +570,9 @@ class FeedForwardRegressor(CallbackSupportMixin, MultiOutputMixin, RegressorMixi
         """Let scipy's L-BFGS-B make the steps; each of its iterations is an epoch."""
         from scipy.optimize import minimize
 
-        network, pieces, parameters, train, held_out, _, tasks, _ = fit
+        network, pieces, parameters, train, held_out, _, tasks, *_ = fit
         reference = reference_loss(pieces.loss, train.y, train.weights)
-        descent = self._start_history(reference, tasks)
+        descent = self._start_history(reference, pieces.schedule, tasks)
         latest = {"loss": np.nan}
 
         def objective(flat: Array) -> tuple[float, Array]:
@@ -592,7 +619,9 @@ class FeedForwardRegressor(CallbackSupportMixin, MultiOutputMixin, RegressorMixi
         self._keep_history(descent)
         return parameters if held_out is None else descent.best_parameters
 
-    def _start_history(self, reference: float, tasks: FitTasks | None = None) -> Descent:
+    def _start_history(
+        self, reference: float, schedule: Schedule, tasks: FitTasks | None = None
+    ) -> Descent:
         return Descent(
             max_iter=self.max_iter,
             tol=self.tol,
@@ -600,12 +629,13 @@ class FeedForwardRegressor(CallbackSupportMixin, MultiOutputMixin, RegressorMixi
             reference=reference,
             owner=type(self).__name__,
             verbose=self.verbose,
+            schedule=schedule,
             tasks=tasks,
         )
 
-    def _history(self, first: bool, reference: float) -> Descent:
+    def _history(self, first: bool, reference: float, schedule: Schedule) -> Descent:
         """Return the history of the ``partial_fit`` calls so far, to be added to."""
-        history = self._start_history(reference)
+        history = self._start_history(reference, schedule)
         if not first:
             history.loss_curve = list(self.loss_curve_)
             history.best_loss, history.best_iter = self.best_loss_, self.best_iter_

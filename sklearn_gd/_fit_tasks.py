@@ -54,6 +54,7 @@ class FitTasks:
         self._given = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
         self._open: Any = None
         self._epochs = 0
+        self._keepers = [c for c in estimator._skl_callbacks if hasattr(c, "keep_state")]
         n_tasks = math.ceil(max_iter / self._stride)
         self._fit = estimator._init_callback_context(max_subtasks=n_tasks)
         self._fit.call_on_fit_task_begin(**self._given)
@@ -64,18 +65,25 @@ class FitTasks:
             self._open = self._fit.subcontext(task_name="epoch")
             self._open.call_on_fit_task_begin(**self._given)
 
-    def end(self, attributes: Callable[[], dict[str, Any]]) -> bool:
+    def end(
+        self, attributes: Callable[[], dict[str, Any]], state: Callable[[], dict[str, Any]]
+    ) -> bool:
         """Tell the callbacks that an epoch ended; return whether one of them ends the fit.
 
         Parameters
         ----------
         attributes : callable
             Returns the fitted attributes as of now, in copies; called if a callback wants them.
+        state : callable
+            Returns all that is needed to go on from here, in copies; for callbacks with a method
+            ``keep_state(epochs, state)``, which hear of every epoch.
         """
         if not self.active:
             return False
         self.begin()
         self._epochs += 1
+        for keeper in self._keepers:
+            keeper.keep_state(self._epochs, state)
         if self._epochs % self._stride:
             return False
         return self._end_task(attributes)

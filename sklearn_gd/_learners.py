@@ -14,7 +14,7 @@ from scipy import sparse
 from sklearn_gd import _compiled
 from sklearn_gd._batches import Batches, run_epoch
 from sklearn_gd._curvature import Curvature, curvature_per_row
-from sklearn_gd._descent import reference_loss
+from sklearn_gd._descent import copied, reference_loss
 from sklearn_gd._objectives import Network, is_flat_at_zero, linear_step, row_chunks
 from sklearn_gd.activations import Activation, Identity, Step
 from sklearn_gd.losses import Loss
@@ -89,6 +89,7 @@ class Learner:
 
     base = 1.0
     max_rate: float | None = None
+    _memory: tuple[str, ...] = ()
 
     def __init__(self, recipe: Recipe, n_neurons: int, generator: Any) -> None:
         self.recipe = recipe
@@ -97,6 +98,19 @@ class Learner:
         self.generator = generator
         self.updates = 0
         self.faultless = False
+
+    def state(self) -> dict[str, Any]:
+        """Return, in copies, what was learned and all that is needed to go on learning."""
+        state = copied({name: getattr(self, name) for name in self._memory})
+        if self.generator is not None:
+            state["generator"] = self.generator.bit_generator.state
+        return state
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go back to where ``state`` was called."""
+        vars(self).update(copied({name: state[name] for name in self._memory}))
+        if self.generator is not None:
+            self.generator.bit_generator.state = state["generator"]
 
     def adopt(self, recipe: Recipe) -> None:
         """Take up a schedule that has changed since the last call."""
@@ -117,6 +131,16 @@ class Rosenblatt(Learner):
     Weights are kept in units of a constant rate: the rule is linear in it, so that decisions do
     not depend on the rate, down to the last bit, when it starts from zero.
     """
+
+    _memory = (
+        "coef",
+        "intercept",
+        "coef_sum",
+        "intercept_sum",
+        "visits",
+        "updates",
+        "faultless",
+    )
 
     def __init__(
         self,
@@ -235,6 +259,15 @@ class Gradient(Learner):
     With the step as activation, whose derivative is zero, it follows the perceptron criterion
     instead: the sum of |z| over mistaken rows, which is what Rosenblatt's rule descends on.
     """
+
+    _memory = ("flat", "sum", "updates", "faultless")
+
+    def state(self) -> dict[str, Any]:
+        return {**super().state(), "solver": copied(vars(self.solver))}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        super().restore(state)
+        self.solver.__dict__.update(copied(state["solver"]))
 
     def __init__(
         self,

@@ -315,7 +315,11 @@ class PerceptronClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator)
             held_out = Rows(X_val, self._encode(y_val, "y_val"), w_val)
             held_out = _weigh(held_out, class_weights, by_neuron)
 
+        resumed = self.__dict__.pop("_continuation", None)
         generator = make_generator(self.random_state)
+        if resumed is not None:
+            generator.bit_generator.state = resumed["at_start"]
+        at_start = generator.bit_generator.state
         if self.early_stopping and not has_validation:
             train, held_out, kept = self._split(train, generator)
             given = tuple(lazily_picked(part, kept) for part in given)
@@ -331,7 +335,7 @@ class PerceptronClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator)
         self._forget()
         learner = self._make_learner(recipe, train, start, generator)
         tasks = FitTasks(self, self.max_iter, *given)
-        self._descend(learner, train, held_out, tasks)
+        self._descend(learner, train, held_out, tasks, at_start, resumed)
         tasks.close()
         return self
 
@@ -382,11 +386,10 @@ class PerceptronClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator)
         train = _weigh(Rows(X, codes, weights), class_weights, recipe.row_by_row)
         learner = self._resume(recipe, train, first)
         if train.weights is None or train.weights.any():
-            history = self._history(first)
+            history = self._history(first, learner.schedule)
             with history:
                 rate = learner.schedule.rate(history.n_iter)
                 history.record(learner.epoch(train, rate), rate)
-                learner.schedule.observe(history.improved)
             self._keep_history(history, learner)
         coef, intercept = self._store(learner)
         self.loss_ = learner.mean_loss(coef, intercept, train) if hasattr(self, "n_iter_") else 0.0
@@ -605,9 +608,28 @@ class PerceptronClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator)
         train: Rows,
         held_out: Rows | None,
         tasks: FitTasks,
+        at_start: Any,
+        resumed: dict[str, Any] | None,
     ) -> None:
         """Let the learner meet the rows, epoch by epoch, and keep what it learned."""
-        descent = self._start_history(learner.reference(train), learner.max_rate, tasks)
+        reference, schedule = learner.reference(train), learner.schedule
+        descent = self._start_history(reference, learner.max_rate, schedule, tasks)
+
+        def state() -> dict[str, Any]:
+            best = descent.best_parameters
+            return {
+                "learner": learner.state(),
+                "best": None if best is None else best.state(),
+                "at_start": at_start,
+            }
+
+        if resumed is not None:
+            descent.restore(resumed)
+            learner.restore(resumed["learner"])
+            if resumed["best"] is not None:
+                descent.best_parameters = learner.copy()
+                descent.best_parameters.restore(resumed["best"])
+                learner.restore(resumed["learner"])  # the generator is shared
         with descent:
             for epoch in descent:
                 rate = learner.schedule.rate(epoch)
@@ -623,14 +645,18 @@ class PerceptronClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator)
                     validation_loss=validation,
                     parameters=learner,
                     attributes=partial(_as_attributes, learner),
+                    state=state,
                 )
-                learner.schedule.observe(descent.improved)
         self._keep_history(descent, learner)
         kept = learner if held_out is None else descent.best_parameters
         self.loss_ = learner.mean_loss(*self._store(kept), train)
 
     def _start_history(
-        self, reference: float, max_rate: float | None, tasks: FitTasks | None = None
+        self,
+        reference: float,
+        max_rate: float | None,
+        schedule: Schedule,
+        tasks: FitTasks | None = None,
     ) -> Descent:
         return Descent(
             max_iter=self.max_iter,
@@ -640,11 +666,12 @@ class PerceptronClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator)
             owner=type(self).__name__,
             max_rate=max_rate,
             verbose=self.verbose,
+            schedule=schedule,
             tasks=tasks,
         )
 
-    def _history(self, first: bool) -> Descent:
-        history = self._start_history(0.0, None)
+    def _history(self, first: bool, schedule: Schedule) -> Descent:
+        history = self._start_history(0.0, None, schedule)
         if not first and hasattr(self, "loss_curve_"):
             history.loss_curve = list(self.loss_curve_)
             history.best_loss, history.best_iter = self.best_loss_, self.best_iter_

@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_gd._curvature import Curvature, curvature_per_row, uses_moments
-from sklearn_gd._descent import Descent
+from sklearn_gd._descent import Descent, copied
 from sklearn_gd._fit_tasks import CallbackSupportMixin, FitTasks, with_callbacks
 from sklearn_gd._objectives import Moments, Network, Quadratic, is_flat_at_zero, linear_step
 from sklearn_gd._validation import (
@@ -390,18 +390,32 @@ class ThroughOriginRegressor(
             owner=type(self).__name__,
             max_rate=getattr(self, "max_learning_rate_", None),
             verbose=self.verbose,
+            schedule=schedule,
             tasks=tasks,
         )
+
+        def state() -> dict[str, Any]:
+            return {
+                "first": first,
+                "parameters": parameters.copy(),
+                "solver": copied(vars(solver)),
+            }
+
+        resumed = self.__dict__.pop("_continuation", None)
+        if resumed is not None:
+            descent.restore(resumed)
+            first, parameters[:] = resumed["first"], resumed["parameters"]
+            solver.__dict__.update(copied(resumed["solver"]))
         with descent:
             for epoch in descent:
                 value, gradient = objective(parameters)
                 rate = schedule.rate(epoch)
-                descent.record(value, float(np.max(base)) * rate, attributes=attributes)
-                schedule.observe(descent.improved)
                 if self.tol is not None and _steepness(gradient, base) <= self.tol * first:
                     descent.end()
-                if not descent.ended:
+                else:
                     solver.step(parameters, gradient, base * rate)
+                top = float(np.max(base)) * rate
+                descent.record(value, top, attributes=attributes, state=state)
         self.n_iter_ = descent.n_iter
         self.loss_curve_ = descent.loss_curve
         with np.errstate(all="ignore"):

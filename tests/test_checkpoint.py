@@ -1,0 +1,254 @@
+"""A fit that is cut at any moment goes on from its checkpoint to the very same weights."""
+
+import os
+import signal
+import sys
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from sklearn.base import clone
+from sklearn.datasets import load_breast_cancer, load_diabetes
+
+from sklearn_gd import FeedForwardRegressor, PerceptronClassifier, ThroughOriginRegressor
+from sklearn_gd.activations import ELU, Activation
+from sklearn_gd.schedules import Adaptive
+
+pytest.importorskip("sklearn.callback", reason="came with scikit-learn 1.9")
+callbacks = pytest.importorskip("sklearn_gd.callbacks")
+Checkpoint, CheckpointError, resume = (
+    callbacks.Checkpoint,
+    callbacks.CheckpointError,
+    callbacks.resume,
+)
+
+NET = FeedForwardRegressor(
+    hidden_layer_sizes=(6, 4), activation=["tanh", ELU(0.5)], max_iter=12, random_state=0
+)
+MODELS = {
+    "line": ThroughOriginRegressor(max_iter=12),
+    "relu line": ThroughOriginRegressor(activation="relu", loss="huber", max_iter=12),
+    "line by adam": ThroughOriginRegressor(solver="adam", learning_rate=0.1, max_iter=12),
+    "step": PerceptronClassifier(max_iter=12, random_state=0),
+    "average": PerceptronClassifier(max_iter=12, random_state=0, average=True, alpha=1e-4),
+    "watched step": PerceptronClassifier(max_iter=12, random_state=0, early_stopping=True),
+    "smooth": PerceptronClassifier(
+        activation="tanh", solver="adam", max_iter=12, random_state=0, average=True
+    ),
+    "watched smooth": PerceptronClassifier(
+        activation="sigmoid", solver="momentum", max_iter=12, random_state=0, early_stopping=True
+    ),
+    "net": NET,
+    "watched net": clone(NET).set_params(early_stopping=True, solver="rmsprop"),
+    "adaptive net": clone(NET).set_params(
+        learning_rate=Adaptive(0.05, patience=1), tol=0.05, n_iter_no_change=8
+    ),
+    "random state": clone(NET).set_params(random_state=np.random.RandomState(3)),
+}
+
+
+class HaltError(Exception):
+    """What cuts a fit short here."""
+
+
+class Cut:
+    """Cuts the fit after so many epochs."""
+
+    def __init__(self, after):
+        self.after, self.epochs = after, 0
+
+    def setup(self, estimator, context):
+        pass
+
+    def on_fit_task_begin(self, estimator, context):
+        pass
+
+    def on_fit_task_end(self, estimator, context):
+        self.epochs += 1
+        if self.epochs == self.after:
+            raise HaltError
+
+    def teardown(self, estimator, context):
+        pass
+
+
+def data(model):
+    load = load_breast_cancer if isinstance(model, PerceptronClassifier) else load_diabetes
+    X, y = load(return_X_y=True)
+    return X[:200], (y[:200] if load is load_breast_cancer else y[:200] / 100)
+
+
+def learned(model):
+    return {
+        name: value
+        for name, value in vars(model).items()
+        if name.endswith("_") and not name.startswith("_")
+    }
+
+
+def assert_equal_fits(one, other):
+    one, other = learned(one), learned(other)
+    assert one.keys() == other.keys()
+    for name, value in one.items():
+        if isinstance(value, list):
+            for a, b in zip(value, other[name], strict=True):
+                assert_array_equal(a, b)
+        else:
+            assert_array_equal(value, other[name])
+
+
+@pytest.mark.filterwarnings("ignore:.*reached max_iter:sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(("every", "cut"), [(1, 1), (1, 7), (5, 9), (4, 12)])
+def test_resumed_is_uninterrupted_to_the_last_bit(name, weighted, every, cut, tmp_path):
+    model = clone(MODELS[name])
+    X, y = data(model)
+    weights = np.linspace(0.5, 2, len(y)) if weighted else None
+    whole = clone(model).fit(X, y, weights)
+    path = tmp_path / "fit"
+    with pytest.raises(HaltError):
+        clone(model).set_callbacks(Checkpoint(path, every), Cut(min(cut, whole.n_iter_))).fit(
+            X, y, weights
+        )
+    assert_equal_fits(resume(path, X, y, weights), whole)
+    assert_equal_fits(resume(path, X, y, weights), whole)  # from the checkpoint near the end
+
+
+def test_validation_sets_and_first_weights_are_given_again(tmp_path):
+    X, y = data(NET)
+    given = {"X_val": X[150:], "y_val": y[150:]}
+    whole = clone(NET).set_params(tol=None).fit(X[:150], y[:150], **given)
+    model = clone(NET).set_params(tol=None).set_callbacks(Checkpoint(tmp_path / "fit"), Cut(5))
+    with pytest.raises(HaltError):
+        model.fit(X[:150], y[:150], **given)
+    assert_equal_fits(resume(tmp_path / "fit", X[:150], y[:150], **given), whole)
+
+
+def test_warm_starts_are_resumed_where_they_were(tmp_path):
+    X, y = data(NET)
+    model = clone(NET).set_params(warm_start=True, early_stopping=True, tol=None).fit(X, y)
+    start = [W.copy() for W in model.coefs_], [b.copy() for b in model.intercepts_]
+    whole = model.fit(X, y)
+    again = clone(model)
+    again.coefs_, again.intercepts_ = start
+    again.set_callbacks(Checkpoint(tmp_path / "fit"), Cut(5))
+    with pytest.raises(HaltError):
+        again.fit(X, y)
+    assert_equal_fits(resume(tmp_path / "fit", X, y), whole)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no fork and no SIGKILL there")
+def test_a_fit_killed_at_any_moment_is_resumed(tmp_path):
+    X, y = data(NET)
+    model = clone(NET).set_params(tol=None, max_iter=60)
+    whole = clone(model).fit(X, y)
+    rng = np.random.default_rng(0)
+    path, killed = tmp_path / "fit", 0
+    for _ in range(20):
+        read_end, write_end = os.pipe()
+        child = os.fork()
+        if child == 0:  # fits, and tells of every checkpoint, until it is killed
+            os.close(read_end)
+            replace = os.replace
+
+            def tell_and_replace(*names, replace=replace, write_end=write_end):
+                os.write(write_end, b".")
+                replace(*names)
+                os.write(write_end, b".")
+
+            os.replace = tell_and_replace
+            try:
+                fresh = clone(model).set_callbacks(Checkpoint(path))
+                resume(path, X, y) if path.exists() else fresh.fit(X, y)
+            finally:
+                os._exit(0)
+        os.close(write_end)
+        # Killed as soon as so many signs came: before, amid or after the work that follows.
+        for _ in range(int(rng.integers(1, 12))):
+            if not os.read(read_end, 1):
+                break
+        os.kill(child, signal.SIGKILL)
+        _, status = os.waitpid(child, 0)
+        killed += os.WIFSIGNALED(status)
+        os.close(read_end)
+        if path.exists():
+            callbacks._read(path, set())  # whole, whenever it came
+    assert killed >= 15
+    assert_equal_fits(resume(path, X, y), whole)
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    X, y = data(NET)
+    path = tmp_path / "fit"
+    clone(NET).set_params(tol=None).set_callbacks(Checkpoint(path, every=5)).fit(X, y)
+    return path
+
+
+def test_damaged_files_are_refused(checkpoint):
+    X, y = data(NET)
+    raw = checkpoint.read_bytes()
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        checkpoint.write_bytes(raw[: int(rng.integers(0, len(raw)))])
+        with pytest.raises(CheckpointError, match=r"cut short|no checkpoint"):
+            resume(checkpoint, X, y)
+        at = int(rng.integers(0, len(raw)))
+        checkpoint.write_bytes(raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1 :])
+        with pytest.raises(CheckpointError, match=r"altered|no checkpoint"):
+            resume(checkpoint, X, y)
+    with pytest.raises(FileNotFoundError):
+        resume(checkpoint.with_name("none"), X, y)
+
+
+def test_other_rows_are_refused(checkpoint):
+    X, y = data(NET)
+    for other in ((X + 1e-9, y, None), (X, y[::-1], None), (X, y, np.ones(200)), (X[1:], y[1:])):
+        with pytest.raises(CheckpointError, match="other X, y or sample_weight"):
+            resume(checkpoint, *other)
+
+
+class Square(Activation):
+    def __call__(self, z):
+        return z * z
+
+    def derivative(self, z, a):
+        return 2 * z
+
+
+def test_types_of_others_load_only_when_trusted(tmp_path):
+    X, y = data(NET)
+    model = clone(NET).set_params(activation=Square(), tol=None, learning_rate=1e-4)
+    path = tmp_path / "fit"
+    model.set_callbacks(Checkpoint(path, every=5)).fit(X, y)
+    kind = f"{Square.__module__}.Square"
+    with pytest.raises(CheckpointError, match=kind.replace(".", r"\.")):
+        resume(path, X, y)
+    if Square.__module__ in sys.modules:
+        assert_equal_fits(resume(path, X, y, trusted=[kind]), model)
+
+
+@pytest.mark.parametrize(
+    ("every", "solver", "folder", "message"),
+    [
+        (0, "adam", ".", "every must be a positive int. Got 0"),
+        (1.5, "adam", ".", "every must be a positive int. Got 1.5"),
+        (1, "lbfgs", ".", "solver='lbfgs'"),
+        (1, "adam", "nowhere", "must lie in a directory"),
+    ],
+)
+def test_what_cannot_be_kept_is_said_before_the_first_epoch(
+    every, solver, folder, message, tmp_path
+):
+    X, y = data(NET)
+    model = clone(NET).set_params(solver=solver)
+    model.set_callbacks(Checkpoint(tmp_path / folder / "fit", every))
+    with pytest.raises(ValueError, match=message):
+        model.fit(X, y)
+    assert not hasattr(model, "coefs_")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_only_the_last_checkpoint_stays(checkpoint):
+    assert [path.name for path in checkpoint.parent.iterdir()] == ["fit"]
