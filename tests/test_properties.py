@@ -1,7 +1,6 @@
 """Properties that hold for all data and parameters; hypothesis looks for the exception.
 
-A quick search by default; ``pytest --hypothesis-profile=long tests/test_properties.py`` looks
-longer.
+A quick search by default, a longer one by ``--hypothesis-profile=long``: see conftest.py.
 """
 
 import pickle
@@ -9,7 +8,7 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.exceptions import ConvergenceWarning
@@ -18,15 +17,6 @@ from sklearn_gd import FeedForwardRegressor, PerceptronClassifier, ThroughOrigin
 from sklearn_gd._objectives import Network
 from sklearn_gd.activations import as_activation
 from sklearn_gd.losses import as_loss
-
-_COMMON = {
-    "deadline": None,
-    "derandomize": True,  # the same cases every time
-    "suppress_health_check": [HealthCheck.too_slow, HealthCheck.filter_too_much],
-}
-settings.register_profile("quick", max_examples=25, **_COMMON)
-settings.register_profile("long", max_examples=2000, **_COMMON | {"derandomize": False})
-settings.load_profile("quick")
 
 ACTIVATIONS = [
     "identity",
@@ -223,7 +213,7 @@ PARAMETERS = {
     "kind", [ThroughOriginRegressor, PerceptronClassifier, FeedForwardRegressor]
 )
 @given(data=st.data(), seed=SEEDS)
-@settings(max_examples=200 if settings().max_examples < 100 else settings().max_examples)
+@settings(max_examples=8 * settings().max_examples)
 def test_any_parameters_fit_or_are_refused(kind, data, seed):
     chosen = {"max_iter": 50}
     for name in kind().get_params():
