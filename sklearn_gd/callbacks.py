@@ -68,7 +68,6 @@ class Checkpoint:
         self.path = path
         self.every = every
 
-
     def setup(self, estimator: Any, context: Any) -> None:
         """Check what can be checked before the first epoch."""
         if not isinstance(self.every, int) or isinstance(self.every, bool) or self.every < 1:

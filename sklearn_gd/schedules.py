@@ -16,8 +16,10 @@ so that it pickles, clones and can be searched over (``learning_rate__decay``):
 ...     def rate(self, epoch):
 ...         up = 1 - abs(2 * (epoch % self.period) / self.period - 1)
 ...         return self.low + (self.high - self.low) * up
->>> Triangle().rate(5)
-0.01
+>>> Triangle(high=0.5).rate(5)
+0.5
+>>> from sklearn_gd.testing import check_schedule
+>>> check_schedule(Triangle())
 >>> net = FeedForwardRegressor(learning_rate=Triangle(), max_iter=4, tol=None)
 >>> net.fit([[0.0], [1.0]], [0.0, 1.0]).n_iter_
 4
@@ -293,7 +295,7 @@ def as_schedule(spec: object, *, parameter: str = "learning_rate", also: str = "
     Constant(initial_rate=0.1)
     """
     if isinstance(spec, Real) and not isinstance(spec, bool):
-        if not (spec > 0 and math.isfinite(spec)):
+        if not 0 < float(spec) < math.inf:
             raise ValueError(
                 f"The {parameter!r} parameter must be a positive, finite number{also}. "
                 f"Got {spec!r} instead."

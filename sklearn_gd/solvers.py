@@ -118,7 +118,7 @@ class Momentum(Solver):
     _parameter_constraints = {"momentum": _FRACTION}
 
     def __init__(self, momentum: float = 0.9) -> None:
-        self.momentum = momentum
+        self.momentum: Any = momentum
 
     def start(self, size: int, dtype: DTypeLike) -> None:
         super().start(size, dtype)
@@ -139,10 +139,9 @@ class Nesterov(Momentum):
     Parameters
     ----------
     momentum : float or "auto", default="auto"
-        How much of the last step is kept, in [0, 1). ``"auto"`` is 0.9 for mini-batches; where
-        the gradient is exact and the objective convex (:class:`~sklearn_gd.ThroughOriginRegressor`)
-        it is Nesterov's growing sequence k / (k + 3), begun anew whenever the momentum points
-        uphill [2]_.
+        How much of the last step is kept, in [0, 1). ``"auto"`` is 0.9 for mini-batches; for
+        :class:`~sklearn_gd.ThroughOriginRegressor`, whose gradient is exact, it is Nesterov's
+        growing sequence k / (k + 3), begun anew whenever the momentum points uphill [2]_.
 
     References
     ----------
@@ -155,7 +154,7 @@ class Nesterov(Momentum):
     _parameter_constraints = {"momentum": [*_FRACTION, StrOptions({"auto"})]}
 
     def __init__(self, momentum: float | str = "auto") -> None:
-        self.momentum = momentum  # type: ignore[assignment]
+        self.momentum = momentum
 
     def start(self, size: int, dtype: DTypeLike) -> None:
         super().start(size, dtype)

@@ -1,0 +1,110 @@
+"""Rosenblatt's loop, compiled, against the same in plain Python."""
+
+import os
+from itertools import product
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy import sparse
+
+from sklearn_gd import _compiled, _kernels_reference
+
+
+def test_the_compiled_loop_is_there_where_it_is_required():
+    if os.environ.get("SKLEARN_GD_REQUIRE_KERNELS", "0") not in ("", "0"):
+        assert _compiled.COMPILED
+        assert _compiled.rosenblatt_dense is not _kernels_reference.rosenblatt_dense
+    if os.environ.get("SKLEARN_GD_PURE_PYTHON", "0") not in ("", "0"):
+        assert not _compiled.COMPILED
+        assert _compiled.rosenblatt_dense is _kernels_reference.rosenblatt_dense
+
+
+def epochs(kernel, rows, n_neurons, *, weights, decay, average, shuffled, fit_intercept, dtype):
+    """Run three epochs; return all that they changed."""
+    rng = np.random.default_rng(1)
+    n_rows, n_features = rows["shape"]
+    codes = rng.integers(0, max(2, n_neurons), n_rows).astype(np.int32)
+    row_weights = rng.integers(0, 3, n_rows).astype(float) if weights else np.empty(0)
+    own = rng.uniform(0.5, 2, n_neurons) if weights else np.ones(n_neurons)
+    coef = rng.normal(size=(n_features, n_neurons)).astype(dtype) / 10
+    intercept = np.zeros(n_neurons, dtype)
+    shape = coef.shape if average else (1, 1)
+    coef_sum, intercept_sum, visits, counts = np.zeros(shape), np.zeros(shape[1]), 0, []
+    for _ in range(3):
+        order = (rng.permutation(n_rows) if shuffled else np.arange(n_rows)).astype(np.intp)
+        *found, visits = kernel(
+            *rows["arrays"], codes, row_weights, own, order, coef, intercept, 0.3, decay,
+            fit_intercept, average, coef_sum, intercept_sum, visits,
+        )  # fmt: skip
+        counts.append((*found, visits))
+    return coef, intercept, coef_sum, intercept_sum, np.array(counts)
+
+
+def both(name, rows, n_neurons, **options):
+    kernels = getattr(_compiled, name), getattr(_kernels_reference, name)
+    tolerance = {"rtol": 2e-4, "atol": 1e-4} if options["dtype"] == np.float32 else {"rtol": 1e-9}
+    results = [epochs(kernel, rows, n_neurons, **options) for kernel in kernels]
+    for compiled, plain in zip(*results, strict=True):
+        assert_allclose(compiled, plain, **tolerance)
+    coef, intercept = results[0][:2]
+    assert options["fit_intercept"] or not intercept.any()
+    assert np.isfinite(coef).all()
+
+
+OPTIONS = [
+    dict(zip(("weights", "decay", "average", "shuffled", "fit_intercept"), case, strict=True))
+    for case in product([False, True], [1.0, 0.99], [False, True], [False, True], [False, True])
+]
+
+
+def dense(n_rows=37, n_features=21):
+    X = np.random.default_rng(0).normal(size=(n_rows, n_features))
+    X[X < -0.5] = 0
+    return X
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+@pytest.mark.parametrize("n_neurons", [1, 3])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_dense(options, n_neurons, dtype):
+    X = dense().astype(dtype)
+    both("rosenblatt_dense", {"shape": X.shape, "arrays": (X,)}, n_neurons, dtype=dtype, **options)
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+@pytest.mark.parametrize("n_neurons", [1, 3])
+@pytest.mark.parametrize("index", [np.int32, np.int64])
+def test_sparse(options, n_neurons, index):
+    X = sparse.csr_array(dense())
+    X = sparse.vstack([X, sparse.csr_array((2, X.shape[1]))]).tocsr()  # with empty rows
+    arrays = X.data, X.indices.astype(index), X.indptr.astype(index)
+    rows = {"shape": X.shape, "arrays": arrays}
+    both("rosenblatt_sparse", rows, n_neurons, dtype=np.float64, **options)
+
+
+@pytest.mark.parametrize("n_features", [1, 2, 15, 16, 17, 33, 100])
+def test_dots_of_every_length(n_features):
+    X = dense(n_features=n_features)
+    options = OPTIONS[3] | {"dtype": np.float64}
+    both("rosenblatt_dense", {"shape": X.shape, "arrays": (X,)}, 1, **options)
+    X = sparse.csr_array(X)
+    rows = {"shape": X.shape, "arrays": (X.data, X.indices, X.indptr)}
+    both("rosenblatt_sparse", rows, 1, **options)
+
+
+@pytest.mark.parametrize(
+    "view",
+    [np.asfortranarray, lambda X: X[::-1], lambda X: X[:, ::-1], lambda X: X[::2, ::3]],
+)
+def test_rows_in_any_layout_of_memory(view):
+    X = view(dense(80, 30))
+    options = OPTIONS[7] | {"dtype": np.float64}
+    both("rosenblatt_dense", {"shape": X.shape, "arrays": (X,)}, 2, **options)
+
+
+def test_read_only_rows_are_taken():
+    X = dense()
+    X.flags.writeable = False
+    options = OPTIONS[0] | {"dtype": np.float64}
+    both("rosenblatt_dense", {"shape": X.shape, "arrays": (X,)}, 1, **options)

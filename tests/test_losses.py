@@ -1,0 +1,115 @@
+"""Losses, against their formulas, and the constants that they are best predicted by."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from sklearn_gd._descent import reference_loss
+from sklearn_gd.losses import _BUILT_IN, Huber, LogCosh, Loss, Pinball, as_loss
+
+ERROR = np.array([-3.0, -1.0, -0.4, 0.0, 0.4, 1.0, 3.0])  # y_pred - y_true
+VALUES = {
+    "squared_error": [9, 1, 0.16, 0, 0.16, 1, 9],
+    "absolute_error": [3, 1, 0.4, 0, 0.4, 1, 3],
+    "huber": [2.5, 0.5, 0.08, 0, 0.08, 0.5, 2.5],
+    "pinball": [1.5, 0.5, 0.2, 0, 0.2, 0.5, 1.5],
+    "log_cosh": np.log(np.cosh(ERROR)),
+}
+GRADIENTS = {
+    "squared_error": 2 * ERROR,
+    "absolute_error": np.sign(ERROR),
+    "huber": [-1, -1, -0.4, 0, 0.4, 1, 1],
+    "pinball": [-0.5, -0.5, -0.5, 0, 0.5, 0.5, 0.5],
+    "log_cosh": np.tanh(ERROR),
+}
+
+
+def test_every_name_has_its_numbers_here():
+    assert VALUES.keys() == GRADIENTS.keys() == _BUILT_IN.keys()
+
+
+@pytest.mark.parametrize("name", VALUES)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_numbers_by_hand(name, dtype):
+    y_true = np.array(2.0, dtype) + np.zeros(7, dtype)
+    y_pred = y_true + ERROR.astype(dtype)
+    tolerance = {"rtol": 1e-5 if dtype == np.float32 else 1e-12, "atol": 1e-6}
+    value, gradient = as_loss(name).value(y_true, y_pred), as_loss(name).gradient(y_true, y_pred)
+    assert value.dtype == gradient.dtype == dtype
+    assert_allclose(value, VALUES[name], **tolerance)
+    assert_allclose(gradient, GRADIENTS[name], **tolerance)
+    both = as_loss(name)._value_and_gradient(y_true, y_pred)
+    assert_allclose(both[0], value)
+    assert_allclose(both[1], gradient)
+
+
+@pytest.mark.parametrize("delta", [0.1, 2.0])
+def test_huber_with_another_delta(delta):
+    piece, zero = Huber(delta), np.zeros(7)
+    near = np.abs(ERROR) <= delta
+    expected = np.where(near, ERROR**2 / 2, delta * (np.abs(ERROR) - delta / 2))
+    assert_allclose(piece.value(zero, ERROR), expected)
+
+
+@pytest.mark.parametrize("quantile", [0.1, 0.9])
+def test_pinball_costs_more_on_one_side(quantile):
+    assert_allclose(
+        Pinball(quantile).value(np.zeros(2), np.array([-1.0, 1.0])), [quantile, 1 - quantile]
+    )
+
+
+def test_log_cosh_is_exact_for_small_errors_and_finite_for_large_ones():
+    errors = np.array([1e-9, 1e-4, 0.5, 1.0, 50.0, 1e300])
+    with np.errstate(over="raise"):
+        values = LogCosh().value(np.zeros(6), errors)
+    assert_allclose(values[:2], errors[:2] ** 2 / 2, rtol=1e-8)
+    assert_allclose(values[2:4], np.log(np.cosh(errors[2:4])), rtol=1e-12)
+    assert_allclose(values[4:], errors[4:] - np.log(2))
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("loss", [*VALUES, Pinball(0.8), Huber(0.3)], ids=str)
+def test_best_constant(loss, weighted):
+    rng = np.random.default_rng(0)
+    y = rng.normal(size=(31, 2)) * [1, 100] + [5, -1000]
+    weights = rng.uniform(0.1, 2, 31) if weighted else None
+    piece = as_loss(loss)
+    best = piece._best_constant(y, weights)
+    for j in range(2):
+        grid = np.linspace(y[:, j].min(), y[:, j].max(), 4001)
+        costs = [np.average(piece.value(y[:, j], np.full(31, c)), weights=weights) for c in grid]
+        found = np.average(piece.value(y[:, j], np.full(31, best[j])), weights=weights)
+        assert found <= min(costs) * (1 + 1e-3)
+    constant = piece._constant_loss(y, weights)
+    assert_allclose(constant, piece._mean(y, np.broadcast_to(best, y.shape), weights))
+
+
+def test_reference_is_the_best_constants_loss_or_that_of_predicting_zero():
+    y = np.array([[1.0], [3.0]])
+    assert reference_loss(as_loss("squared_error"), y, None) == 1.0
+    assert reference_loss(as_loss("squared_error"), y, np.array([3.0, 1.0])) == 0.75
+    assert reference_loss(as_loss("squared_error"), np.full((3, 1), 2.0), None) == 4.0
+    assert reference_loss(as_loss("squared_error"), np.full((3, 1), 1 / 3), None) > 0.1
+    assert reference_loss(as_loss("squared_error"), np.zeros((3, 1)), None) == 0.0
+
+
+class Own(Loss):
+    def value(self, y_true, y_pred):
+        return (y_pred - y_true) ** 4
+
+    def gradient(self, y_true, y_pred):
+        return 4 * (y_pred - y_true) ** 3
+
+
+def test_an_own_loss_needs_no_more_than_two_methods():
+    y = np.array([[0.0], [0.0], [9.0]])
+    assert Own().curvature is None
+    assert_allclose(Own()._best_constant(y, None), 9 / (1 + 2 ** (1 / 3)), rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("loss", "name"), [(Huber(0), "delta"), (Huber("a"), "delta"), (Pinball(1.0), "quantile")]
+)
+def test_hyper_parameters_are_checked(loss, name):
+    with pytest.raises(ValueError, match=f"'{name}' parameter of {type(loss).__name__}"):
+        as_loss(loss)
