@@ -127,6 +127,10 @@ class Activation(Piece):
 
     @cached_property
     def _extremes(self) -> tuple[float, float, float]:
+        return self._find_extremes()
+
+    def _find_extremes(self) -> tuple[float, float, float]:
+        """Return slope, curvature and product as they are on the grid, whatever is stated."""
         z = _grid()
         with np.errstate(all="ignore"):
             a = self(z)

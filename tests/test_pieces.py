@@ -35,7 +35,7 @@ def test_a_name_is_the_default_piece_and_an_instance_is_cloned(module, take, ins
 
 @pytest.mark.parametrize(("module", "take", "instance"), KINDS)
 def test_pieces_are_estimators_parameters(module, take, instance):
-    name = next(iter(instance.get_params()))
+    name = next(name for name, value in instance.get_params().items() if value == 0.5)
     changed = clone(instance).set_params(**{name: 0.25})
     assert getattr(changed, name) == 0.25
     assert getattr(instance, name) == 0.5

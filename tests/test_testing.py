@@ -131,10 +131,10 @@ class HalfGradient(Quartic):
 
 class Absent(Quartic):
     def value(self, y_true, y_pred):
-        return np.exp(y_pred - y_true) - np.exp(-1) * (y_pred - y_true)
+        return np.exp(y_pred - y_true) - (y_pred - y_true) * y_pred.dtype.type(np.exp(-1))
 
     def gradient(self, y_true, y_pred):
-        return np.exp(y_pred - y_true) - np.exp(y_pred.dtype.type(-1))
+        return np.exp(y_pred - y_true) - y_pred.dtype.type(np.exp(-1))
 
 
 class OverConfident(Quartic):
