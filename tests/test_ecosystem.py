@@ -23,6 +23,7 @@ from sklearn.ensemble import (
 )
 from sklearn.exceptions import FitFailedWarning
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.feature_selection import SelectFromModel
 from sklearn.inspection import permutation_importance
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import (
@@ -37,7 +38,7 @@ from sklearn.model_selection import (
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.multioutput import MultiOutputRegressor
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import MaxAbsScaler, OneHotEncoder, StandardScaler
 
 from sklearn_gd import FeedForwardRegressor, PerceptronClassifier, ThroughOriginRegressor
 from sklearn_gd.activations import ELU
@@ -254,6 +255,30 @@ def test_sample_weights_are_routed(model):
         grid = GridSearchCV(routed, {"alpha": [0.0]}, cv=2).fit(X, y, sample_weight=weights)
     direct = clone(model).fit(X, y, weights)
     assert_array_equal(grid.best_estimator_.predict(X), direct.predict(X))
+
+
+@pytest.mark.parametrize("model", [LINE, NEURON, SMOOTH], ids=str)
+def test_first_weights_are_routed(model):
+    load = load_breast_cancer if hasattr(model, "decision_function") else load_diabetes
+    X, y = frame(load, "pandas")
+    first = np.random.default_rng(0).normal(size=X.shape[1])
+    short = clone(model).set_params(max_iter=3, tol=None)
+    with config_context(enable_metadata_routing=True):
+        routed = clone(short).set_fit_request(coef_init=True)
+        pipe = make_pipeline(MaxAbsScaler(), routed).fit(X, y, coef_init=first)
+    direct = clone(short).fit(MaxAbsScaler().fit_transform(X), y, coef_init=first)
+    assert_array_equal(pipe[-1].coef_, direct.coef_)
+    assert (direct.coef_ != clone(short).fit(MaxAbsScaler().fit_transform(X), y).coef_).any()
+
+
+@pytest.mark.parametrize("model", [NEURON, SMOOTH], ids=str)
+def test_classes_are_routed(model):
+    X, y = frame(load_breast_cancer, "pandas")
+    with config_context(enable_metadata_routing=True):
+        routed = clone(model).set_partial_fit_request(classes=True)
+        chosen = SelectFromModel(routed).partial_fit(X, y, classes=[0, 1, 2])
+    assert chosen.estimator_.classes_.tolist() == [0, 1, 2]
+    assert chosen.estimator_.coef_.shape == (3, X.shape[1])
 
 
 @pytest.mark.parametrize("model", [LINE, NET, NEURON, SMOOTH], ids=str)

@@ -1,4 +1,4 @@
-"""What the README and the start page say is so: their code runs, and prints what they show."""
+"""What the documents say is so: their code runs and prints what they show, their links lead on."""
 
 import re
 import warnings
@@ -11,6 +11,7 @@ from sklearn_gd import activations, losses, schedules, solvers
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 START_PAGE = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+PROMISES = (ROOT / "docs" / "promises.md").read_text(encoding="utf-8")
 
 
 def blocks(text, language):
@@ -45,7 +46,9 @@ def test_the_two_set_up_commands_stand_alone():
     ]
 
 
-@pytest.mark.parametrize("text", [README, START_PAGE], ids=["README.md", "docs/index.md"])
+@pytest.mark.parametrize(
+    "text", [README, START_PAGE, PROMISES], ids=["README.md", "index.md", "promises.md"]
+)
 def test_linked_files_exist(text):
     folder = ROOT if text is README else ROOT / "docs"
     links = [link for link in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in link]
@@ -57,3 +60,15 @@ def test_linked_files_exist(text):
 def test_the_start_page_lists_every_piece_by_name(module):
     missing = [name for name in module._BUILT_IN if f"`{name}`" not in START_PAGE]
     assert missing == []
+
+
+def test_every_promise_is_kept_by_a_test():
+    promises = re.split(r"^\d+\. ", PROMISES.partition("## What is not")[0], flags=re.MULTILINE)[
+        1:
+    ]
+    assert len(promises) >= 20
+    for promise in promises:
+        kept_by = re.findall(r"\[(test_\w+)\]\(\.\./(tests/\w+\.py)\)", promise)
+        assert kept_by, promise
+        for test, file in kept_by:
+            assert f"def {test}(" in (ROOT / file).read_text(encoding="utf-8"), test
