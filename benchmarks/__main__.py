@@ -1,0 +1,66 @@
+"""Measure, print the tables, and write them to a page: ``python -m benchmarks --help``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import warnings
+from pathlib import Path
+
+from benchmarks import everyday, footprint, line, network, neuron, report
+from benchmarks.race import race
+
+RACES = {"line": line, "neuron": neuron, "network": network, "everyday": everyday}
+SECTIONS = (*RACES, "footprint", "plots")
+
+
+def main() -> None:
+    chosen = arguments()
+    warnings.simplefilter("ignore")  # fits cut short on purpose say that they were
+    os.environ["PYTHONWARNINGS"] = "ignore"
+    for name in chosen.only or SECTIONS:
+        print(f"\n{name}\n", flush=True)
+        if name == "plots":
+            draw(chosen)
+            continue
+        if name == "footprint":
+            lines = report.figure_table(footprint.figures(chosen.quick))
+        else:
+            lines = report.table(run(name, chosen))
+        print(report.plain(lines), flush=True)
+        if chosen.out:
+            text = f"{report.machine()}\n\n{report.markdown(lines)}"
+            report.replace_section(chosen.out, name, text)
+
+
+def run(name: str, chosen: argparse.Namespace) -> list:
+    results = []
+    for case in RACES[name].cases(chosen.quick):
+        if chosen.match in case.name:
+            results.append(race(case, 2 if chosen.quick else chosen.rounds))
+    return results
+
+
+def draw(chosen: argparse.Namespace) -> None:
+    if chosen.quick or not chosen.out:
+        print("drawn with --out, and without --quick")
+        return
+    from benchmarks import plots
+
+    picture = chosen.out.parent / "images" / "cost.png"
+    plots.draw(picture)
+    print(picture)
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--only", nargs="+", choices=SECTIONS, help="these sections")
+    parser.add_argument("--match", default="", help="cases with this in their name")
+    parser.add_argument("--quick", action="store_true", help="tiny sizes: does it run at all?")
+    parser.add_argument("--rounds", type=int, default=5, help="turns each contender has")
+    parser.add_argument("--out", type=Path, help="the Markdown page to put the tables in")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,189 @@
+"""A network: equal layers, first weights, batches and epochs, and the bare products as a floor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+from sklearn.neural_network import MLPRegressor
+
+from benchmarks.race import OURS, Case, Contender
+from sklearn_gd import FeedForwardRegressor
+
+Array = np.ndarray
+
+# Rows, features, hidden layers, batch, epochs, and how much longer MLPRegressor should take.
+SIZES = [
+    (1_000, 10, (10,), 32, 50, 3.0),
+    (20_640, 8, (100,), 200, 10, 3.0),
+    (5_000, 30, (64, 64, 64), 64, 10, 2.0),
+    (50_000, 100, (256, 256), 256, 2, 1.6),
+    (50_000, 200, (512, 512), 512, 1, 1.6),
+]
+QUICK_SIZES = [(200, 4, (5,), 32, 5, 3.0), (200, 4, (5, 5, 5), 32, 5, 2.0)]
+WIDE = 256
+RATES = {"adam": 0.001, "gd": 0.01}
+
+
+def cases(quick: bool) -> Iterator[Case]:
+    for n, p, hidden, batch, epochs, aim in QUICK_SIZES if quick else SIZES:
+        for solver in RATES:
+            for dtype in ("float64", "float32"):
+                aims = {"MLPRegressor": aim, "torch": 1.2, "JAX, compiling": 1.0}
+                if min(hidden) >= WIDE:
+                    aims["products alone"] = 1 / 1.5
+                yield Case(
+                    f"{n:,} x {p}, {hidden}, batch {batch}, {epochs} epochs, {solver}, {dtype}",
+                    partial(enter, n, p, hidden, batch, epochs, solver, dtype),
+                    aims,
+                    alike=0.1,
+                )
+    size = (200, 20, 3, (5,), 32, 3) if quick else (20_000, 2_000, 20, (64,), 200, 3)
+    yield Case("{:,} x {:,}, {} stored a row, CSR, {}, batch {}, {} epochs, adam".format(*size),
+               partial(enter_sparse, *size), {"MLPRegressor": 1.0}, alike=0.1)
+    n, p, hidden, epochs = (200, 4, (5,), 20) if quick else (20_000, 20, (50, 50), 50)
+    yield Case(
+        f"{n:,} x {p}, {hidden}, L-BFGS, {epochs} iterations",
+        partial(enter_lbfgs, n, p, hidden, epochs),
+        {"MLPRegressor": 1.0},
+        alike=0.3,
+    )
+
+
+class Problem:
+    """Rows, targets and first weights, the same for all contenders."""
+
+    def __init__(self, n: int, p: int, hidden: tuple[int, ...], dtype: str) -> None:
+        rng = np.random.default_rng(0)
+        self.X = rng.standard_normal((n, p)).astype(dtype)
+        hill = np.sin(self.X[:, 0]) + self.X[:, 1] * self.X[:, 2] + 0.5 * self.X[:, 3]
+        self.y = (hill + 0.1 * rng.standard_normal(n)).astype(dtype)
+        self.sizes = (p, *hidden, 1)
+        self.coefs = [
+            (rng.standard_normal(shape) * np.sqrt(2.0 / shape[0])).astype(dtype)
+            for shape in zip(self.sizes[:-1], self.sizes[1:], strict=True)
+        ]
+        self.intercepts = [np.zeros(width, dtype) for width in self.sizes[1:]]
+
+    def fresh(self) -> tuple[list[Array], list[Array]]:
+        return [W.copy() for W in self.coefs], [b.copy() for b in self.intercepts]
+
+    def loss(self, predict: Callable[[Array], Array]) -> float:
+        return float(np.mean((predict(self.X).ravel() - self.y) ** 2))
+
+
+def enter(
+    n: int,
+    p: int,
+    hidden: tuple[int, ...],
+    batch: int,
+    epochs: int,
+    solver: str,
+    dtype: str,
+) -> dict[str, Contender]:
+    problem = Problem(n, p, hidden, dtype)
+    common: dict[str, Any] = {
+        "hidden_layer_sizes": hidden,
+        "batch_size": batch,
+        "max_iter": epochs,
+        "alpha": 0.0,
+        "random_state": 0,
+    }
+    ours = FeedForwardRegressor(
+        solver=solver, learning_rate=RATES[solver], tol=None, **common
+    )
+    # Its loss carries one half: plain descent needs twice the rate for equal steps.
+    theirs = MLPRegressor(
+        solver="sgd" if solver == "gd" else solver,
+        learning_rate_init=RATES[solver] * (2 if solver == "gd" else 1),
+        momentum=0.0,
+        tol=0.0,
+        n_iter_no_change=10 * epochs,
+        **common,
+    )
+    contenders = {
+        OURS: from_first_weights(ours, problem),
+        "MLPRegressor": from_first_weights(theirs, problem),
+        "products alone": Contender(partial(products, problem, batch, epochs)),
+    }
+    if find_spec("torch"):
+        from benchmarks import with_torch
+
+        run = partial(with_torch.train, problem, batch, epochs, solver, RATES[solver])
+        contenders["torch"] = Contender(run, problem.loss)
+    if find_spec("jax"):
+        from benchmarks import with_jax
+
+        for name, again in (("JAX", False), ("JAX, compiling", True)):
+            trainer = with_jax.Trainer(problem, batch, solver, RATES[solver])
+            contenders[name] = Contender(partial(trainer.train, epochs, again), problem.loss)
+    return contenders
+
+
+def from_first_weights(model: Any, problem: Problem) -> Contender:
+    """Return a contender whose every fit begins at the problem's first weights."""
+    epochs = model.max_iter
+    model.set_params(max_iter=1, warm_start=True).fit(problem.X[:300], problem.y[:300])
+    model.set_params(max_iter=epochs)
+
+    def run() -> Any:
+        model.coefs_, model.intercepts_ = problem.fresh()
+        return model.fit(problem.X, problem.y)
+
+    return Contender(run, lambda fitted: problem.loss(fitted.predict))
+
+
+def products(problem: Problem, batch: int, epochs: int) -> None:
+    """Do the matrix products of as many training steps, and nothing else."""
+    layers = problem.coefs
+    a = [np.ones((batch, width), problem.X.dtype) for width in problem.sizes]
+    gradients = [np.empty_like(W) for W in layers]
+    for _ in range(epochs * -(-len(problem.X) // batch)):
+        for W, before, after in zip(layers, a[:-1], a[1:], strict=True):
+            np.matmul(before, W, out=after)
+        for i in reversed(range(len(layers))):
+            np.matmul(a[i].T, a[i + 1], out=gradients[i])
+            if i:
+                np.matmul(a[i + 1], layers[i].T, out=a[i])
+        for after in a[1:]:
+            after.fill(1.0)  # or the products grow until they overflow
+
+
+def enter_sparse(
+    n: int, p: int, stored: int, hidden: tuple[int, ...], batch: int, epochs: int
+) -> dict[str, Contender]:
+    problem = Problem(n, p, hidden, "float64")
+    problem.X = sparse.random_array(
+        (n, p), density=stored / p, rng=np.random.default_rng(1), format="csr"
+    )
+    common: dict[str, Any] = {
+        "hidden_layer_sizes": hidden,
+        "batch_size": batch,
+        "max_iter": epochs,
+        "alpha": 0.0,
+        "random_state": 0,
+    }
+    theirs = MLPRegressor(tol=0.0, n_iter_no_change=10 * epochs, **common)
+    return {
+        OURS: from_first_weights(FeedForwardRegressor(tol=None, **common), problem),
+        "MLPRegressor": from_first_weights(theirs, problem),
+    }
+
+
+def enter_lbfgs(n: int, p: int, hidden: tuple[int, ...], epochs: int) -> dict[str, Contender]:
+    problem = Problem(n, p, hidden, "float64")
+    common: dict[str, Any] = {
+        "hidden_layer_sizes": hidden,
+        "solver": "lbfgs",
+        "max_iter": epochs,
+        "alpha": 0.0,
+        "random_state": 0,
+    }
+    return {
+        OURS: from_first_weights(FeedForwardRegressor(tol=None, **common), problem),
+        "MLPRegressor": from_first_weights(MLPRegressor(tol=0.0, **common), problem),
+    }
