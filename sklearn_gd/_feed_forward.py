@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_gd._batches import Batches, run_epoch
 from sklearn_gd._descent import Descent, copied, reference_loss
 from sklearn_gd._fit_tasks import CallbackSupportMixin, FitTasks, with_callbacks
-from sklearn_gd._objectives import Network
+from sklearn_gd._objectives import Network, outputs
 from sklearn_gd._validation import (
     ArrayLike,
     all_or_nothing,
@@ -419,10 +419,8 @@ class FeedForwardRegressor(CallbackSupportMixin, MultiOutputMixin, RegressorMixi
         """
         check_is_fitted(self)
         X = check_rows(self, X)
-        network = self._network(
-            self._check_pieces(), X.shape[1], self.n_outputs_, self.coefs_[0].dtype
-        )
-        y_pred = network.predict(self._current(network), X.astype(network.dtype, copy=False))
+        X = X.astype(self.coefs_[0].dtype, copy=False)
+        y_pred = outputs(self.coefs_, self.intercepts_, self._activations, X)
         return y_pred[:, 0] if self._one_axis else y_pred
 
     def _check_pieces(self) -> _Pieces:
@@ -669,6 +667,7 @@ def _as_attributes(network: Network, parameters: Array, one_axis: bool) -> dict[
         "n_layers_": len(layers) + 1,
         "n_outputs_": network.n_outputs,
         "_one_axis": one_axis,
+        "_activations": network.activations,
     }
 
 

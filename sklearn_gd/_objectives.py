@@ -94,15 +94,6 @@ class Network:
             b[:] = intercept[: len(b)]
         return flat
 
-    def predict(self, parameters: Array, X: Any) -> Array:
-        """Return the outputs (n_rows, n_outputs), a chunk of rows at a time."""
-        layers = self.layers(parameters)
-        y_pred = np.empty((X.shape[0], self.n_outputs), self.dtype)
-        for rows in row_chunks(X.shape[0], max(self.sizes)):
-            self._forward(layers, X[rows])
-            y_pred[rows] = self._outputs[-1]
-        return y_pred
-
     def mean_loss(self, parameters: Array, X: Any, y: Array, weights: Array | None) -> float:
         """Return the mean loss over rows and outputs, without the penalty."""
         layers, total = self.layers(parameters), 0.0
@@ -220,6 +211,28 @@ class Network:
             for z, activation in zip(self._z, self.activations, strict=True)
         ]
         self._deltas = [np.empty((n_rows, width), self.dtype) for width in widths[:-1]]
+
+
+def outputs(
+    coefs: Sequence[Array], intercepts: Sequence[Array], activations: Sequence[Activation], X: Any
+) -> Array:
+    """Return a network's outputs (n_rows, n_outputs), a chunk of rows at a time.
+
+    Parameters
+    ----------
+    coefs, intercepts : sequences of ndarray of shapes (fan_in, fan_out) and (fan_out,)
+    activations : sequence of Activation
+    X : ndarray or CSR of shape (n_rows, n_features)
+    """
+    y_pred = np.empty((X.shape[0], coefs[-1].shape[1]), coefs[-1].dtype)
+    for rows in row_chunks(X.shape[0], max(W.size // len(W) for W in coefs)):
+        a = X[rows]
+        for W, b, activation in zip(coefs, intercepts, activations, strict=True):
+            z = np.asarray(a @ W)
+            z += b
+            a = activation._apply(z, z if activation._forgets_z else np.empty_like(z))
+        y_pred[rows] = a
+    return y_pred
 
 
 def _weighted_sum(values: Array, weights: Array | None) -> float:
