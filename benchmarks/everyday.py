@@ -36,7 +36,7 @@ def pairs(few: bool) -> list[tuple[Any, Any, str]]:
 
 def cases(quick: bool) -> Iterator[Case]:
     for n_rows in (1, 1_000) if quick else (1, 100_000):
-        for i, (ours, theirs, _) in enumerate(pairs(few=True)):
+        for ours, theirs, _ in pairs(few=True):
             if isinstance(theirs, SGDRegressor):
                 theirs = LinearRegression(fit_intercept=False)
             name = type(theirs).__name__

@@ -70,9 +70,7 @@ def memory(quick: bool) -> Iterator[Figure]:
     # Parameters, gradient, Adam's two moments and a vector of its own; then chunks of rows.
     n_parameters = (p + 1) * hidden[0] + (hidden[0] + 1) * hidden[1] + hidden[1] + 1
     allowed = (8 * 8 * n_parameters + 8 * 4 * rows) / 1e6 + 16
-    yield Figure(
-        f"network, {rows:,} x {p}, {hidden}", megabytes(net, X, X[:, 0]), allowed, "MB"
-    )
+    yield Figure(f"network, {rows:,} x {p}, {hidden}", megabytes(net, X, X[:, 0]), allowed, "MB")
 
 
 def megabytes(model: Any, X: Any, y: Any) -> float:

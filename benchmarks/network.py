@@ -43,8 +43,12 @@ def cases(quick: bool) -> Iterator[Case]:
                     alike=0.1,
                 )
     size = (200, 20, 3, (5,), 32, 3) if quick else (20_000, 2_000, 20, (64,), 200, 3)
-    yield Case("{:,} x {:,}, {} stored a row, CSR, {}, batch {}, {} epochs, adam".format(*size),
-               partial(enter_sparse, *size), {"MLPRegressor": 1.0}, alike=0.1)
+    yield Case(
+        "{:,} x {:,}, {} stored a row, CSR, {}, batch {}, {} epochs, adam".format(*size),
+        partial(enter_sparse, *size),
+        {"MLPRegressor": 1.0},
+        alike=0.1,
+    )
     n, p, hidden, epochs = (200, 4, (5,), 20) if quick else (20_000, 20, (50, 50), 50)
     yield Case(
         f"{n:,} x {p}, {hidden}, L-BFGS, {epochs} iterations",
@@ -93,9 +97,7 @@ def enter(
         "alpha": 0.0,
         "random_state": 0,
     }
-    ours = FeedForwardRegressor(
-        solver=solver, learning_rate=RATES[solver], tol=None, **common
-    )
+    ours = FeedForwardRegressor(solver=solver, learning_rate=RATES[solver], tol=None, **common)
     # Its loss carries one half: plain descent needs twice the rate for equal steps.
     theirs = MLPRegressor(
         solver="sgd" if solver == "gd" else solver,

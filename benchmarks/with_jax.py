@@ -32,7 +32,9 @@ class Trainer:
         return lambda X: np.asarray(predict(state[0], jnp.asarray(X)))
 
     def _start(self) -> Any:
-        layers = [(jnp.asarray(W), jnp.asarray(b)) for W, b in zip(*self.problem.fresh(), strict=True)]
+        layers = [
+            (jnp.asarray(W), jnp.asarray(b)) for W, b in zip(*self.problem.fresh(), strict=True)
+        ]
         zeros = jax.tree.map(jnp.zeros_like, layers)
         return layers, zeros, zeros, jnp.zeros((), self.X.dtype)
 

@@ -37,7 +37,9 @@ def train(
 def network(problem: Any) -> torch.nn.Sequential:
     layers: list[torch.nn.Module] = []
     for W, b in zip(*problem.fresh(), strict=True):
-        linear = torch.nn.utils.skip_init(torch.nn.Linear, *W.shape, dtype=torch.from_numpy(W).dtype)
+        linear = torch.nn.utils.skip_init(
+            torch.nn.Linear, *W.shape, dtype=torch.from_numpy(W).dtype
+        )
         with torch.no_grad():
             linear.weight.copy_(torch.from_numpy(W.T))
             linear.bias.copy_(torch.from_numpy(b))

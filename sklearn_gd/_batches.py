@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from sklearn_gd._holdout import PickedRows
 from sklearn_gd.solvers import Rate, Solver
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -45,7 +46,7 @@ class Batches:
         # One batch is the same in any order.
         self.generator = generator if self.size < self.n_rows else None
         self.total_weight = float(self.n_rows if weights is None else weights.sum())
-        if self.generator is not None and not sparse.issparse(X):
+        if (self.generator is not None and not sparse.issparse(X)) or isinstance(X, PickedRows):
             self._buffer = np.empty((self.size, X.shape[1]), X.dtype)
 
     def __iter__(self) -> Iterator[Batch]:
@@ -61,9 +62,12 @@ class Batches:
             yield self._gather(picked, n), self.y[picked], weights, n * mean_weight
 
     def _gather(self, picked: Any, n: int) -> Any:
-        if isinstance(picked, slice) or sparse.issparse(self.X):
-            return self.X[picked]
-        return np.take(self.X, picked, axis=0, out=self._buffer[:n], mode="clip")
+        X: Any = self.X
+        if isinstance(X, PickedRows):
+            X, picked = X.X, X.rows[picked]
+        if isinstance(picked, slice) or sparse.issparse(X):
+            return X[picked]
+        return np.take(X, picked, axis=0, out=self._buffer[:n], mode="clip")
 
 
 def run_epoch(

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from sklearn_gd._holdout import PickedRows
 from sklearn_gd._objectives import Moments, row_chunks
 from sklearn_gd.activations import Activation
 from sklearn_gd.losses import Loss
@@ -74,7 +75,9 @@ class Curvature:
             self._matrix = self._from_rows(X, weights, factor)
         else:
             self._matrix = None
-            self._X, self._factor = X, factor
+            # So wide that its rows are few.
+            self._X: Any = X[:] if isinstance(X, PickedRows) else X
+            self._factor = factor
             self._weights = np.ones(X.shape[0]) if weights is None else weights
             self._factor /= self._weights.sum()
 
@@ -103,6 +106,12 @@ class Curvature:
         """Return the largest eigenvalue, in coordinates stretched by `scale`."""
         n = len(self.penalty)
         scale = np.ones(n) if scale is None else scale
+        with np.errstate(over="ignore"):
+            diagonal = self.diagonal()
+        if not np.isfinite(diagonal).all():
+            raise ValueError("X is too large: its squares overflow. Scale the features.")
+        if not diagonal.any():
+            return 0.0
         if self._matrix is not None:
             scaled = (self._matrix + np.diag(self.penalty)) * np.outer(scale, scale)
             return float(np.linalg.eigvalsh(scaled)[-1])

@@ -80,7 +80,7 @@ class Descent:
     best_loss, best_iter : float, int
         The smallest monitored loss (the validation loss where there is one) and its epoch.
     best_parameters : object
-        A copy of the parameters there, kept with a validation set only.
+        A copy of the parameters there.
     """
 
     def __init__(
@@ -111,8 +111,46 @@ class Descent:
         self.best_loss = math.inf
         self.best_iter = 0
         self.best_parameters: Any = None
+        self.interrupted = False
         self._waited = 0
+        self._rate: float | None = None
         self.ended = False
+
+    @classmethod
+    def of(cls, estimator: Any, reference: float, schedule: Schedule, **known: Any) -> Descent:
+        """Return a descent as the estimator's parameters ask for it."""
+        return cls(
+            max_iter=estimator.max_iter,
+            tol=estimator.tol,
+            patience=getattr(estimator, "n_iter_no_change", None),
+            reference=reference,
+            owner=type(estimator).__name__,
+            verbose=estimator.verbose,
+            schedule=schedule,
+            **known,
+        )
+
+    @classmethod
+    def after(cls, estimator: Any, reference: float, schedule: Schedule, **known: Any) -> Descent:
+        """Return a descent that goes on where the estimator's training losses end."""
+        descent = cls.of(estimator, reference, schedule, **known)
+        descent.loss_curve = list(getattr(estimator, "loss_curve_", ()))
+        if descent.loss_curve:
+            descent.best_loss = min(descent.loss_curve)
+            descent.best_iter = descent.loss_curve.index(descent.best_loss)
+        return descent
+
+    def attributes(self) -> dict[str, Any]:
+        """Return what an estimator tells of its epochs."""
+        told = {
+            "n_iter_": self.n_iter,
+            "loss_curve_": self.loss_curve,
+            "best_loss_": self.best_loss,
+            "best_iter_": self.best_iter,
+        }
+        if self.validation_loss_curve:
+            told["validation_loss_curve_"] = self.validation_loss_curve
+        return told
 
     def __enter__(self) -> Descent:
         # An overflow is found in the loss, and reported once.
@@ -128,6 +166,7 @@ class Descent:
     ) -> bool:
         self._quiet.__exit__(kind, error, trace)
         if kind is not None and issubclass(kind, KeyboardInterrupt) and self.loss_curve:
+            self.interrupted = True
             warnings.warn(
                 f"{self.owner}: training was interrupted in epoch {self.n_iter}; the best weights "
                 "so far are kept.",
@@ -155,21 +194,61 @@ class Descent:
         """Make the current epoch the last one."""
         self.ended = True
 
+    def rate(self, epoch: int) -> float:
+        """Return the schedule's rate, or say that it is none."""
+        rate = self.schedule.rate(epoch)
+        try:
+            if 0 <= rate < math.inf:
+                return rate
+        except TypeError:
+            pass
+        raise ValueError(
+            f"The 'learning_rate' parameter, {self.schedule!r}, must give finite numbers >= 0. "
+            f"For epoch {epoch} it gave {rate!r}."
+        )
+
+    def chosen(self, parameters: Any, loss_of: Callable[[Any], float]) -> Any:
+        """Return the parameters to keep: the last, or the best on the validation set.
+
+        An interrupt may come at any point, so that the better of the two is kept then.
+        """
+        best = self.best_parameters
+        if self.validation_loss_curve:
+            return best
+        if self.interrupted and best is not None and not loss_of(parameters) <= loss_of(best):
+            return best
+        return parameters
+
     def warn_not_converged(self) -> None:
-        """Say that `max_iter` ended the descent, and what to do; nothing where `tol` is None."""
-        if self.tol is not None:
-            warnings.warn(
-                f"{self.owner} reached max_iter={self.max_iter} epochs before its loss stopped "
-                "improving. Raise max_iter, scale the features (StandardScaler), or try another "
-                "learning_rate or solver; a larger tol accepts an earlier end.",
-                ConvergenceWarning,
-                stacklevel=3,
+        """Say that `max_iter` ended the descent, and what to do.
+
+        Where `tol` is None, this was asked for: nothing then, unless the descent was on its way
+        up at a rate that is known to be too large.
+        """
+        if self.loss_curve[-1] > max(self.loss_curve[0], self.reference) and self._is_unstable():
+            what = (
+                f"is diverging: in {self.n_iter} epochs its loss rose from "
+                f"{self.loss_curve[0]:.6g} to {self.loss_curve[-1]:.6g}. The learning rate is "
+                f"{self._rate:.6g}; the largest stable one is {self.max_rate:.6g}. Lower "
+                "learning_rate."
             )
+        elif self.tol is not None:
+            what = (
+                f"reached max_iter={self.max_iter} epochs before its loss stopped improving. "
+                "Raise max_iter, scale the features (StandardScaler), or try another "
+                "learning_rate or solver; a larger tol accepts an earlier end."
+            )
+        else:
+            return
+        warnings.warn(f"{self.owner} {what}", ConvergenceWarning, stacklevel=3)
+
+    def _is_unstable(self) -> bool:
+        return self._rate is not None and self.max_rate is not None and self._rate > self.max_rate
 
     def record(
         self,
         loss: float,
-        rate: float,
+        rate: float | None,
         *,
         validation_loss: float | None = None,
         parameters: Any = None,
@@ -182,12 +261,12 @@ class Descent:
         ----------
         loss : float
             The running mean of the training loss over the epoch.
-        rate : float
-            The learning rate, for messages.
+        rate : float or None
+            The learning rate, for messages; None where there is none.
         validation_loss : float, optional
             The loss on the validation set after the epoch; monitored instead of `loss`.
         parameters : object with a ``copy`` method, optional
-            Needed with `validation_loss`: copied whenever it is the smallest so far.
+            Needed with `validation_loss`: copied whenever the loss is the smallest so far.
         attributes : callable, optional
             Returns the estimator's fitted attributes as of now, for callbacks.
         state : callable, optional
@@ -199,16 +278,17 @@ class Descent:
             Where a loss is not finite, or far above where it started.
         """
         self.loss_curve.append(loss)
-        self._check_divergence(loss, self.loss_curve[0], rate)
+        self._rate = rate
+        self._check_divergence(loss, self.loss_curve[0])
         monitored = loss
         if validation_loss is not None:
             monitored = validation_loss
             self.validation_loss_curve.append(validation_loss)
-            self._check_divergence(validation_loss, self.validation_loss_curve[0], rate)
+            self._check_divergence(validation_loss, self.validation_loss_curve[0])
         self.improved = monitored < self.best_loss - (self.tol or 0.0) * self.reference
         if monitored < self.best_loss:
             self.best_loss, self.best_iter = monitored, self.n_iter - 1
-            if validation_loss is not None:
+            if parameters is not None:
                 self.best_parameters = parameters.copy()
         self._waited = 0 if self.improved else self._waited + 1
         if self.tol is not None and self.patience is not None and self._waited >= self.patience:
@@ -232,16 +312,41 @@ class Descent:
         vars(self).update(copied(state["descent"]))
         self.schedule.__dict__.update(copied(state["schedule"]))
 
-    def _check_divergence(self, loss: float, first: float, rate: float) -> None:
+    def check_end(self, loss: float) -> None:
+        """Raise a DivergenceError where the steps of the last epoch have gone too far."""
+        if self.loss_curve:
+            self._check_divergence(loss, self.loss_curve[0])
+
+    def require_validation(self, loss: float | None) -> None:
+        """Raise a ValueError where a restored descent is not validated on the rows it began with.
+
+        Parameters
+        ----------
+        loss : float or None
+            The loss of the restored parameters on the validation set; None where there is none.
+        """
+        before = self.validation_loss_curve[-1] if self.validation_loss_curve else None
+        if before != loss:
+            raise ValueError(
+                "X_val, y_val and sample_weight_val must be those of the fit that is resumed. "
+                f"There the last validation loss was {before}; here it is {loss}."
+            )
+
+    def _check_divergence(self, loss: float, first: float) -> None:
         limit = _FAR_ABOVE * max(first, self.reference)
         if math.isfinite(loss) and (loss <= limit or limit == 0):
             return
         what = "is no longer finite" if not math.isfinite(loss) else f"has grown to {loss:.3g}"
-        known = "" if self.max_rate is None else f"; the largest stable one is {self.max_rate:.6g}"
+        advice = "Scale the features and targets (StandardScaler)."
+        if self._rate is not None:
+            known = f"; the largest stable one is {self.max_rate:.6g}" if self.max_rate else ""
+            advice = (
+                f"The learning rate is {self._rate:.6g}{known}. Lower learning_rate, or "
+                "scale the features and targets (StandardScaler)."
+            )
         raise DivergenceError(
             f"{self.owner} diverged in epoch {self.n_iter}: its loss {what}, from {first:.3g} in "
-            f"the first epoch. The learning rate is {rate:.6g}{known}. Lower learning_rate, or "
-            "scale the features and targets (StandardScaler).",
+            f"the first epoch. {advice}",
             self.loss_curve,
         )
 

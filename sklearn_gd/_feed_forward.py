@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from numbers import Integral, Real
 from typing import Any, NamedTuple, Self
 
@@ -15,21 +16,22 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_gd._batches import Batches, run_epoch
 from sklearn_gd._descent import Descent, copied, reference_loss
 from sklearn_gd._fit_tasks import CallbackSupportMixin, FitTasks, with_callbacks
+from sklearn_gd._holdout import lazily_picked, set_aside
 from sklearn_gd._objectives import Network, outputs
+from sklearn_gd._pieces import require_unchanged, same_settings
 from sklearn_gd._validation import (
     ArrayLike,
     all_or_nothing,
+    check_numbers,
     check_regression,
     check_rows,
     check_validation_rows,
     check_validation_set,
     check_weights,
-    hold_out,
-    lazily_picked,
     make_generator,
     require_some_weight,
 )
-from sklearn_gd.activations import Activation, as_activation
+from sklearn_gd.activations import Activation, Identity, as_activation
 from sklearn_gd.losses import Loss, as_loss
 from sklearn_gd.schedules import Schedule, as_schedule
 from sklearn_gd.solvers import Solver, as_solver
@@ -74,6 +76,12 @@ class _Fit(NamedTuple):
     def attributes(self) -> dict[str, Any]:
         """Return the fitted attributes as of now."""
         return _as_attributes(self.network, self.parameters, self.one_axis)
+
+    def validation_loss(self) -> float | None:
+        """Return the loss on the rows held out; None where there are none."""
+        if self.held_out is None:
+            return None
+        return self.network.mean_loss(self.parameters, *self.held_out)
 
     def state(self, best: Array | None) -> dict[str, Any]:
         """Return, in copies, what an exact continuation needs."""
@@ -164,7 +172,7 @@ class FeedForwardRegressor(CallbackSupportMixin, MultiOutputMixin, RegressorMixi
     validation_loss_curve_ : list of float
         The validation loss after each epoch; only where there is a validation set.
     learning_rate_ : float
-        The rate of the first epoch.
+        The rate of the first epoch; 1.0 for ``"lbfgs"``, which has none.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -321,7 +329,7 @@ class FeedForwardRegressor(CallbackSupportMixin, MultiOutputMixin, RegressorMixi
             generator.bit_generator.state = resumed["at_start"]
         at_start = generator.bit_generator.state
         if self.early_stopping and not has_validation:
-            train, held_out, kept = _split(train, self.validation_fraction, generator)
+            train, held_out, kept = set_aside(train, self.validation_fraction, generator)
             given = tuple(lazily_picked(part, kept) for part in given)
         self._forget()
         tasks = FitTasks(self, self.max_iter, *given)
@@ -330,7 +338,6 @@ class FeedForwardRegressor(CallbackSupportMixin, MultiOutputMixin, RegressorMixi
         )
         by_lbfgs = pieces.solver is None
         parameters = self._minimise(fit) if by_lbfgs else self._descend(fit, resumed)
-        self.loss_ = network.mean_loss(parameters, *train)
         self.__dict__.update(_as_attributes(network, parameters, one_axis))
         tasks.close()
         return self
@@ -372,36 +379,28 @@ class FeedForwardRegressor(CallbackSupportMixin, MultiOutputMixin, RegressorMixi
         dtype = X.dtype if first else self.coefs_[0].dtype
         X, Y = X.astype(dtype, copy=False), Y.astype(dtype, copy=False)
         network = self._network(pieces, X.shape[1], Y.shape[1], dtype)
-        if hasattr(self, "_generator"):
-            generator = self._carried("_generator")
-            solver, schedule = self._carried("_solver"), self._carried("_schedule")
-            if _settings(solver) != _settings(pieces.solver):
-                raise ValueError("The 'solver' parameter has changed since the last partial_fit.")
-            if _settings(schedule) != _settings(pieces.schedule):
-                schedule = pieces.schedule
-        else:
-            generator, solver, schedule = (
-                make_generator(self.random_state),
-                pieces.solver,
-                pieces.schedule,
-            )
-            assert solver is not None  # partial_fit is not available then
-            solver.start(network.size, dtype)
-        parameters = self._draw(network, generator) if first else self._current(network)
-        if weights is not None and not weights.any():
-            self.__dict__.update(_as_attributes(network, parameters, one_axis))
+        present = None if first else self._current(network)
+        generator, solver, schedule = self._carried(network, pieces)
+        parameters = self._draw(network, generator) if present is None else present
+        weightless = weights is not None and not weights.any()
+        reference = np.nan if weightless else reference_loss(pieces.loss, Y, weights)
+        descent = Descent.after(self, reference, schedule)
+        if weightless and not first:
             return self
-
-        history = self._history(first, reference_loss(pieces.loss, Y, weights), schedule)
-        batches = Batches(X, Y, weights, self._batch_rows(X), generator if self.shuffle else None)
-        rate = schedule.rate(history.n_iter)
-        with history:
-            loss, _ = run_epoch(network, solver, parameters, batches, rate)
-            history.record(loss, rate)
-            self.loss_ = network.mean_loss(parameters, X, Y, weights)
+        rate = descent.rate(descent.n_iter)
+        self.loss_ = np.nan
+        if not weightless:
+            shuffler = generator if self.shuffle else None
+            batches = Batches(X, Y, weights, self._batch_rows(X), shuffler)
+            with descent:
+                loss, _ = run_epoch(network, solver, parameters, batches, rate)
+                descent.record(loss, rate)
+                self.loss_ = network.mean_loss(parameters, X, Y, weights)
+                descent.check_end(self.loss_)
+        self._forget()
         self._generator, self._solver, self._schedule = generator, solver, schedule
         self.learning_rate_ = rate
-        self._keep_history(history)
+        self.__dict__.update(descent.attributes())
         self.__dict__.update(_as_attributes(network, parameters, one_axis))
         return self
 
@@ -435,7 +434,7 @@ class FeedForwardRegressor(CallbackSupportMixin, MultiOutputMixin, RegressorMixi
                 )
         else:
             given = [given] * len(sizes)
-        hidden = [as_activation(f) for f in given]
+        hidden = [as_activation(f, also=", or a list with one a hidden layer") for f in given]
         if not hidden:
             as_activation(self.activation if not isinstance(self.activation, list) else "relu")
         output = as_activation(self.output_activation, parameter="output_activation")
@@ -458,7 +457,10 @@ class FeedForwardRegressor(CallbackSupportMixin, MultiOutputMixin, RegressorMixi
 
     def _hidden_sizes(self) -> list[int]:
         given: Any = self.hidden_layer_sizes
-        sizes: list[Any] = [given] if isinstance(given, Integral) else list(given)
+        is_sequence = isinstance(given, Sequence) or (
+            isinstance(given, np.ndarray) and given.ndim == 1
+        )
+        sizes: list[Any] = list(given) if is_sequence else [given]
         if not all(
             isinstance(s, Integral) and not isinstance(s, bool) and int(s) > 0 for s in sizes
         ):
@@ -482,7 +484,7 @@ class FeedForwardRegressor(CallbackSupportMixin, MultiOutputMixin, RegressorMixi
         """Draw first weights."""
         parameters = np.zeros(network.size, network.dtype)
         layers = network.layers(parameters)
-        if self.init == "auto" and not _is_flat_at_zero(network.activations[-1]):
+        if self.init == "auto" and not _barely_moves_at_zero(network.activations[-1]):
             layers.pop()
         for (W, _), activation in zip(layers, network.activations, strict=False):
             fan_in, fan_out = W.shape
@@ -519,78 +521,76 @@ class FeedForwardRegressor(CallbackSupportMixin, MultiOutputMixin, RegressorMixi
         X_val, y_val, weights = check_validation_rows(
             self, X_val, y_val, weights_val, train.X.dtype
         )
-        y_val = np.asarray(y_val)
-        if y_val.dtype.kind not in "fiub":
-            raise ValueError(f"y_val must be real numbers. Got dtype {y_val.dtype}.")
-        y_val = y_val.astype(train.X.dtype)
+        y_val = check_numbers("y_val", y_val, train.X.dtype)
         if (y_val.ndim == 1) != one_axis or y_val.reshape(len(y_val), -1).shape[1:] != (
             train.y.shape[1:]
         ):
             raise ValueError(
                 f"y_val must have the columns of y. Got shape {y_val.shape} for {train.y.shape}."
             )
-        if not np.isfinite(y_val).all():
-            raise ValueError("y_val contains NaN or infinity.")
         return Rows(X_val, y_val.reshape(len(y_val), -1), weights)
 
     def _descend(self, fit: _Fit, resumed: dict[str, Any] | None) -> Array:
         """Step down batch by batch, epoch by epoch; return the weights to keep."""
-        network, pieces, parameters, train, held_out, generator, tasks, *_ = fit
+        network, pieces, parameters, train, _, generator, tasks, *_ = fit
         solver, schedule = pieces.solver, pieces.schedule
         assert solver is not None
         solver.start(network.size, network.dtype)
         size = self._batch_rows(train.X)
         batches = Batches(*train, size, generator if self.shuffle else None)
         reference = reference_loss(pieces.loss, train.y, train.weights)
-        descent = self._start_history(reference, pieces.schedule, tasks)
+        descent = Descent.of(self, reference, schedule, tasks=tasks)
+        self.learning_rate_ = descent.rate(0)
         if resumed is not None:
             fit.restore(resumed)
             descent.restore(resumed)
             descent.best_parameters = resumed["best"]
+            descent.require_validation(fit.validation_loss())
         with descent:
             for epoch in descent:
-                rate = schedule.rate(epoch)
+                rate = descent.rate(epoch)
                 loss, _ = run_epoch(network, solver, parameters, batches, rate)
-                validation = network.mean_loss(parameters, *held_out) if held_out else None
                 descent.record(
                     loss,
                     rate,
-                    validation_loss=validation,
+                    validation_loss=fit.validation_loss(),
                     parameters=parameters,
                     attributes=fit.attributes,
                     state=lambda: fit.state(descent.best_parameters),
                 )
-        self.learning_rate_ = pieces.schedule.rate(0)
-        self._keep_history(descent)
-        return parameters if held_out is None else descent.best_parameters
+        return self._keep(descent, fit)
 
     def _minimise(self, fit: _Fit) -> Array:
         """Let scipy's L-BFGS-B make the steps; each of its iterations is an epoch."""
         from scipy.optimize import minimize
 
-        network, pieces, parameters, train, held_out, _, tasks, *_ = fit
+        network, pieces, parameters, train, _, _, tasks, *_ = fit
         reference = reference_loss(pieces.loss, train.y, train.weights)
-        descent = self._start_history(reference, pieces.schedule, tasks)
+        descent = Descent.of(self, reference, pieces.schedule, tasks=tasks)
+        # scipy's tolerance has the units of the loss wherever that is below one.
+        scale = 1.0 / reference if reference > 0 and np.isfinite(reference) else 1.0
+        unit = _units(network, train)
         latest = {"loss": np.nan}
 
-        def objective(flat: Array) -> tuple[float, Array]:
-            point = flat.astype(network.dtype, copy=False)
+        def objective(point: Array) -> tuple[float, Array]:
+            point = (point * unit).astype(network.dtype)
             loss, gradient = network.over_all_rows(point, *train)
             latest["loss"] = loss
             penalty = sum(float(np.vdot(W, W)) for W, _ in network.layers(point))
-            return loss + 0.5 * self.alpha * penalty, gradient.astype(np.float64)
+            return (loss + 0.5 * self.alpha * penalty) * scale, gradient * unit * scale
 
-        def after_iteration(intermediate_result: Any) -> None:
-            point = intermediate_result.x.astype(network.dtype)
-            parameters[:] = point
-            validation = network.mean_loss(point, *held_out) if held_out else None
+        def record() -> None:
             descent.record(
                 latest["loss"],
-                1.0,
-                validation_loss=validation,
-                parameters=point,
+                None,
+                validation_loss=fit.validation_loss(),
+                parameters=parameters,
                 attributes=fit.attributes,
             )
+
+        def after_iteration(intermediate_result: Any) -> None:
+            parameters[:] = intermediate_result.x * unit
+            record()
             if descent.ended:
                 raise StopIteration
 
@@ -603,54 +603,49 @@ class FeedForwardRegressor(CallbackSupportMixin, MultiOutputMixin, RegressorMixi
             }
             minimize(
                 objective,
-                parameters.astype(np.float64),
+                parameters / unit,
                 jac=True,
                 method="L-BFGS-B",
                 callback=after_iteration,
                 options=options,
             )
             if not descent.loss_curve:  # the first point is already a minimum
-                descent.record(latest["loss"], 1.0)
+                record()
             if descent.n_iter >= self.max_iter and not descent.ended:
                 descent.warn_not_converged()
         self.learning_rate_ = 1.0
-        self._keep_history(descent)
-        return parameters if held_out is None else descent.best_parameters
+        return self._keep(descent, fit)
 
-    def _start_history(
-        self, reference: float, schedule: Schedule, tasks: FitTasks | None = None
-    ) -> Descent:
-        return Descent(
-            max_iter=self.max_iter,
-            tol=self.tol,
-            patience=self.n_iter_no_change,
-            reference=reference,
-            owner=type(self).__name__,
-            verbose=self.verbose,
-            schedule=schedule,
-            tasks=tasks,
-        )
+    def _keep(self, descent: Descent, fit: _Fit) -> Array:
+        """Keep the history of a descent; return the weights to keep."""
+        self.__dict__.update(descent.attributes())
 
-    def _history(self, first: bool, reference: float, schedule: Schedule) -> Descent:
-        """Return the history of the ``partial_fit`` calls so far, to be added to."""
-        history = self._start_history(reference, schedule)
-        if not first:
-            history.loss_curve = list(self.loss_curve_)
-            history.best_loss, history.best_iter = self.best_loss_, self.best_iter_
-        return history
+        def loss_of(parameters: Array) -> float:
+            return fit.network.mean_loss(parameters, *fit.train)
 
-    def _keep_history(self, descent: Descent) -> None:
-        self.n_iter_ = descent.n_iter
-        self.loss_curve_ = descent.loss_curve
-        self.best_loss_, self.best_iter_ = descent.best_loss, descent.best_iter
-        if descent.validation_loss_curve:
-            self.validation_loss_curve_ = descent.validation_loss_curve
+        with np.errstate(all="ignore"):
+            parameters: Array = descent.chosen(fit.parameters, loss_of)
+            self.loss_ = loss_of(parameters)
+        descent.check_end(self.loss_)
+        return parameters
 
-    def _carried(self, name: str) -> Any:
-        """Return a copy of what ``partial_fit`` carries on: a failed call changes nothing."""
-        from copy import deepcopy
-
-        return deepcopy(getattr(self, name))
+    def _carried(
+        self, network: Network, pieces: _Pieces
+    ) -> tuple[np.random.Generator, Solver, Schedule]:
+        """Return what ``partial_fit`` carries on, in copies: a failed call changes nothing."""
+        solver, schedule = pieces.solver, pieces.schedule
+        assert solver is not None  # partial_fit is not available then
+        if hasattr(self, "_activations"):
+            *hidden, output = self._activations
+            require_unchanged("activation", hidden, network.activations[:-1])
+            require_unchanged("output_activation", output, network.activations[-1])
+        if not hasattr(self, "_generator"):
+            solver.start(network.size, network.dtype)
+            return make_generator(self.random_state), solver, schedule
+        require_unchanged("solver", self._solver, solver)
+        if same_settings(self._schedule, schedule):
+            schedule = deepcopy(self._schedule)
+        return deepcopy(self._generator), deepcopy(self._solver), schedule
 
     def _forget(self) -> None:
         """Drop what belongs to fits before this one."""
@@ -671,19 +666,15 @@ def _as_attributes(network: Network, parameters: Array, one_axis: bool) -> dict[
     }
 
 
-def _split(
-    train: Rows, fraction: float, generator: np.random.Generator
-) -> tuple[Rows, Rows, Array]:
-    """Set a share of the rows aside; weightless rows, which nothing is learned from, stay out."""
-    X, y, weights = train
-    kept = np.arange(X.shape[0]) if weights is None else np.flatnonzero(weights)
-    rows, held_out = hold_out(len(kept), fraction, generator)
-
-    def pick(part: Array) -> Rows:
-        part = kept[part]
-        return Rows(X[part], y[part], None if weights is None else weights[part])
-
-    return pick(rows), pick(held_out), kept[rows]
+def _units(network: Network, train: Rows) -> Array:
+    """Return what to measure each parameter in: those of a linear output layer in units of y."""
+    unit = np.ones(network.size)
+    if isinstance(network.activations[-1], Identity):
+        mean = np.average(train.y, axis=0, weights=train.weights)
+        spread = np.sqrt(np.average((train.y - mean) ** 2, axis=0, weights=train.weights))
+        for array in network.layers(unit)[-1]:
+            array[:] = np.where(spread > 0, spread, 1.0)
+    return unit
 
 
 def _is_relu_like(activation: Activation) -> bool:
@@ -692,11 +683,7 @@ def _is_relu_like(activation: Activation) -> bool:
     return activation.range[1] == np.inf and bool(low != -high)
 
 
-def _is_flat_at_zero(activation: Activation) -> bool:
+def _barely_moves_at_zero(activation: Activation) -> bool:
     """Return whether f hardly moves at 0 or just below, as the relu: no place to start."""
     z = np.array([0.0, -0.01])
     return bool(activation.derivative(z, activation(z.copy())).min() < 0.1)
-
-
-def _settings(piece: Any) -> tuple[type, dict[str, Any]]:
-    return type(piece), piece.get_params()

@@ -108,13 +108,13 @@ cdef inline void _add_row(
 def rosenblatt_dense(
     const real[:, :] X, const int[::1] codes, const double[::1] weights,
     const double[::1] own, const Py_ssize_t[::1] order, real[:, ::1] coef, real[::1] intercept, double rate,
-    double decay, bint fit_intercept, bint average, double[:, ::1] coef_sum,
+    bint decays, double decay, bint fit_intercept, bint average, double[:, ::1] coef_sum,
     double[::1] intercept_sum, long long visits,
 ):
     """One epoch over the rows of a dense X; see _kernels_reference.rosenblatt_dense."""
     cdef Py_ssize_t n_features = X.shape[1], n_neurons = coef.shape[1], s, i, j, k
     cdef bint copies = X.strides[1] != sizeof(real) and n_features > 1
-    cdef bint weighted = weights.shape[0] > 0, decays = decay != 1.0
+    cdef bint weighted = weights.shape[0] > 0
     cdef bint lazy = average and not decays
     cdef double weight = 1.0
     cdef double wrong[2]
@@ -168,12 +168,12 @@ def rosenblatt_sparse(
     const real[::1] data, const index[::1] columns, const index[::1] starts,
     const int[::1] codes, const double[::1] weights, const double[::1] own,
     const Py_ssize_t[::1] order,
-    real[:, ::1] coef, real[::1] intercept, double rate, double decay, bint fit_intercept,
+    real[:, ::1] coef, real[::1] intercept, double rate, bint decays, double decay, bint fit_intercept,
     bint average, double[:, ::1] coef_sum, double[::1] intercept_sum, long long visits,
 ):
     """One epoch over the rows of a CSR matrix; see _kernels_reference.rosenblatt_sparse."""
     cdef Py_ssize_t n_features = coef.shape[0], n_neurons = coef.shape[1], s, i, j, k
-    cdef bint weighted = weights.shape[0] > 0, decays = decay != 1.0
+    cdef bint weighted = weights.shape[0] > 0
     cdef bint lazy = average and not decays
     cdef double weight = 1.0
     cdef double wrong[2]

@@ -23,6 +23,7 @@ def rosenblatt_dense(
     coef: Array,
     intercept: Array,
     rate: float,
+    decays: bool,
     decay: float,
     fit_intercept: bool,
     average: bool,
@@ -46,8 +47,10 @@ def rosenblatt_dense(
     coef : ndarray of shape (n_features, n_neurons)
     intercept : ndarray of shape (n_neurons,)
     rate : float
+    decays : bool
+        Whether there is a penalty, however small.
     decay : float
-        What all of `coef` is multiplied with at each row: 1 - rate * alpha.
+        What all of `coef` is multiplied with at each row then: 1 - rate * alpha.
     fit_intercept, average : bool
     coef_sum, intercept_sum : ndarray of float64, as `coef` and `intercept`
         Used with `average`. Without decay: the sum of each update times the visits before it, so
@@ -86,6 +89,7 @@ def rosenblatt_sparse(
     coef: Array,
     intercept: Array,
     rate: float,
+    decays: bool,
     decay: float,
     fit_intercept: bool,
     average: bool,
@@ -108,8 +112,8 @@ def rosenblatt_sparse(
 
 def _arguments(given: dict[str, Any]) -> tuple[Any, ...]:
     names = (
-        "codes weights own order coef intercept rate decay fit_intercept average coef_sum "
-        "intercept_sum visits"
+        "codes weights own order coef intercept rate decays decay fit_intercept average "
+        "coef_sum intercept_sum visits"
     )
     return tuple(given[name] for name in names.split())
 
@@ -124,6 +128,7 @@ def _epoch(
     coef: Array,
     intercept: Array,
     rate: float,
+    decays: bool,
     decay: float,
     fit_intercept: bool,
     average: bool,
@@ -133,7 +138,7 @@ def _epoch(
 ) -> tuple[int, float, float, int]:
     n_neurons = coef.shape[1]
     fires_for = np.arange(n_neurons) + (n_neurons == 1)
-    lazy = average and decay == 1.0
+    lazy = average and not decays
     updates, missed, false_alarms = 0, 0.0, 0.0
     for i in order:
         weight = float(weights[i]) if len(weights) else 1.0
@@ -143,7 +148,7 @@ def _epoch(
         fires = codes[i] == fires_for
         weight_k = np.where(fires, weight * own, weight)
         mistaken = np.where(fires, z <= 0, z >= 0) & (weight_k != 0)
-        if decay != 1.0:
+        if decays:
             coef *= decay
         if mistaken.any():
             change = np.where(mistaken, np.where(fires, weight_k, -weight_k), 0.0)

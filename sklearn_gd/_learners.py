@@ -15,7 +15,9 @@ from sklearn_gd import _compiled
 from sklearn_gd._batches import Batches, run_epoch
 from sklearn_gd._curvature import Curvature, curvature_per_row
 from sklearn_gd._descent import copied, reference_loss
+from sklearn_gd._holdout import PickedRows
 from sklearn_gd._objectives import Network, is_flat_at_zero, linear_step, row_chunks
+from sklearn_gd._pieces import require_unchanged, same_settings
 from sklearn_gd.activations import Activation, Identity, Step
 from sklearn_gd.losses import Loss
 from sklearn_gd.schedules import Constant, Schedule
@@ -112,11 +114,17 @@ class Learner:
         if self.generator is not None:
             self.generator.bit_generator.state = state["generator"]
 
-    def adopt(self, recipe: Recipe) -> None:
-        """Take up a schedule that has changed since the last call."""
-        old, new = self.recipe.schedule, recipe.schedule
-        if type(old) is not type(new) or old.get_params() != new.get_params():
-            self.schedule = new
+    def adopt(self, recipe: Recipe, rows: Rows) -> None:
+        """Take up a schedule, a penalty or batches that changed since the last call.
+
+        Raises a ValueError where something changed that the memory of that call does not fit.
+        """
+        for name in ("activation", "loss", "solver", "fit_intercept", "average"):
+            require_unchanged(name, getattr(self.recipe, name), getattr(recipe, name))
+        if self.recipe.row_by_row != recipe.row_by_row:
+            require_unchanged("batch_size", self.recipe.batch_size, recipe.batch_size)
+        if not same_settings(self.recipe.schedule, recipe.schedule):
+            self.schedule = recipe.schedule
         self.recipe = recipe
 
     def one_hot(self, codes: Array, low: float, high: float, dtype: Any) -> Array:
@@ -161,13 +169,14 @@ class Rosenblatt(Learner):
         self.coef_sum = np.zeros(summed)
         self.intercept_sum = np.zeros(summed[1])
         self.visits = 0
-        self.decays = recipe.alpha > 0
 
     def _unit(self) -> float:
         return self.schedule.rate(0) if isinstance(self.schedule, Constant) else 1.0
 
-    def adopt(self, recipe: Recipe) -> None:
-        super().adopt(recipe)
+    def adopt(self, recipe: Recipe, rows: Rows) -> None:
+        if recipe.average:  # the sums are of another kind where weights decay
+            require_unchanged("alpha", self.recipe.alpha, recipe.alpha)
+        super().adopt(recipe, rows)
         if self._unit() != self.unit:
             change = self.unit / self._unit()
             for array in (self.coef, self.intercept, self.coef_sum, self.intercept_sum):
@@ -178,6 +187,10 @@ class Rosenblatt(Learner):
         X, codes, weights, own = rows
         n_rows = X.shape[0]
         order = np.arange(n_rows) if self.generator is None else self.generator.permutation(n_rows)
+        if isinstance(X, PickedRows):
+            order, codes = X.rows[order], X.spread(codes)
+            weights = None if weights is None else X.spread(weights)
+            X = X.X
         decay = max(0.0, 1.0 - rate * self.recipe.alpha)
         common = (
             codes,
@@ -187,6 +200,7 @@ class Rosenblatt(Learner):
             self.coef,
             self.intercept,
             rate / self.unit,
+            self.recipe.alpha > 0,
             decay,
             self.recipe.fit_intercept,
             self.recipe.average,
@@ -214,7 +228,7 @@ class Rosenblatt(Learner):
         """Return (n_features, n_neurons) weights and biases, averaged where asked for."""
         coef, intercept = self.coef, self.intercept
         if self.recipe.average and self.visits:
-            if self.decays:
+            if self.recipe.alpha > 0:
                 coef, intercept = self.coef_sum / self.visits, self.intercept_sum / self.visits
             else:
                 coef = coef - self.coef_sum / self.visits
@@ -292,7 +306,15 @@ class Gradient(Learner):
         self.solver.start(network.size, self.dtype)
         self.sum = np.zeros(network.size if recipe.average else 0)
 
+    def adopt(self, recipe: Recipe, rows: Rows) -> None:
+        changed = recipe.auto_rate != self.recipe.auto_rate
+        super().adopt(recipe, rows)
+        if changed:
+            self.schedule = recipe.schedule
+            self._set_rate(rows)
+
     def _set_rate(self, rows: Rows) -> None:
+        self.base = 1.0
         activation, loss = self.recipe.activation, self.recipe.loss
         if not activation.differentiable:
             return
@@ -326,8 +348,8 @@ class Gradient(Learner):
         if self.recipe.fit_intercept:
             network.layers(self.flat)[0][1][:] = self.high
         else:
-            Y = self._encode(rows)
-            self.flat -= self.base * linear_step(network, rows.X, Y, rows.weights)
+            gradient = linear_step(network, rows.X, self._encode(rows), rows.weights)
+            self.flat -= self.base * self.schedule.rate(0) * gradient
 
     def _encode(self, rows: Rows) -> Array:
         return self.one_hot(rows.codes, self.low, self.high, self.dtype)
@@ -414,7 +436,9 @@ def _targets(activation: Activation) -> tuple[float, float]:
     if isinstance(activation, Step):
         return 0.0, 1.0
     low, high = activation.range
-    if np.isfinite(low) and np.isfinite(high):
-        return float(low), float(high)
-    middle = float(activation(np.zeros(1))[0])
-    return middle - 1.0, middle + 1.0
+    if not (np.isfinite(low) and np.isfinite(high)):
+        middle = float(activation(np.zeros(1))[0])
+        low, high = middle - 1.0, middle + 1.0
+    below, above = activation(np.array([-1.0, 1.0]))
+    # To fire is to be above the threshold, also where f falls.
+    return (float(low), float(high)) if above >= below else (float(high), float(low))

@@ -290,6 +290,13 @@ class Moments:
 
     def added(self, X: Any, y: Array, weights: Array | None) -> Moments:
         """Return new moments with the given rows too, in one pass over them, in float64."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            total = self._added(X, y, weights)
+        if not (np.isfinite(total.xx.diagonal()).all() and np.isfinite(total.yy).all()):
+            raise ValueError("X or y is too large: its squares overflow. Scale it.")
+        return total
+
+    def _added(self, X: Any, y: Array, weights: Array | None) -> Moments:
         total = Moments(*self.xy.shape)
         total.xx, total.xy, total.yy = self.xx.copy(), self.xy.copy(), self.yy.copy()
         total.weight = self.weight + float(X.shape[0] if weights is None else weights.sum())

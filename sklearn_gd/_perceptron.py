@@ -17,19 +17,19 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_gd._descent import Descent
 from sklearn_gd._fit_tasks import CallbackSupportMixin, FitTasks, with_callbacks
+from sklearn_gd._holdout import lazily_picked, set_aside
 from sklearn_gd._learners import Gradient, Recipe, Rosenblatt, Rows
 from sklearn_gd._validation import (
     _X_CHECKS,
     ArrayLike,
     all_or_nothing,
     canonical,
+    check_numbers,
     check_rows,
     check_same_shape,
     check_validation_rows,
     check_validation_set,
     check_weights,
-    hold_out,
-    lazily_picked,
     make_generator,
     require_some_weight,
 )
@@ -314,6 +314,11 @@ class PerceptronClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator)
             )
             held_out = Rows(X_val, self._encode(y_val, "y_val"), w_val)
             held_out = _weigh(held_out, class_weights, by_neuron)
+            if not held_out.total(self._n_neurons()) > 0:
+                raise ValueError(
+                    f"class_weight={self.class_weight!r} leaves no row of X_val any weight: there "
+                    "is nothing to validate on."
+                )
 
         resumed = self.__dict__.pop("_continuation", None)
         generator = make_generator(self.random_state)
@@ -321,13 +326,20 @@ class PerceptronClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator)
             generator.bit_generator.state = resumed["at_start"]
         at_start = generator.bit_generator.state
         if self.early_stopping and not has_validation:
-            train, held_out, kept = self._split(train, generator)
+            train, held_out, kept = set_aside(
+                train, self.validation_fraction, generator, stratify=train.codes
+            )
             given = tuple(lazily_picked(part, kept) for part in given)
         if self.warm_start and classes_before is not None:
             if not np.array_equal(classes_before, self.classes_):
                 raise ValueError(
                     f"warm_start needs the classes of the last fit, {classes_before}. "
                     f"Got {self.classes_}."
+                )
+            if X.shape[1] != self.coef_.shape[1]:
+                raise ValueError(
+                    f"warm_start needs the {self.coef_.shape[1]} features of the last fit. Got "
+                    f"{X.shape[1]}."
                 )
             coef_init = self.coef_ if coef_init is None else coef_init
             intercept_init = self.intercept_ if intercept_init is None else intercept_init
@@ -384,15 +396,21 @@ class PerceptronClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator)
             X = X.astype(self.coef_.dtype, copy=False)
         class_weights = self._class_weights(codes, weights)
         train = _weigh(Rows(X, codes, weights), class_weights, recipe.row_by_row)
+        if not train.total(self._n_neurons()) > 0:
+            if first:
+                self._begin_untaught(recipe, X)
+            return self
         learner = self._resume(recipe, train, first)
-        if train.weights is None or train.weights.any():
-            history = self._history(first, learner.schedule)
-            with history:
-                rate = learner.schedule.rate(history.n_iter)
-                history.record(learner.epoch(train, rate), rate)
-            self._keep_history(history, learner)
-        coef, intercept = self._store(learner)
-        self.loss_ = learner.mean_loss(coef, intercept, train) if hasattr(self, "n_iter_") else 0.0
+        descent = Descent.after(self, 0.0, learner.schedule, max_rate=learner.max_rate)
+        with descent:
+            rate = descent.rate(descent.n_iter)
+            descent.record(learner.epoch(train, rate), rate * learner.base)
+            coef, intercept = self._store(learner)
+            self.loss_ = learner.mean_loss(coef, intercept, train)
+            descent.check_end(self.loss_)
+        self.learning_rate_ = rate * learner.base
+        self._forget()
+        self._keep_history(descent, learner)
         learner.release()
         self._learner = learner
         return self
@@ -512,8 +530,12 @@ class PerceptronClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator)
                     f"The 'class_weight' parameter has labels {unknown} that are none of the "
                     f"classes {self.classes_.tolist()}."
                 )
-        each = np.array([values.get(label, 1.0) for label in self.classes_.tolist()], dtype=float)
-        if not np.isfinite(each).all() or (each < 0).any():
+        each = check_numbers(
+            f"The 'class_weight' parameter, {self.class_weight!r},",
+            [values.get(label, 1.0) for label in self.classes_.tolist()],
+            np.float64,
+        )
+        if (each < 0).any():
             raise ValueError(
                 "The 'class_weight' parameter must hold finite weights that are not negative. "
                 f"Got {self.class_weight!r}."
@@ -522,6 +544,8 @@ class PerceptronClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator)
 
     def _encode(self, y: Any, name: str) -> Array:
         y = np.asarray(y)
+        if y.dtype == object and any(label is None for label in y.ravel()):
+            raise ValueError(f"{name} must hold labels. Got None among them.")
         if y.ndim != 1:
             raise ValueError(f"{name} must hold one label a row. Got shape {y.shape}.")
         unseen = np.setdiff1d(y, self.classes_)
@@ -537,6 +561,8 @@ class PerceptronClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator)
             if classes is None:
                 raise ValueError("classes must be given in the first call to partial_fit.")
             self.classes_ = np.unique(np.asarray(classes))
+            if self.classes_.dtype.kind == "f" and np.isnan(self.classes_).any():
+                raise ValueError(f"classes must not hold NaN. Got {self.classes_.tolist()}.")
             if len(self.classes_) < 2:
                 raise ValueError(
                     f"classes must hold at least two classes. Got {self.classes_.tolist()}."
@@ -545,20 +571,6 @@ class PerceptronClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator)
             raise ValueError(
                 f"classes must stay {self.classes_.tolist()}. Got {np.unique(classes).tolist()}."
             )
-
-    def _split(self, train: Rows, generator: np.random.Generator) -> tuple[Rows, Rows, Array]:
-        """Return the rows to train on, those set aside, and the numbers of the former."""
-        X, codes, weights, own = train
-        kept = np.arange(X.shape[0]) if weights is None else np.flatnonzero(weights)
-        rows, held_out = hold_out(
-            len(kept), self.validation_fraction, generator, stratify=codes[kept]
-        )
-
-        def pick(part: Array) -> Rows:
-            part = kept[part]
-            return Rows(X[part], codes[part], None if weights is None else weights[part], own)
-
-        return pick(rows), pick(held_out), kept[rows]
 
     def _n_neurons(self) -> int:
         return 1 if len(self.classes_) == 2 else len(self.classes_)
@@ -593,13 +605,22 @@ class PerceptronClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator)
             return Rosenblatt(recipe, shape, train.X.dtype, start, shuffler)
         return Gradient(recipe, train, n_neurons, start, shuffler)
 
+    def _begin_untaught(self, recipe: Recipe, X: Any) -> None:
+        """Set the attributes of neurons of zero weights, which have not met a row yet."""
+        n_neurons = self._n_neurons()
+        self.coef_ = np.zeros((n_neurons, X.shape[1]), X.dtype)
+        self.intercept_ = np.zeros(n_neurons, X.dtype)
+        self.__dict__.update(Descent.of(self, 0.0, recipe.schedule).attributes())
+        self.loss_, self.learning_rate_, self.t_ = np.nan, recipe.schedule.rate(0), 0
+
     def _resume(self, recipe: Recipe, train: Rows, first: bool) -> Rosenblatt | Gradient:
         """Return the learner of the calls before, or one that starts at the present weights."""
         if hasattr(self, "_learner"):
             learner: Rosenblatt | Gradient = deepcopy(self._learner)
-            learner.adopt(recipe)
+            learner.adopt(recipe, train)
             return learner
-        start = None if first else (np.ascontiguousarray(self.coef_.T), self.intercept_.copy())
+        untaught = first or not self.n_iter_
+        start = None if untaught else (np.ascontiguousarray(self.coef_.T), self.intercept_.copy())
         return self._make_learner(recipe, train, start, make_generator(self.random_state))
 
     def _descend(
@@ -612,8 +633,20 @@ class PerceptronClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator)
         resumed: dict[str, Any] | None,
     ) -> None:
         """Let the learner meet the rows, epoch by epoch, and keep what it learned."""
-        reference, schedule = learner.reference(train), learner.schedule
-        descent = self._start_history(reference, learner.max_rate, schedule, tasks)
+        descent = Descent.of(
+            self,
+            learner.reference(train),
+            learner.schedule,
+            max_rate=learner.max_rate,
+            tasks=tasks,
+        )
+
+        self.learning_rate_ = descent.rate(0) * learner.base
+
+        def validation_loss() -> float | None:
+            if held_out is None:
+                return None
+            return learner.mean_loss(*learner.weights(), held_out)
 
         def state() -> dict[str, Any]:
             best = descent.best_parameters
@@ -630,60 +663,34 @@ class PerceptronClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator)
                 descent.best_parameters = learner.copy()
                 descent.best_parameters.restore(resumed["best"])
                 learner.restore(resumed["learner"])  # the generator is shared
+            descent.require_validation(validation_loss())
         with descent:
             for epoch in descent:
-                rate = learner.schedule.rate(epoch)
+                rate = descent.rate(epoch)
                 loss = learner.epoch(train, rate)
-                validation = None
-                if held_out is not None:
-                    validation = learner.mean_loss(*learner.weights(), held_out)
                 if learner.faultless:
                     descent.end()
                 descent.record(
                     loss,
                     rate * learner.base,
-                    validation_loss=validation,
+                    validation_loss=validation_loss(),
                     parameters=learner,
                     attributes=partial(_as_attributes, learner),
                     state=state,
                 )
         self._keep_history(descent, learner)
-        kept = learner if held_out is None else descent.best_parameters
-        self.loss_ = learner.mean_loss(*self._store(kept), train)
 
-    def _start_history(
-        self,
-        reference: float,
-        max_rate: float | None,
-        schedule: Schedule,
-        tasks: FitTasks | None = None,
-    ) -> Descent:
-        return Descent(
-            max_iter=self.max_iter,
-            tol=self.tol,
-            patience=self.n_iter_no_change,
-            reference=reference,
-            owner=type(self).__name__,
-            max_rate=max_rate,
-            verbose=self.verbose,
-            schedule=schedule,
-            tasks=tasks,
-        )
+        def loss_of(learned: Rosenblatt | Gradient) -> float:
+            return learned.mean_loss(*learned.weights(), train)
 
-    def _history(self, first: bool, schedule: Schedule) -> Descent:
-        history = self._start_history(0.0, None, schedule)
-        if not first and hasattr(self, "loss_curve_"):
-            history.loss_curve = list(self.loss_curve_)
-            history.best_loss, history.best_iter = self.best_loss_, self.best_iter_
-        return history
+        with np.errstate(all="ignore"):
+            kept = descent.chosen(learner, loss_of)
+            self._store(kept)
+            self.loss_ = loss_of(kept)
+        descent.check_end(self.loss_)
 
     def _keep_history(self, descent: Descent, learner: Any) -> None:
-        self.n_iter_ = descent.n_iter
-        self.loss_curve_ = descent.loss_curve
-        self.best_loss_, self.best_iter_ = descent.best_loss, descent.best_iter
-        if descent.validation_loss_curve:
-            self.validation_loss_curve_ = descent.validation_loss_curve
-        self.learning_rate_ = learner.schedule.rate(0) * learner.base
+        self.__dict__.update(descent.attributes())
         self.t_ = learner.updates
 
     def _store(self, learner: Any) -> tuple[Array, Array]:

@@ -38,6 +38,26 @@ class Piece(BaseEstimator):
         return [m for m in cls._needed if getattr(cls, m, None) is getattr(base, m, None)]
 
 
+def require_unchanged(parameter: str, before: Any, now: Any) -> None:
+    """Raise a ValueError where ``partial_fit`` cannot go on with another value of a parameter."""
+    if not same_settings(before, now):
+        raise ValueError(
+            f"The {parameter!r} parameter must stay {before!r} from one partial_fit to the next; "
+            f"fit begins anew. Got {now!r} instead."
+        )
+
+
+def same_settings(one: Any, other: Any) -> bool:
+    """Return whether two pieces, lists of pieces or plain values say the same."""
+    return bool(_settings(one) == _settings(other))
+
+
+def _settings(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_settings(each) for each in value]
+    return (type(value), value.get_params()) if isinstance(value, Piece) else value
+
+
 def resolve(
     spec: object, kind: type[P], built_in: Mapping[str, type[P]], parameter: str, also: str = ""
 ) -> P:

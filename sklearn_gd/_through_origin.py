@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from numbers import Integral, Real
 from typing import Any, Self
 
@@ -15,6 +16,7 @@ from sklearn_gd._curvature import Curvature, curvature_per_row, uses_moments
 from sklearn_gd._descent import Descent, copied
 from sklearn_gd._fit_tasks import CallbackSupportMixin, FitTasks, with_callbacks
 from sklearn_gd._objectives import Moments, Network, Quadratic, is_flat_at_zero, linear_step
+from sklearn_gd._pieces import require_unchanged, same_settings
 from sklearn_gd._validation import (
     ArrayLike,
     all_or_nothing,
@@ -127,6 +129,7 @@ class ThroughOriginRegressor(
     learning_rate_: float | Array
     max_learning_rate_: float
     _solver: Solver
+    _schedule: Schedule
     _moments: Moments
 
     _parameter_constraints = {
@@ -264,10 +267,15 @@ class ThroughOriginRegressor(
             raise ValueError(
                 f"y has {'one axis' if one_axis else 'two axes'}, unlike in the calls before."
             )
-        parameters = self._start(
-            None if first else self.coef_, X.shape[1], Y.shape[1], "The targets' weights coef_"
-        )
+        if not first and self._n_outputs() != Y.shape[1]:
+            raise ValueError(
+                f"y has {Y.shape[1]} columns, and {self._n_outputs()} in the calls before."
+            )
+        parameters = self._start(None if first else self.coef_, X.shape[1], Y.shape[1], "coef_")
         if weights is not None and not weights.any():
+            if first:
+                self.n_iter_, self.loss_, self.loss_curve_ = 0, np.nan, []
+                self.__dict__.update(self._as_attributes(parameters, X, one_axis))
             return self
         if _is_quadratic(*pieces[:2]):
             moments = getattr(self, "_moments", Moments(X.shape[1], Y.shape[1]))
@@ -296,6 +304,9 @@ class ThroughOriginRegressor(
         X = check_rows(self, X)
         z: Array = np.asarray(X @ self.coef_.T)
         return as_activation(self.activation)(z)
+
+    def _n_outputs(self) -> int:
+        return 1 if self.coef_.ndim == 1 else len(self.coef_)
 
     def _check_pieces(self) -> tuple[Activation, Loss, Solver, Schedule]:
         self._validate_params()
@@ -380,19 +391,10 @@ class ThroughOriginRegressor(
         if not parameters.any() and is_flat_at_zero(activation):
             # Zero is stationary then, but no minimum: step as a linear model would.
             rows = (objective.X, objective.Y, objective.weights)
-            parameters -= base * linear_step(objective.network, *rows)
+            parameters -= base * schedule.rate(0) * linear_step(objective.network, *rows)
             first = _steepness(objective(parameters)[1], base)
-        descent = Descent(
-            max_iter=self.max_iter,
-            tol=self.tol,
-            patience=None,
-            reference=at_zero,
-            owner=type(self).__name__,
-            max_rate=getattr(self, "max_learning_rate_", None),
-            verbose=self.verbose,
-            schedule=schedule,
-            tasks=tasks,
-        )
+        max_rate = getattr(self, "max_learning_rate_", None)
+        descent = Descent.of(self, at_zero, schedule, max_rate=max_rate, tasks=tasks)
 
         def state() -> dict[str, Any]:
             return {
@@ -409,7 +411,7 @@ class ThroughOriginRegressor(
         with descent:
             for epoch in descent:
                 value, gradient = objective(parameters)
-                rate = schedule.rate(epoch)
+                rate = descent.rate(epoch)
                 if self.tol is not None and _steepness(gradient, base) <= self.tol * first:
                     descent.end()
                 else:
@@ -420,12 +422,7 @@ class ThroughOriginRegressor(
         self.loss_curve_ = descent.loss_curve
         with np.errstate(all="ignore"):
             self.loss_, _ = objective(parameters)
-        self._check_end(descent, float(np.max(base)) * schedule.rate(descent.n_iter - 1))
-
-    def _check_end(self, descent: Descent, rate: float) -> None:
-        """Raise where the last step is the one that went too far."""
-        if not np.isfinite(self.loss_):
-            descent.record(self.loss_, rate)
+        descent.check_end(self.loss_)
 
     def _one_step(
         self,
@@ -437,22 +434,31 @@ class ThroughOriginRegressor(
     ) -> None:
         """Make one step on these rows, with the solver's memory of the calls before."""
         activation, loss, solver, schedule = pieces
-        if not hasattr(self, "_solver") or type(self._solver) is not type(solver):
+        if hasattr(self, "_solver"):
+            require_unchanged("solver", self._solver, solver)
+            solver = deepcopy(self._solver)  # a failed call changes nothing
+            if same_settings(self._schedule, schedule):
+                schedule = deepcopy(self._schedule)
+        else:
             solver.full_batch = False
             solver.start(parameters.size, parameters.dtype)
-            self._solver = solver
         network = self._network(activation, loss, X.shape[1], Y.shape[1])
         objective = _OnRows(network, X, Y, weights)
         base = self._resolve_rate(*pieces, X, Y, weights)
-        with np.errstate(all="ignore"):
+        at_zero, _ = objective(np.zeros_like(parameters))
+        max_rate = getattr(self, "max_learning_rate_", None)
+        descent = Descent.after(self, at_zero, schedule, max_rate=max_rate)
+        with descent:
             value, gradient = objective(parameters)
+            rate = descent.rate(descent.n_iter)
             if not parameters.any() and is_flat_at_zero(activation):
-                parameters -= base * linear_step(network, X, Y, weights)
-            n_iter = getattr(self, "n_iter_", 0)
-            self._solver.step(parameters, gradient, base * schedule.rate(n_iter))
+                parameters -= base * rate * linear_step(network, X, Y, weights)
+            solver.step(parameters, gradient, base * rate)
+            descent.record(value, float(np.max(base)) * rate)
             self.loss_, _ = objective(parameters)
-        self.n_iter_ = n_iter + 1
-        self.loss_curve_ = [*getattr(self, "loss_curve_", []), value]
+            descent.check_end(self.loss_)
+        self.n_iter_, self.loss_curve_ = descent.n_iter, descent.loss_curve
+        self._solver, self._schedule = solver, schedule
 
     def _as_attributes(self, parameters: Array, X: Any, one_axis: bool) -> dict[str, Any]:
         """Return the model as fitted attributes, in copies."""
@@ -461,7 +467,7 @@ class ThroughOriginRegressor(
 
     def _forget(self) -> None:
         """Drop what only ``partial_fit`` carries on."""
-        for name in ("_moments", "_solver"):
+        for name in ("_moments", "_solver", "_schedule"):
             self.__dict__.pop(name, None)
 
 

@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 
 import numpy as np
 from scipy import sparse
-from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_array, check_consistent_length, validate_data
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -47,6 +46,8 @@ def check_rows(estimator: Any, X: Any) -> Any:
 
 def check_regression(estimator: Any, X: Any, y: Any, *, reset: bool) -> tuple[Any, Array, bool]:
     """Return X, y as (n_rows, n_outputs) in X's precision, and whether y came with one axis."""
+    if sparse.issparse(y):
+        raise ValueError("The targets y must be dense. Got a sparse matrix.")
     X, y = validate_data(
         estimator, X, y, reset=reset, multi_output=True, y_numeric=True, **_X_CHECKS
     )
@@ -81,9 +82,7 @@ def check_weights(sample_weight: Any, X: Any, name: str = "sample_weight") -> Ar
     n_rows = X.shape[0]
     if isinstance(sample_weight, Real):
         sample_weight = np.full(n_rows, sample_weight, dtype=np.float64)
-    weights: Array = check_array(
-        sample_weight, ensure_2d=False, dtype=np.float64, input_name=name, ensure_min_samples=0
-    )
+    weights = check_numbers(name, sample_weight, np.float64)
     if weights.shape != (n_rows,):
         raise ValueError(
             f"{name} must be of shape ({n_rows},), one weight a row. Got shape {weights.shape}."
@@ -91,6 +90,25 @@ def check_weights(sample_weight: Any, X: Any, name: str = "sample_weight") -> Ar
     if (weights < 0).any():
         raise ValueError(f"{name} must not be negative. Got {weights.min()} as its smallest.")
     return weights
+
+
+def check_numbers(name: str, value: Any, dtype: Any) -> Array:
+    """Return `value` as a new array of `dtype`; what is not finite numbers is a ValueError."""
+    if sparse.issparse(value):
+        raise ValueError(f"{name} must be dense. Got a sparse matrix.")
+    try:
+        array: Array = check_array(
+            value,
+            ensure_2d=False,
+            allow_nd=True,
+            dtype=dtype,
+            input_name=name,
+            ensure_min_samples=0,
+            copy=True,
+        )
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} must hold finite numbers: {error}") from error
+    return array
 
 
 def require_some_weight(weights: Array | None) -> None:
@@ -101,9 +119,7 @@ def require_some_weight(weights: Array | None) -> None:
 
 def check_same_shape(name: str, value: Any, shape: tuple[int, ...], dtype: Any) -> Array:
     """Return `value` as a finite array of `shape`, a copy; one row may come with one axis less."""
-    array: Array = check_array(
-        np.atleast_1d(np.asarray(value)), ensure_2d=False, dtype=dtype, input_name=name, copy=True
-    )
+    array = check_numbers(name, np.atleast_1d(value), dtype)
     if array.shape != shape and (array.shape != shape[1:] or shape[0] != 1):
         raise ValueError(f"{name} must be of shape {shape}. Got shape {array.shape}.")
     return array.reshape(shape)
@@ -123,46 +139,17 @@ def check_validation_rows(
 ) -> tuple[Any, Any, Array | None]:
     """Check X_val against the features of X; y_val is left to the estimator."""
     checks = {**_X_CHECKS, "dtype": dtype}
-    X_val = canonical(validate_data(estimator, X_val, reset=False, **checks))
-    check_consistent_length(X_val, y_val)
+    try:
+        X_val = canonical(validate_data(estimator, X_val, reset=False, **checks))
+        check_consistent_length(X_val, y_val)
+    except ValueError as error:
+        raise ValueError(f"X_val and y_val must be such as X and y: {error}") from error
     weights = check_weights(sample_weight_val, X_val, "sample_weight_val")
     if weights is not None and not weights.any():
         raise ValueError(
             "sample_weight_val is zero for all rows: there is nothing to validate on."
         )
     return X_val, y_val, weights
-
-
-def hold_out(
-    n_rows: int, fraction: float, generator: np.random.Generator, stratify: Array | None = None
-) -> tuple[Array, Array]:
-    """Split row numbers into those to train on and those to validate on.
-
-    Raises
-    ------
-    ValueError
-        Where either part would be empty, or a class cannot be in both.
-    """
-    from sklearn.model_selection import train_test_split
-
-    try:
-        train, held_out = train_test_split(
-            np.arange(n_rows),
-            test_size=fraction,
-            stratify=stratify,
-            random_state=int(generator.integers(2**31)),
-        )
-    except ValueError as error:
-        raise ValueError(
-            f"early_stopping=True cannot set aside validation_fraction={fraction} of {n_rows} "
-            f"rows: {error} Give X_val and y_val, or more rows."
-        ) from error
-    return np.sort(train), np.sort(held_out)
-
-
-def lazily_picked(given: Any, rows: Array) -> Any:
-    """Return a function that picks `rows` out of what was given to fit; None stays None."""
-    return None if given is None else lambda: _safe_indexing(given, rows)
 
 
 def make_generator(random_state: Any) -> np.random.Generator:

@@ -63,6 +63,9 @@ __all__ = [
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
+_BOUNDS = ("zero_at_origin", "range", "slope", "curvature", "product")
+
+
 class Activation(Piece):
     r"""Base of all activations, element by element.
 
@@ -90,6 +93,14 @@ class Activation(Piece):
     differentiable = True
     # True where the derivative is found from `a` alone, so that `a` may overwrite `z`.
     _forgets_z = False
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if cls.__module__ != __name__ and cls.__dict__.keys() & {"__call__", "derivative"}:
+            # What a built-in class knows of its own function does not hold for another one.
+            for name in (*_BOUNDS, "_forgets_z", "_apply", "_chain"):
+                if name not in cls.__dict__:
+                    setattr(cls, name, Activation.__dict__[name])
 
     def __call__(self, z: Array) -> Array:
         """Return f(z), of z's shape and dtype."""
@@ -152,7 +163,7 @@ class Activation(Piece):
     def __getstate__(self) -> dict[str, Any]:
         # Cached bounds are no part of what the piece is.
         state: dict[str, Any] = super().__getstate__()
-        for name in ("zero_at_origin", "range", "slope", "curvature", "product", "_extremes"):
+        for name in (*_BOUNDS, "_extremes"):
             state.pop(name, None)
         return state
 
@@ -460,7 +471,7 @@ _BUILT_IN: dict[str, type[Activation]] = {
 }
 
 
-def as_activation(spec: object, *, parameter: str = "activation") -> Activation:
+def as_activation(spec: object, *, parameter: str = "activation", also: str = "") -> Activation:
     """Return a fresh activation for a name, an instance or a pair of callables.
 
     Parameters
@@ -469,6 +480,8 @@ def as_activation(spec: object, *, parameter: str = "activation") -> Activation:
         What to turn into an activation.
     parameter : str, default="activation"
         The name to use in error messages.
+    also : str, default=""
+        What else the caller accepts, for error messages.
 
     Returns
     -------
@@ -489,5 +502,5 @@ def as_activation(spec: object, *, parameter: str = "activation") -> Activation:
     is_pair = isinstance(spec, tuple) and len(spec) == 2 and all(map(callable, spec))
     if is_pair and not any(isinstance(f, Activation) for f in spec):  # type: ignore[attr-defined]
         spec = FunctionPair(*spec)  # type: ignore[misc]
-    also = ", or a pair (f, df) of callables, df(z) the derivative of f(z)"
-    return resolve(spec, Activation, _BUILT_IN, parameter, also)
+    pair = ", or a pair (f, df) of callables, df(z) the derivative of f(z)"
+    return resolve(spec, Activation, _BUILT_IN, parameter, pair + also)

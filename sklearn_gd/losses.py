@@ -53,6 +53,14 @@ class Loss(Piece):
     _needed = {"value": "value(y_true, y_pred)", "gradient": "gradient(y_true, y_pred)"}
     curvature: float | None = None
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if cls.__module__ != __name__ and cls.__dict__.keys() & {"value", "gradient"}:
+            # What a built-in class knows of its own function does not hold for another one.
+            for name in ("_value_and_gradient", "_best_constant", "curvature"):
+                if name not in cls.__dict__:
+                    setattr(cls, name, Loss.__dict__[name])
+
     def value(self, y_true: Array, y_pred: Array) -> Array:
         """Return the loss of each element, in the inputs' shape and dtype."""
         raise NotImplementedError("a loss defines value(y_true, y_pred)")
@@ -92,6 +100,10 @@ class Loss(Piece):
         return float(np.average(rows, weights=weights))
 
     def _probe(self) -> None:
+        if self.curvature is not None and not 0 <= self.curvature < np.inf:
+            raise ValueError(
+                f"curvature must be None or a finite number >= 0. Got {self.curvature!r}."
+            )
         y_true, y_pred = np.array([[0.2, 0.4], [0.6, 0.8]]), np.array([[0.3, 0.1], [0.6, 0.9]])
         with np.errstate(all="ignore"):
             results = {

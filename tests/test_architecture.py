@@ -14,8 +14,8 @@ PACKAGE = Path(sklearn_gd.__file__).parent
 FLOORS = [
     ["exceptions", "_pieces", "_kernels", "_kernels_reference"],
     ["activations", "losses", "solvers", "schedules", "_compiled"],
-    ["_validation", "_objectives", "_batches", "_fit_tasks"],
-    ["_descent"],
+    ["_validation", "_holdout", "_objectives", "_fit_tasks"],
+    ["_batches", "_descent"],
     ["_curvature"],
     ["_learners"],
     ["_show_versions", "_through_origin", "_perceptron", "_feed_forward"],

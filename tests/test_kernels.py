@@ -34,8 +34,8 @@ def epochs(kernel, rows, n_neurons, *, weights, decay, average, shuffled, fit_in
     for _ in range(3):
         order = (rng.permutation(n_rows) if shuffled else np.arange(n_rows)).astype(np.intp)
         *found, visits = kernel(
-            *rows["arrays"], codes, row_weights, own, order, coef, intercept, 0.3, decay,
-            fit_intercept, average, coef_sum, intercept_sum, visits,
+            *rows["arrays"], codes, row_weights, own, order, coef, intercept,
+            0.3, decay < 1, decay, fit_intercept, average, coef_sum, intercept_sum, visits,
         )  # fmt: skip
         counts.append((*found, visits))
     return coef, intercept, coef_sum, intercept_sum, np.array(counts)

@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from scipy.optimize import linprog
 from scipy.special import expit
+from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import Perceptron
@@ -477,6 +478,21 @@ def test_rows_too_large_for_their_precision_are_a_divergence():
     X = np.array([[3e38, 3e38], [-3e38, 3e38]], dtype=np.float32)
     with pytest.raises(DivergenceError, match="no longer finite"):
         PerceptronClassifier(learning_rate=10.0).fit(X, [0, 1])
+
+
+def test_falling_activations_fire_above_the_threshold_too():
+    X, y = load_breast_cancer(return_X_y=True)
+    falling = (lambda z: -np.tanh(z), lambda z: np.tanh(z) ** 2 - 1)
+    neuron = PerceptronClassifier(activation=falling, random_state=0, max_iter=20, tol=None)
+    assert neuron.fit(scale(X), y).score(scale(X), y) > 0.95
+
+
+@pytest.mark.parametrize("alpha", [1e-12, 1e-18])
+def test_averages_do_not_mind_a_penalty_too_small_to_see(alpha):
+    X, y = load_iris(return_X_y=True)
+    plain = PerceptronClassifier(average=True, shuffle=False, max_iter=20, tol=None).fit(X, y)
+    penalised = clone(plain).set_params(alpha=alpha).fit(X, y)
+    assert_allclose(penalised.coef_, plain.coef_, rtol=1e-8)
 
 
 def test_global_random_state_is_neither_read_nor_written():

@@ -4,11 +4,13 @@ import pickle
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 from sklearn.base import clone
 
 from sklearn_gd import activations, losses, schedules, solvers
-from sklearn_gd.activations import ELU, Activation, Tanh, as_activation
-from sklearn_gd.losses import Huber, as_loss
+from sklearn_gd._objectives import Network
+from sklearn_gd.activations import ELU, Activation, Identity, ReLU, Tanh, as_activation
+from sklearn_gd.losses import Huber, SquaredError, as_loss
 from sklearn_gd.schedules import Cosine, as_schedule
 from sklearn_gd.solvers import Adam, as_solver
 
@@ -82,6 +84,51 @@ def test_inheritance_from_a_built_in_lacks_nothing():
             return 2 * super().derivative(z, a)
 
     assert as_activation(Steeper())(np.ones(1)) == np.tanh(2)
+
+
+def test_a_derived_piece_is_trained_by_what_it_says_and_not_by_what_its_parent_knows():
+    class Mirrored(Tanh):
+        def derivative(self, z, a):
+            return 1 - np.tanh(z) ** 2  # needs z, which Tanh itself would overwrite
+
+    class Doubled(ReLU):
+        def __call__(self, z):  # takes no `out`
+            return 2 * np.maximum(z, 0)
+
+        def derivative(self, z, a):
+            return 2.0 * (z > 0)
+
+    class Tilted(SquaredError):  # noqa: N818
+        def value(self, y_true, y_pred):
+            error = y_pred - y_true
+            return np.where(error < 0, 10, 1) * error**2
+
+        def gradient(self, y_true, y_pred):
+            error = y_pred - y_true
+            return np.where(error < 0, 20, 2) * error
+
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(20, 3)), rng.normal(size=(20, 2))
+    network = Network((3, 4, 5, 2), [Mirrored(), Doubled(), Identity()], Tilted(), 0.0, float)
+    at = rng.normal(size=network.size)
+    _, gradient = network.over_all_rows(at, X, y, None)
+    step = 1e-6
+    for i in range(network.size):
+        up, down = at.copy(), at.copy()
+        up[i] += step
+        down[i] -= step
+        rise = network.mean_loss(up, X, y, None) - network.mean_loss(down, X, y, None)
+        assert_allclose(gradient[i], rise / (2 * step), rtol=1e-5, atol=1e-7)
+    assert Doubled().slope == 2
+    assert Tilted().curvature is None
+
+
+def test_a_negative_curvature_is_none():
+    class Concave(SquaredError):  # noqa: N818
+        curvature = -1.0
+
+    with pytest.raises(ValueError, match=r"curvature must be None or a finite number >= 0"):
+        as_loss(Concave())
 
 
 def test_a_piece_that_fails_at_first_try_is_said_to():

@@ -1,6 +1,7 @@
 """What a fit promises, each promise named after a way in which fits are known to go wrong."""
 
 import pickle
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import cloudpickle
@@ -19,6 +20,7 @@ from sklearn.datasets import (
     load_linnerud,
     load_wine,
 )
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import mean_squared_error, r2_score
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import Pipeline
@@ -115,6 +117,57 @@ def test_a_slowly_diverging_neuron_is_noticed():
         neuron.fit(X, y)
 
 
+@pytest.mark.parametrize(
+    "model",
+    [
+        net(solver="gd", batch_size=None, learning_rate=1e10),
+        net(solver="gd", batch_size=None, learning_rate=1e200, hidden_layer_sizes=()),
+        ThroughOriginRegressor(solver="gd", learning_rate=1e10),
+        PerceptronClassifier(activation="identity", learning_rate=1e10),
+    ],
+    ids=str,
+)
+def test_a_last_step_that_goes_too_far_is_noticed(model):
+    X, y = diabetes()
+    if isinstance(model, PerceptronClassifier):
+        y = y > 0
+    with pytest.raises(DivergenceError, match="diverged in epoch 1"):
+        clone(model).set_params(max_iter=1, tol=None).fit(X, y)
+
+
+def test_a_rise_that_max_iter_cuts_short_is_told():
+    X, y = diabetes()
+    largest = ThroughOriginRegressor().fit(X, y).max_learning_rate_
+    line = ThroughOriginRegressor(solver="gd", learning_rate=1.05 * largest, max_iter=40, tol=None)
+    with pytest.warns(ConvergenceWarning, match=f"the largest stable one is {largest:.6g}"):
+        line.fit(X, y)
+    assert line.loss_ > line.loss_curve_[0]
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        ThroughOriginRegressor(activation="relu", solver="gd", max_iter=2000, tol=None),
+        PerceptronClassifier(
+            activation="relu", fit_intercept=False, batch_size=60, max_iter=300, tol=None
+        ),
+    ],
+    ids=str,
+)
+def test_the_first_step_from_a_flat_start_takes_the_rate_too(model):
+    rng = np.random.default_rng(0)
+    X = np.abs(rng.normal(size=(60, 3))) * 1e3
+    y = X @ [1.0, 2.0, 3.0]
+    if isinstance(model, PerceptronClassifier):
+        y = y > np.median(y)
+    rate = clone(model).set_params(max_iter=1).fit(X, y).learning_rate_
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        fitted = clone(model).set_params(learning_rate=float(np.min(rate)) / 2).fit(X, y)
+    assert fitted.loss_curve_[0] <= np.mean(np.square(y, dtype=float)) + 1
+    assert fitted.loss_ <= fitted.loss_curve_[0]
+
+
 @pytest.mark.parametrize("load", RAW)
 @pytest.mark.filterwarnings("ignore:.*reached max_iter:sklearn.exceptions.ConvergenceWarning")
 def test_no_false_alarm_on_raw_data_with_default_settings(load):
@@ -155,6 +208,24 @@ def test_tolerance_has_no_units_for_the_network(c):
         scaled = net(**params, learning_rate=0.01 * units).fit(X, c * y)
         assert r2_score(c * y, scaled.predict(X)) >= r2_score(y, plain.predict(X)) - 1e-6
         assert abs(scaled.n_iter_ - plain.n_iter_) <= (solver == "adam")
+
+
+@pytest.mark.parametrize("c", [1e-6, 1e-3, 1e3, 1e6])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.filterwarnings("ignore:.*reached max_iter:sklearn.exceptions.ConvergenceWarning")
+def test_tolerance_of_lbfgs_has_no_units(c, dtype):
+    X, y = diabetes()
+    X = X.astype(dtype)
+    model = net(solver="lbfgs", activation="tanh", max_iter=500, tol=1e-5)
+    plain = r2_score(y, model.fit(X, y).predict(X))
+    assert r2_score(y, model.fit(X, c * y).predict(X) / c) > plain - 0.05
+
+
+def test_lbfgs_that_begins_at_a_minimum_is_done():
+    X, _ = diabetes()
+    model = net(solver="lbfgs", early_stopping=True).fit(X, np.zeros(len(X)))
+    assert model.loss_ == model.best_loss_ == 0
+    assert model.n_iter_ == len(model.validation_loss_curve_) == 1
 
 
 @pytest.mark.parametrize("patience", [1, 2, 5, 10])

@@ -1,0 +1,94 @@
+"""Rows set aside to validate on, and the others to train on."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import numpy as np
+from scipy import sparse
+from sklearn.utils import _safe_indexing
+
+Array = np.ndarray[Any, np.dtype[Any]]
+R = TypeVar("R", bound=tuple[Any, ...])
+
+
+class PickedRows:
+    """Some rows of a dense X, by number and without a copy of them all.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_rows, n_features)
+        It may lie in a file and be larger than memory.
+    rows : ndarray of intp
+        The numbers of the rows.
+    """
+
+    def __init__(self, X: Array, rows: Array) -> None:
+        self.X, self.rows = X, rows
+        self.shape = (len(rows), X.shape[1])
+        self.dtype = X.dtype
+
+    def __getitem__(self, picked: Any) -> Array:
+        return self.X[self.rows[picked]]
+
+    def spread(self, values: Array) -> Array:
+        """Return `values`, one for each picked row, as an array with a place for every row."""
+        every = np.zeros(len(self.X), values.dtype)
+        every[self.rows] = values
+        return every
+
+
+def hold_out(
+    n_rows: int, fraction: float, generator: np.random.Generator, stratify: Array | None = None
+) -> tuple[Array, Array]:
+    """Split row numbers into those to train on and those to validate on.
+
+    Raises
+    ------
+    ValueError
+        Where either part would be empty, or a class cannot be in both.
+    """
+    from sklearn.model_selection import train_test_split
+
+    try:
+        train, held_out = train_test_split(
+            np.arange(n_rows),
+            test_size=fraction,
+            stratify=stratify,
+            random_state=int(generator.integers(2**31)),
+        )
+    except ValueError as error:
+        raise ValueError(
+            f"early_stopping=True cannot set aside validation_fraction={fraction} of {n_rows} "
+            f"rows: {error} Give X_val and y_val, or more rows."
+        ) from error
+    return np.sort(train), np.sort(held_out)
+
+
+def set_aside(
+    rows: R, fraction: float, generator: np.random.Generator, stratify: Array | None = None
+) -> tuple[R, R, Array]:
+    """Split rows, a named tuple (X, targets, weights, ...), for early stopping.
+
+    Weightless rows, which nothing is learned from, stay out of both parts. Returns the rows to
+    train on, those to validate on, and the numbers of the former.
+    """
+    X, targets, weights, *_ = rows
+    n_rows = X.shape[0]
+    kept = np.arange(n_rows) if weights is None else np.flatnonzero(weights)
+    classes = None if stratify is None else stratify[kept]
+    train, held_out = hold_out(len(kept), fraction, generator, stratify=classes)
+
+    def pick(part: Array, X_part: Any) -> R:
+        weight = None if weights is None else weights[part]
+        make: Any = type(rows)
+        return make(X_part, targets[part], weight, *rows[3:])
+
+    train, held_out = kept[train], kept[held_out]
+    X_train = X[train] if sparse.issparse(X) else PickedRows(X, train)
+    return pick(train, X_train), pick(held_out, X[held_out]), train
+
+
+def lazily_picked(given: Any, rows: Array) -> Any:
+    """Return a function that picks `rows` out of what was given to fit; None stays None."""
+    return None if given is None else lambda: _safe_indexing(given, rows)
