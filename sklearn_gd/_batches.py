@@ -46,7 +46,8 @@ class Batches:
         # One batch is the same in any order.
         self.generator = generator if self.size < self.n_rows else None
         self.total_weight = float(self.n_rows if weights is None else weights.sum())
-        if (self.generator is not None and not sparse.issparse(X)) or isinstance(X, PickedRows):
+        gathers = self.generator is not None or isinstance(X, PickedRows)
+        if gathers and self.size < self.n_rows and not sparse.issparse(X):
             self._buffer = np.empty((self.size, X.shape[1]), X.dtype)
 
     def __iter__(self) -> Iterator[Batch]:
@@ -63,6 +64,8 @@ class Batches:
 
     def _gather(self, picked: Any, n: int) -> Any:
         X: Any = self.X
+        if n == self.n_rows:
+            return X
         if isinstance(X, PickedRows):
             X, picked = X.X, X.rows[picked]
         if isinstance(picked, slice) or sparse.issparse(X):

@@ -106,21 +106,17 @@ class Network:
     def over_all_rows(
         self, parameters: Array, X: Any, y: Array, weights: Array | None
     ) -> tuple[float, Array]:
-        """Return the mean loss and the gradient over all rows, in memory for a chunk of them."""
+        """Return the mean loss and the gradient over all rows."""
         share = float(X.shape[0] if weights is None else weights.sum())
-        total, gradient = 0.0, np.zeros_like(parameters)
-        layers = self.layers(parameters)
-        for rows in row_chunks(X.shape[0], max(self.sizes)):
-            chunk_weights = None if weights is None else weights[rows]
-            total += self._loss_and_gradient(layers, X[rows], y[rows], chunk_weights, share)
-            gradient += self._gradient
-        self._add_penalty(layers, self.layers(gradient))
-        return total / share, gradient
+        total, gradient = self(parameters, X, y, weights, share)
+        return total / share, gradient.copy()
 
     def __call__(
         self, parameters: Array, X: Any, y: Array, weights: Array | None, share: float
     ) -> tuple[float, Array]:
         """Return the summed loss of a batch and its share of the gradient.
+
+        Large batches are worked through in chunks, so that their layers need little memory.
 
         Parameters
         ----------
@@ -139,7 +135,14 @@ class Network:
             Of the mean loss with its penalty. Valid until the next call.
         """
         layers = self.layers(parameters)
-        loss = self._loss_and_gradient(layers, X, y, weights, share)
+        first, *others = row_chunks(X.shape[0], max(self.sizes))
+        loss = self._loss_and_gradient(layers, X, y, weights, share, first)
+        if others:
+            total = self._gradient.copy()
+            for rows in others:
+                loss += self._loss_and_gradient(layers, X, y, weights, share, rows)
+                total += self._gradient
+            self._gradient[:] = total
         self._add_penalty(layers, self._gradient_layers)
         return loss, self._gradient
 
@@ -150,7 +153,11 @@ class Network:
         y: Array,
         weights: Array | None,
         share: float,
+        rows: slice,
     ) -> float:
+        if not sparse.issparse(X) or rows.stop - rows.start < X.shape[0]:
+            X = X[rows]
+        y, weights = y[rows], None if weights is None else weights[rows]
         self._forward(layers, X)
         values, slopes = self.loss._value_and_gradient(y, self._outputs[-1])
         delta = np.multiply(slopes, 1.0 / (share * self.n_outputs), dtype=self.dtype)

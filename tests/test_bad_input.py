@@ -98,6 +98,16 @@ class NoRate(Schedule):
     pass
 
 
+class LaterNone(Schedule):
+    def rate(self, epoch):
+        return 0.1 if epoch < 1 else None
+
+
+class LaterNegative(Schedule):
+    def rate(self, epoch):
+        return 0.1 - epoch
+
+
 class WordRate(Schedule):
     def rate(self, epoch):
         return "fast"
@@ -155,10 +165,14 @@ BAD_PARAMETERS = [
     (PerceptronClassifier, "average", 10, ["'average'", "bool", "10"]),
     (PerceptronClassifier, "class_weight", "even", ["'class_weight'", "'balanced'", "'even'"]),
     (PerceptronClassifier, "class_weight", {0: -1}, ["'class_weight'", "negative", "{0: -1}"]),
+    (PerceptronClassifier, "class_weight", {0: "a"}, ["'class_weight'", "numbers", "'a'"]),
     (PerceptronClassifier, "class_weight", {5: 1.0}, ["'class_weight'", "[5]", "[0, 1]"]),
     (FeedForwardRegressor, "hidden_layer_sizes", 0, ["'hidden_layer_sizes'", "0"]),
     (FeedForwardRegressor, "hidden_layer_sizes", (3, -1), ["'hidden_layer_sizes'", "(3, -1)"]),
     (FeedForwardRegressor, "hidden_layer_sizes", [2.5], ["'hidden_layer_sizes'", "[2.5]"]),
+    (FeedForwardRegressor, "hidden_layer_sizes", np.array(3), ["'hidden_layer_sizes'", "3"]),
+    (FeedForwardRegressor, "hidden_layer_sizes", {3, 4}, ["'hidden_layer_sizes'", "{3, 4}"]),
+    (FeedForwardRegressor, "activation", ("tanh", "relu"), ["'activation'", "list with one"]),
     (FeedForwardRegressor, "hidden_layer_sizes", "ten", ["'hidden_layer_sizes'", "'ten'"]),
     (FeedForwardRegressor, "activation", ["tanh", "relu"], ["'activation'", "1", "2"]),
     (FeedForwardRegressor, "activation", "step", ["'activation'", "differentiable", "Step"]),
@@ -236,6 +250,7 @@ def test_bad_rows_are_refused(kind, data, words, method):
         (np.ones((6, 2, 2)), ["dim 3"]),
         (np.ones(5), ["inconsistent numbers of samples"]),
         (None, ["requires y to be passed"]),
+        (sparse.csr_array(np.ones((6, 1))), ["targets y", "dense"]),
     ],
     ids=lambda v: str(v)[:20],
 )
@@ -253,6 +268,8 @@ def test_bad_targets_are_refused(kind, y, words):
         ([1.0, 1, 1, 1, 1, -0.5], ["sample_weight", "negative", "-0.5"]),
         ([1.0, 1, 1, 1, 1, np.nan], ["sample_weight", "NaN"]),
         ([0.0] * 6, ["sample_weight", "zero"]),
+        ("heavy", ["sample_weight", "numbers", "heavy"]),
+        (["a"] * 6, ["sample_weight", "numbers"]),
     ],
 )
 def test_bad_weights_are_refused(kind, weights, words):
@@ -277,6 +294,7 @@ def test_classes_of_the_perceptron():
     assert_refused(neuron, lambda e: e.fit(X, X @ [0.3, 0.1]), "continuous")
     assert_refused(neuron, lambda e: e.partial_fit(X, y), "classes must be given")
     assert_refused(neuron, lambda e: e.partial_fit(X, y, classes=[0]), "two classes", "[0]")
+    assert_refused(neuron, lambda e: e.partial_fit(X, y, classes=[0, 1, np.nan]), "NaN")
     assert_refused(neuron, lambda e: e.partial_fit(X, y, classes=[0, 2]), "[1]", "[0, 2]")
     neuron.partial_fit(X, y, classes=[0, 1])
     assert_refused(neuron, lambda e: e.partial_fit(X, y + 1), "[2]", "[0, 1]")
@@ -290,7 +308,7 @@ def test_classes_of_the_perceptron():
     [
         ({"coef_init": np.ones(3)}, ["coef_init", "(1, 2)", "(3,)"]),
         ({"coef_init": [np.nan, 1]}, ["coef_init", "NaN"]),
-        ({"coef_init": ["a", "b"]}, ["could not convert string to float"]),
+        ({"coef_init": ["a", "b"]}, ["coef_init", "numbers"]),
     ],
 )
 @pytest.mark.parametrize("kind", [ThroughOriginRegressor, PerceptronClassifier])
@@ -313,8 +331,10 @@ def test_bad_first_intercepts_are_refused():
         ({"X_val": X}, ["X_val and y_val", "together"]),
         ({"y_val": "y"}, ["X_val and y_val", "together"]),
         ({"sample_weight_val": [1.0] * 6}, ["sample_weight_val needs"]),
-        ({"X_val": X[:, :1], "y_val": "y"}, ["1 features"]),
-        ({"X_val": X[:3], "y_val": "y"}, ["inconsistent numbers"]),
+        ({"X_val": X[:, :1], "y_val": "y"}, ["X_val", "1 features"]),
+        ({"X_val": X[:3], "y_val": "y"}, ["X_val", "inconsistent numbers"]),
+        ({"X_val": np.full_like(X, np.nan), "y_val": "y"}, ["X_val", "NaN"]),
+        ({"X_val": X, "y_val": [None] * 6}, ["y_val"]),
         (
             {"X_val": X, "y_val": "y", "sample_weight_val": [0.0] * 6},
             ["sample_weight_val", "zero"],
@@ -344,6 +364,27 @@ def test_too_few_rows_to_set_some_aside_are_an_error_that_says_so(kind):
     if kind is FeedForwardRegressor:
         call = lambda e: e.fit(X[:1], targets(kind)[:1])  # noqa: E731
     assert_refused(estimator, call, "early_stopping=True", "validation_fraction=0.1", "X_val")
+
+
+@pytest.mark.parametrize("kind", EVERY)
+@pytest.mark.parametrize(("schedule", "came"), [(LaterNone(), "None"), (LaterNegative(), "-0.9")])
+def test_schedules_that_fail_later_are_found_then(kind, schedule, came):
+    estimator = make(kind, learning_rate=schedule, max_iter=5, tol=None)
+    y = targets(kind) if kind is not PerceptronClassifier else np.array([0, 1, 1, 0, 0, 1])
+    assert_refused(estimator, lambda e: e.fit(X, y), "'learning_rate'", "For epoch 1", came)
+
+
+def test_class_weights_must_leave_something_to_validate_on():
+    y = targets(PerceptronClassifier)
+    neuron = PerceptronClassifier(class_weight={0: 0.0, 1: 1.0})
+    call = lambda e: e.fit(X, y, X_val=X[y == 0], y_val=y[y == 0])  # noqa: E731
+    assert_refused(neuron, call, "class_weight={0: 0.0, 1: 1.0}", "nothing to validate on")
+
+
+def test_warm_starts_need_the_features_of_the_last_fit():
+    y = targets(PerceptronClassifier)
+    neuron = PerceptronClassifier(warm_start=True).fit(X, y)
+    assert_refused(neuron, lambda e: e.fit(X[:, :1], y), "warm_start", "2 features", "Got 1")
 
 
 def test_the_solver_lbfgs_makes_no_steps():

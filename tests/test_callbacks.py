@@ -13,6 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_gd import FeedForwardRegressor, PerceptronClassifier, ThroughOriginRegressor
+from sklearn_gd.schedules import Schedule
 
 callback = pytest.importorskip("sklearn.callback", reason="came with scikit-learn 1.9")
 
@@ -35,6 +36,16 @@ def data(name):
         return X.iloc[:150, :8], y.iloc[:150].map({0: "malignant", 1: "benign"})
     X, y = load_diabetes(return_X_y=True, as_frame=True)
     return X.iloc[:150], (y.iloc[:150] - 150) / 80
+
+
+class Rising(Schedule):
+    """A rate that is far too large from some epoch on."""
+
+    def __init__(self, low=0.01, high=1.0, at=5):
+        self.low, self.high, self.at = low, high, at
+
+    def rate(self, epoch):
+        return self.low if epoch < self.at else self.high
 
 
 class Recorder:
@@ -135,6 +146,14 @@ def test_an_interrupt_keeps_what_was_learned_and_warns(name):
     for a, b in zip(weights_of(model), weights_of(until_then), strict=True):
         assert_array_equal(a, b)
     assert recorder.calls[-1] == "teardown"
+
+
+def test_an_interrupt_on_the_way_up_keeps_the_better_weights():
+    params = {"learning_rate": Rising(0.01, 3.0, at=5), "max_iter": 20, "solver": "gd"}
+    with pytest.warns(ConvergenceWarning, match="interrupted in epoch 8"):
+        model = fitted("net", Recorder(interrupt_at=8), **params)
+    assert model.loss_curve_[-1] > 1.5 * min(model.loss_curve_)
+    assert model.loss_ < 1.2 * min(model.loss_curve_)
 
 
 @EVERY

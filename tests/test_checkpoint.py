@@ -125,6 +125,23 @@ def test_validation_sets_and_first_weights_are_given_again(tmp_path):
     assert_equal_fits(resume(tmp_path / "fit", X[:150], y[:150], **given), whole)
 
 
+@pytest.mark.parametrize("kind", [FeedForwardRegressor, PerceptronClassifier])
+@pytest.mark.parametrize(("before", "now"), [(True, False), (False, True), (True, "reversed")])
+def test_another_validation_set_is_refused(kind, before, now, tmp_path):
+    X, y = data(NET)
+    if kind is PerceptronClassifier:
+        y = y > np.median(y)
+    ours = {"X_val": X[150:], "y_val": y[150:]}
+    other = {"X_val": X[150:][::-1], "y_val": y[150:]}
+    model = kind(tol=None, max_iter=20, random_state=0)
+    model.set_callbacks(Checkpoint(tmp_path / "fit"), Cut(5))
+    with pytest.raises(HaltError):
+        model.fit(X[:150], y[:150], **(ours if before else {}))
+    given = other if now == "reversed" else ours if now else {}
+    with pytest.raises(ValueError, match="must be those of the fit that is resumed"):
+        resume(tmp_path / "fit", X[:150], y[:150], **given)
+
+
 def test_warm_starts_are_resumed_where_they_were(tmp_path):
     X, y = data(NET)
     model = clone(NET).set_params(warm_start=True, early_stopping=True, tol=None).fit(X, y)

@@ -1,6 +1,7 @@
 """What a fit promises, each promise named after a way in which fits are known to go wrong."""
 
 import pickle
+import tracemalloc
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 
@@ -474,6 +475,34 @@ def test_memory_maps_and_the_inputs_are_left_alone(name, tmp_path):
     assert_array_equal(X, before[0])
     assert_array_equal(y, before[1])
     assert (weights == 1).all()
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        net(max_iter=2, tol=None),
+        net(max_iter=2, tol=None, batch_size=None),
+        net(max_iter=2, tol=None, solver="lbfgs"),
+        PerceptronClassifier(max_iter=2, tol=None),
+        PerceptronClassifier(activation="tanh", max_iter=2, tol=None),
+        ThroughOriginRegressor(),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_no_fit_copies_its_rows(model, early_stopping):
+    X = np.random.default_rng(0).normal(size=(60_000, 40))
+    y = X[:, 0] + X[:, 1] ** 2
+    if isinstance(model, PerceptronClassifier):
+        y = y > 1
+    if not isinstance(model, ThroughOriginRegressor):
+        model = clone(model).set_params(early_stopping=early_stopping)
+    model.fit(X[:500], y[:500])  # what the first fit imports is not counted
+    tracemalloc.start()
+    model.fit(X, y)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 0.6 * X.nbytes
 
 
 @pytest.mark.parametrize("early_stopping", [False, True])
