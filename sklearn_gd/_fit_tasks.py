@@ -24,8 +24,9 @@ except ImportError:  # scikit-learn < 1.9
 
 __all__ = ["CallbackSupportMixin", "FitTasks", "with_callbacks"]
 
-# A progress bar sums over all tasks at the end of each, so that long fits report groups of epochs.
-_MOST_TASKS = 1000
+# A progress bar sums over all tasks at the end of each, beside the fit and holding it up: longer
+# fits than `_LONG` report groups of epochs, so many in all.
+_LONG, _GROUPS = 1000, 400
 
 
 class FitTasks:
@@ -45,7 +46,7 @@ class FitTasks:
         self.active = bool(getattr(estimator, "_skl_callbacks", None))
         if not self.active:
             return
-        self._stride = math.ceil(max_iter / _MOST_TASKS)
+        self._stride = 1 if max_iter <= _LONG else math.ceil(max_iter / _GROUPS)
         metadata: Any = None
         if callable(sample_weight):
             metadata = lambda: {"sample_weight": sample_weight()}  # noqa: E731

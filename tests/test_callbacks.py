@@ -213,10 +213,10 @@ def test_progress_bar_shows_and_goes(name, capsys):
 def test_long_fits_report_groups_of_epochs():
     recorder = Recorder()
     fitted("line", recorder, max_iter=2500)
-    assert recorder.calls.count("end epoch") == 834  # groups of three, and the last alone
-    assert recorder.calls.count("begin epoch") == 834
+    assert recorder.calls.count("end epoch") == 358  # groups of seven, and the last of one
+    assert recorder.calls.count("begin epoch") == 358
     short = Recorder(stop_at=2)
-    assert fitted("line", short, max_iter=2500).n_iter_ == 6
+    assert fitted("line", short, max_iter=2500).n_iter_ == 14
 
 
 def test_divergence_tears_callbacks_down():
