@@ -13,7 +13,7 @@ from sklearn.linear_model import Perceptron, SGDClassifier
 from benchmarks.race import OURS, Case, Contender
 from sklearn_gd import PerceptronClassifier
 
-EPOCHS = 10
+EPOCHS = 20
 # Rows, features, classes, stored values a row (0: dense), and how much longer peers should take.
 SIZES = [
     (20_000, 20, 2, 0, 2.0),

@@ -94,7 +94,7 @@ class Curvature:
         if self._matrix is not None:
             return self._matrix.diagonal() + self.penalty
         squares = np.zeros(self._X.shape[1])
-        for rows in row_chunks(*self._X.shape):
+        for rows in row_chunks(self._X):
             chunk = self._X[rows].astype(np.float64, copy=False)
             squared = chunk.multiply(chunk).tocsr() if sparse.issparse(chunk) else chunk**2
             squares += squared.T @ self._weights[rows]

@@ -50,7 +50,10 @@ class Rows(NamedTuple):
 
     def total(self, n_neurons: int) -> float:
         """Return the sum of all weights, over rows and neurons."""
-        parts = row_chunks(self.X.shape[0], n_neurons)
+        if self.own is None:
+            one = self.X.shape[0] if self.weights is None else self.weights.sum()
+            return float(one) * n_neurons
+        parts = row_chunks(self.X, n_neurons)
         return sum(float(self.weigh(part, n_neurons).sum()) for part in parts)
 
 
@@ -239,7 +242,7 @@ class Rosenblatt(Learner):
 
     def mean_loss(self, coef: Array, intercept: Array, rows: Rows) -> float:
         total = 0.0
-        for part in row_chunks(rows.X.shape[0], max(coef.shape)):
+        for part in row_chunks(rows.X, self.n_neurons):
             fires = (np.asarray(rows.X[part] @ coef) + intercept > 0).astype(np.float64)
             target = self.one_hot(rows.codes[part], 0.0, 1.0, np.float64)
             values = self.recipe.loss.value(target, fires)
@@ -249,7 +252,7 @@ class Rosenblatt(Learner):
     def reference(self, rows: Rows) -> float:
         """Return the loss of neurons that always, or never, fire: of each the better one."""
         losses = np.zeros((2, self.n_neurons))
-        for part in row_chunks(rows.X.shape[0], self.n_neurons):
+        for part in row_chunks(rows.X, self.n_neurons):
             target = self.one_hot(rows.codes[part], 0.0, 1.0, np.float64)
             for output in (0, 1):
                 values = self.recipe.loss.value(target, np.full_like(target, output))

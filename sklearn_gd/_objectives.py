@@ -23,9 +23,18 @@ Array = np.ndarray[Any, np.dtype[Any]]
 _CHUNK = 1 << 18
 
 
-def row_chunks(n_rows: int, width: int) -> Iterator[slice]:
-    """Cut `n_rows` rows of `width` numbers into slices of at most about two megabytes."""
-    step = max(1, _CHUNK // max(1, width))
+def row_chunks(X: Any, width: int = 1) -> Iterator[slice]:
+    """Cut the rows of X into slices for which two megabytes are enough, about.
+
+    Parameters
+    ----------
+    X : ndarray or CSR of shape (n_rows, n_features)
+    width : int
+        How many numbers a row needs beside its own.
+    """
+    n_rows = X.shape[0]
+    own = X.nnz // max(1, n_rows) if sparse.issparse(X) else X.shape[1]
+    step = max(1, _CHUNK // max(own, width, 1))
     for start in range(0, n_rows, step):
         yield slice(start, min(start + step, n_rows))
 
@@ -97,7 +106,7 @@ class Network:
     def mean_loss(self, parameters: Array, X: Any, y: Array, weights: Array | None) -> float:
         """Return the mean loss over rows and outputs, without the penalty."""
         layers, total = self.layers(parameters), 0.0
-        for rows in row_chunks(X.shape[0], max(self.sizes)):
+        for rows in row_chunks(X, max(self.sizes[1:])):
             self._forward(layers, X[rows])
             values = self.loss.value(y[rows], self._outputs[-1])
             total += _weighted_sum(values, None if weights is None else weights[rows])
@@ -135,7 +144,7 @@ class Network:
             Of the mean loss with its penalty. Valid until the next call.
         """
         layers = self.layers(parameters)
-        first, *others = row_chunks(X.shape[0], max(self.sizes))
+        first, *others = row_chunks(X, max(self.sizes[1:]))
         loss = self._loss_and_gradient(layers, X, y, weights, share, first)
         if others:
             total = self._gradient.copy()
@@ -232,7 +241,7 @@ def outputs(
     X : ndarray or CSR of shape (n_rows, n_features)
     """
     y_pred = np.empty((X.shape[0], coefs[-1].shape[1]), coefs[-1].dtype)
-    for rows in row_chunks(X.shape[0], max(W.size // len(W) for W in coefs)):
+    for rows in row_chunks(X, max(W.shape[1] for W in coefs)):
         a = X[rows]
         for W, b, activation in zip(coefs, intercepts, activations, strict=True):
             z = np.asarray(a @ W)
@@ -307,7 +316,7 @@ class Moments:
         total = Moments(*self.xy.shape)
         total.xx, total.xy, total.yy = self.xx.copy(), self.xy.copy(), self.yy.copy()
         total.weight = self.weight + float(X.shape[0] if weights is None else weights.sum())
-        for rows in row_chunks(X.shape[0], X.shape[1]):
+        for rows in row_chunks(X):
             X_rows, y_rows = X[rows].astype(np.float64, copy=False), y[rows].astype(np.float64)
             if weights is not None:
                 # Roots on both sides keep X'X a product of one matrix with itself, which BLAS

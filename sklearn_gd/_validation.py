@@ -62,11 +62,17 @@ def check_regression(estimator: Any, X: Any, y: Any, *, reset: bool) -> tuple[An
 
 
 def canonical(X: Any) -> Any:
-    """Return a CSR matrix without duplicate entries; dense rows as they are."""
-    if sparse.issparse(X) and not X.has_canonical_format:
-        X = X.copy()
-        X.sum_duplicates()
-    return X
+    """Return a CSR matrix without duplicate entries; dense rows as they are.
+
+    Numbers that lie askew, as in a packed record, are copied: no compiled loop could step to them.
+    """
+    if sparse.issparse(X):
+        if not X.has_canonical_format:
+            X = X.copy()
+            X.sum_duplicates()
+        return X
+    askew = not X.flags.aligned or any(stride % X.itemsize for stride in X.strides)
+    return X.copy() if askew else X
 
 
 def check_weights(sample_weight: Any, X: Any, name: str = "sample_weight") -> Array | None:

@@ -163,5 +163,9 @@ def test_losses_without_bounded_curvature_have_no_bound():
 
 @pytest.mark.parametrize(("n_rows", "width"), [(1, 1), (10, 1 << 18), (100_000, 7)])
 def test_chunks_cover_all_rows_once(n_rows, width):
-    rows = [i for part in row_chunks(n_rows, width) for i in range(part.start, part.stop)]
+    rows = [
+        i
+        for part in row_chunks(np.empty((n_rows, 3)), width)
+        for i in range(part.start, part.stop)
+    ]
     assert rows == list(range(n_rows))

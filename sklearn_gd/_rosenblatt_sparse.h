@@ -1,0 +1,75 @@
+/* The epoch over a CSR matrix, included by _rosenblatt.h once for each type of INDEX. */
+
+INLINE void SPARSE(score)(
+    const REAL *RESTRICT x, const INDEX *RESTRICT columns, ptrdiff_t n, const REAL *RESTRICT W,
+    ptrdiff_t K, REAL *RESTRICT z)
+{
+    ptrdiff_t k = 0;
+    if (K == 1) {
+        REAL sums[8] = {0};
+        ptrdiff_t j = 0;
+        for (; j + 8 <= n; j += 8)
+            for (int l = 0; l < 8; l++)
+                sums[l] += x[j + l] * W[columns[j + l]];
+        for (; j < n; j++)
+            sums[0] += x[j] * W[columns[j]];
+        for (int l = 0; l < 4; l++)
+            sums[l] += sums[l + 4];
+        z[0] += (sums[0] + sums[1]) + (sums[2] + sums[3]);
+        return;
+    }
+    /* The rows of W lie anywhere, so that they are asked for ahead of their use. */
+    for (ptrdiff_t j = 0; j < n; j++)
+        for (ptrdiff_t l = 0; l < K; l += LANES)
+            PREFETCH(W + (ptrdiff_t) columns[j] * K + l);
+#define ROW(j) ((ptrdiff_t) columns[j])
+    IN_BLOCKS(SCORE)
+#undef ROW
+}
+
+INLINE void SPARSE(move)(
+    const REAL *RESTRICT x, const INDEX *RESTRICT columns, ptrdiff_t n, REAL *RESTRICT W,
+    ptrdiff_t K, const REAL *RESTRICT change, REAL rate)
+{
+    ptrdiff_t k = 0;
+#define ROW(j) ((ptrdiff_t) columns[j])
+    IN_BLOCKS(MOVE)
+#undef ROW
+}
+
+/* `room` is for 2 * n_neurons numbers. */
+VECTORISED
+void SPARSE(epoch)(
+    Epoch *epoch, const REAL *data, const INDEX *columns, const INDEX *starts, REAL *W, REAL *b,
+    REAL *room)
+{
+    const ptrdiff_t K = epoch->n_neurons;
+    const int lazy = epoch->average && !epoch->decays;
+    const REAL rate = (REAL) epoch->rate;
+    REAL *z = room, *change = room + K;
+    for (ptrdiff_t s = 0; s < epoch->n_visits; s++) {
+        const ptrdiff_t i = epoch->order[s];
+        const double weight = epoch->weights ? epoch->weights[i] : 1.0;
+        const REAL *x = data + starts[i];
+        const INDEX *at = columns + starts[i];
+        const ptrdiff_t n = (ptrdiff_t) (starts[i + 1] - starts[i]);
+        if (weight == 0)
+            continue;
+        for (ptrdiff_t k = 0; k < K; k++)
+            z[k] = b[k];
+        SPARSE(score)(x, at, n, W, K, z);
+        if (epoch->decays)
+            NAME(decay)(epoch, W);
+        if (NAME(judge)(epoch, z, change, epoch->codes[i], weight)) {
+            SPARSE(move)(x, at, n, W, K, change, rate);
+#define ROW(j) ((ptrdiff_t) at[j])
+            if (lazy)
+                NOTE
+#undef ROW
+            NAME(move_biases)(epoch, change, b, lazy);
+        }
+        if (epoch->average && epoch->decays)
+            NAME(accumulate)(epoch, W, b);
+        epoch->visits++;
+    }
+}
