@@ -1,4 +1,4 @@
-"""Rosenblatt's loop: compiled where the extension was built, else in plain Python.
+"""The inner loops: compiled where the extension was built, else in plain Python and NumPy.
 
 Set the environment variable ``SKLEARN_GD_PURE_PYTHON=1`` before the import to have the latter.
 """
@@ -12,7 +12,15 @@ from typing import Any
 
 from sklearn_gd import _kernels_reference
 
-__all__ = ["COMPILED", "rosenblatt_dense", "rosenblatt_sparse"]
+__all__ = [
+    "COMPILED",
+    "adam",
+    "descend",
+    "rectify",
+    "rosenblatt_dense",
+    "rosenblatt_sparse",
+    "silence",
+]
 
 kernels: Any = _kernels_reference
 if os.environ.get("SKLEARN_GD_PURE_PYTHON", "0") in ("", "0"):
@@ -20,5 +28,9 @@ if os.environ.get("SKLEARN_GD_PURE_PYTHON", "0") in ("", "0"):
         kernels = import_module("sklearn_gd._kernels")
 
 COMPILED = kernels is not _kernels_reference
+adam = kernels.adam
+descend = kernels.descend
+rectify = kernels.rectify
 rosenblatt_dense = kernels.rosenblatt_dense
 rosenblatt_sparse = kernels.rosenblatt_sparse
+silence = kernels.silence

@@ -8,16 +8,23 @@ from libc.stdlib cimport free, malloc
 
 cdef extern from *:
     """
+    #include <math.h>
     #define REAL float
     #define SUFFIX f
+    #define ROOT sqrtf
     #include "_rosenblatt.h"
+    #include "_layers.h"
     #undef REAL
     #undef SUFFIX
+    #undef ROOT
     #define REAL double
     #define SUFFIX d
+    #define ROOT sqrt
     #include "_rosenblatt.h"
+    #include "_layers.h"
     #undef REAL
     #undef SUFFIX
+    #undef ROOT
     """
     ctypedef struct Epoch:
         const int* codes
@@ -43,6 +50,17 @@ cdef extern from *:
         Epoch*, const double*, const int*, const int*, double*, double*, double*) nogil
     void epoch_d_64(
         Epoch*, const double*, const long long*, const long long*, double*, double*, double*) nogil
+
+    void rectify_f(float*, const float*, Py_ssize_t, Py_ssize_t) nogil
+    void rectify_d(double*, const double*, Py_ssize_t, Py_ssize_t) nogil
+    void silence_f(float*, const float*, float*, Py_ssize_t, Py_ssize_t) nogil
+    void silence_d(double*, const double*, double*, Py_ssize_t, Py_ssize_t) nogil
+    void descend_f(float*, const float*, float, Py_ssize_t) nogil
+    void descend_d(double*, const double*, double, Py_ssize_t) nogil
+    void adam_f(float*, const float*, float*, float*, Py_ssize_t,
+                float, float, float, float, float, float) nogil
+    void adam_d(double*, const double*, double*, double*, Py_ssize_t,
+                double, double, double, double, double, double) nogil
 
 ctypedef fused real:
     float
@@ -125,3 +143,53 @@ cdef Epoch _epoch(
     epoch.coef_sum, epoch.intercept_sum = &coef_sum[0, 0], &intercept_sum[0]
     epoch.visits, epoch.updates, epoch.missed, epoch.false_alarms = visits, 0, 0.0, 0.0
     return epoch
+
+
+def rectify(real[:, ::1] z, const real[::1] b):
+    """Set z to max(z + b, 0)."""
+    cdef Py_ssize_t n_rows = z.shape[0], width = z.shape[1]
+    if n_rows == 0:
+        return
+    with nogil:
+        if real is float:
+            rectify_f(&z[0, 0], &b[0], n_rows, width)
+        else:
+            rectify_d(&z[0, 0], &b[0], n_rows, width)
+
+
+def silence(real[:, ::1] delta, const real[:, ::1] a, real[::1] sums):
+    """Set delta to 0 wherever a <= 0, and `sums` to what is left of each column."""
+    cdef Py_ssize_t n_rows = delta.shape[0], width = delta.shape[1]
+    if n_rows == 0:
+        return
+    with nogil:
+        if real is float:
+            silence_f(&delta[0, 0], &a[0, 0], &sums[0], n_rows, width)
+        else:
+            silence_d(&delta[0, 0], &a[0, 0], &sums[0], n_rows, width)
+
+
+def descend(real[::1] parameters, const real[::1] gradient, double rate):
+    """Move the parameters by -rate * gradient."""
+    cdef Py_ssize_t n = parameters.shape[0]
+    with nogil:
+        if real is float:
+            descend_f(&parameters[0], &gradient[0], <float> rate, n)
+        else:
+            descend_d(&parameters[0], &gradient[0], rate, n)
+
+
+def adam(
+    real[::1] parameters, const real[::1] gradient, real[::1] means, real[::1] squares,
+    double rate, double beta_1, double beta_2, double epsilon,
+):
+    """Make one step of Adam, its correction in the rate; see _kernels_reference.adam."""
+    cdef Py_ssize_t n = parameters.shape[0]
+    with nogil:
+        if real is float:
+            adam_f(&parameters[0], &gradient[0], &means[0], &squares[0], n, <float> rate,
+                   <float> beta_1, <float> beta_2, <float> (1 - beta_1), <float> (1 - beta_2),
+                   <float> epsilon)
+        else:
+            adam_d(&parameters[0], &gradient[0], &means[0], &squares[0], n, rate,
+                   beta_1, beta_2, 1 - beta_1, 1 - beta_2, epsilon)

@@ -1,7 +1,7 @@
-"""Rosenblatt's loop in plain Python: what _kernels.pyx says, and its stand-in where not compiled.
+"""The compiled loops in plain Python and NumPy: what they say, and their stand-ins.
 
-A row is a mistake of neuron k when y_k z_k <= 0, with y_k = +1 for rows of its class and -1 for
-all others; then its weights move by rate * weight * y_k * x.
+In Rosenblatt's loop, a row is a mistake of neuron k when y_k z_k <= 0, with y_k = +1 for rows of
+its class and -1 for all others; then its weights move by rate * weight * y_k * x.
 """
 
 from __future__ import annotations
@@ -168,3 +168,48 @@ def _epoch(
             intercept_sum += intercept
         visits += 1
     return updates, missed, false_alarms, visits
+
+
+def rectify(z: Array, b: Array) -> None:
+    """Set z, (n_rows, width), to max(z + b, 0)."""
+    z += b
+    np.maximum(z, 0, out=z)
+
+
+def silence(delta: Array, a: Array, sums: Array) -> None:
+    """Set delta to 0 wherever a <= 0, and `sums` to what is left of each column."""
+    np.multiply(delta, a > 0, out=delta)
+    np.sum(delta, axis=0, out=sums)
+
+
+def descend(parameters: Array, gradient: Array, rate: float | Array) -> None:
+    """Move the parameters by -rate * gradient."""
+    parameters -= np.asarray(rate * gradient, parameters.dtype)
+
+
+def adam(
+    parameters: Array,
+    gradient: Array,
+    means: Array,
+    squares: Array,
+    rate: float | Array,
+    beta_1: float,
+    beta_2: float,
+    epsilon: float,
+) -> None:
+    """Make one step of Adam, in place, its correction in the rate.
+
+    Parameters
+    ----------
+    parameters, gradient, means, squares : ndarray of shape (size,)
+        All but the gradient are changed.
+    rate : float or ndarray of shape (size,)
+    beta_1, beta_2, epsilon : float
+    """
+    means *= beta_1
+    means += (1 - beta_1) * gradient
+    squares *= beta_2
+    squares += (1 - beta_2) * np.square(gradient)
+    step = means / (np.sqrt(squares) + epsilon)
+    step *= rate
+    parameters -= step

@@ -42,6 +42,7 @@ import numpy as np
 from scipy.special import erf, expit
 from sklearn.utils._param_validation import Interval
 
+from sklearn_gd import _compiled
 from sklearn_gd._pieces import Piece, resolve
 
 __all__ = [
@@ -63,6 +64,7 @@ __all__ = [
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
+_HOOKS = ("_apply", "_apply_to_sum", "_chain", "_chain_to_sum")
 _BOUNDS = ("zero_at_origin", "range", "slope", "curvature", "product")
 
 
@@ -98,7 +100,7 @@ class Activation(Piece):
         super().__init_subclass__(**kwargs)
         if cls.__module__ != __name__ and cls.__dict__.keys() & {"__call__", "derivative"}:
             # What a built-in class knows of its own function does not hold for another one.
-            for name in (*_BOUNDS, "_forgets_z", "_apply", "_chain"):
+            for name in (*_BOUNDS, "_forgets_z", *_HOOKS):
                 if name not in cls.__dict__:
                     setattr(cls, name, Activation.__dict__[name])
 
@@ -172,9 +174,21 @@ class Activation(Piece):
         out[...] = self(z)
         return out
 
+    def _apply_to_sum(self, z: Array, b: Array, out: Array) -> Array:
+        """Write f(z + b) to `out`, as ``_apply``; `z` is overwritten, with z + b if needed."""
+        if b.size:
+            z += b
+        return self._apply(z, out)
+
     def _chain(self, delta: Array, z: Array, a: Array) -> None:
         """Multiply `delta` by f'(z), in place: the chain rule at one layer."""
         delta *= self.derivative(z, a)
+
+    def _chain_to_sum(self, delta: Array, z: Array, a: Array, sums: Array) -> None:
+        """Multiply `delta` by f'(z), and write its sums over the rows, where there is room."""
+        self._chain(delta, z, a)
+        if sums.size:
+            np.sum(delta, axis=0, out=sums)
 
     def _probe(self) -> None:
         z = np.array([[-0.5, 0.0, 0.25], [0.5, 1.0, -1.0]])
@@ -322,8 +336,20 @@ class ReLU(_BuiltIn):
     def derivative(self, z: Array, a: Array) -> Array:
         return (a > 0).astype(a.dtype)
 
+    def _apply_to_sum(self, z: Array, b: Array, out: Array) -> Array:
+        if not b.size:
+            return self._apply(z, out)
+        _compiled.rectify(z, b)
+        return z
+
     def _chain(self, delta: Array, z: Array, a: Array) -> None:
         np.multiply(delta, a > 0, out=delta)
+
+    def _chain_to_sum(self, delta: Array, z: Array, a: Array, sums: Array) -> None:
+        if sums.size:
+            _compiled.silence(delta, a, sums)
+        else:
+            self._chain(delta, z, a)
 
 
 class LeakyReLU(_BuiltIn):

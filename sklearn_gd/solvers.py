@@ -35,6 +35,7 @@ from numpy.typing import DTypeLike
 from sklearn.base import clone
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from sklearn_gd import _compiled, _kernels_reference
 from sklearn_gd._pieces import Piece, resolve
 
 __all__ = [
@@ -101,9 +102,11 @@ class Solver(Piece):
 class GradientDescent(Solver):
     """w ← w - rate · g: down the gradient, and nothing else (Cauchy 1847)."""
 
+    def start(self, size: int, dtype: DTypeLike) -> None:
+        """Nothing to remember."""
+
     def step(self, parameters: Array, gradient: Array, rate: Rate) -> None:
-        np.multiply(gradient, rate, out=self.scratch_)
-        parameters -= self.scratch_
+        _loop("descend", rate)(parameters, gradient, rate)
 
 
 class Momentum(Solver):
@@ -277,21 +280,17 @@ class Adam(Solver):
         self.epsilon = epsilon
 
     def start(self, size: int, dtype: DTypeLike) -> None:
-        super().start(size, dtype)
         self.means_ = np.zeros(size, dtype)
         self.squares_ = np.zeros(size, dtype)
         self.steps_ = 0
 
     def step(self, parameters: Array, gradient: Array, rate: Rate) -> None:
         self.steps_ += 1
-        self.means_ *= self.beta_1
-        np.multiply(gradient, 1 - self.beta_1, out=self.scratch_)
-        self.means_ += self.scratch_
-        _update_mean_square(self.squares_, gradient, self.beta_2, self.scratch_)
         t = self.steps_
-        correction = (1 - self.beta_2**t) ** 0.5 / (1 - self.beta_1**t)
-        rate = rate * correction
-        _step_by_root(parameters, self.means_, rate, self.squares_, self.epsilon, self.scratch_)
+        rate = rate * ((1 - self.beta_2**t) ** 0.5 / (1 - self.beta_1**t))
+        memory = self.means_, self.squares_
+        constants = self.beta_1, self.beta_2, self.epsilon
+        _loop("adam", rate)(parameters, gradient, *memory, rate, *constants)
 
 
 class AdamW(Adam):
@@ -330,6 +329,11 @@ class AdamW(Adam):
     def step(self, parameters: Array, gradient: Array, rate: Rate) -> None:
         parameters *= 1 - rate * self.weight_decay
         super().step(parameters, gradient, rate)
+
+
+def _loop(name: str, rate: Rate) -> Any:
+    """Return the compiled loop, or its stand-in where there is one rate a parameter."""
+    return getattr(_kernels_reference if isinstance(rate, np.ndarray) else _compiled, name)
 
 
 def _update_mean_square(squares: Array, gradient: Array, keep: float, scratch: Array) -> None:

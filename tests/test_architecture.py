@@ -13,7 +13,8 @@ PACKAGE = Path(sklearn_gd.__file__).parent
 # what stands before it.
 FLOORS = [
     ["exceptions", "_pieces", "_kernels", "_kernels_reference"],
-    ["activations", "losses", "solvers", "schedules", "_compiled"],
+    ["_compiled"],
+    ["activations", "losses", "solvers", "schedules"],
     ["_validation", "_holdout", "_objectives", "_fit_tasks"],
     ["_batches", "_descent"],
     ["_curvature"],

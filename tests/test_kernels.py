@@ -1,11 +1,11 @@
-"""Rosenblatt's loop, compiled, against the same in plain Python."""
+"""The compiled loops against the same in plain Python and NumPy."""
 
 import os
 from itertools import product
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 
 from sklearn_gd import _compiled, _kernels_reference
@@ -108,3 +108,56 @@ def test_read_only_rows_are_taken():
     X.flags.writeable = False
     options = OPTIONS[0] | {"dtype": np.float64}
     both("rosenblatt_dense", {"shape": X.shape, "arrays": (X,)}, 1, **options)
+
+
+def layer(n_rows, width, dtype, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(n_rows, width)).astype(dtype), rng.normal(size=width).astype(dtype)
+
+
+SHAPES = pytest.mark.parametrize("shape", [(1, 1), (3, 7), (5, 16), (33, 100), (0, 4)])
+DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])
+
+
+@SHAPES
+@DTYPES
+def test_rectify(shape, dtype):
+    z, b = layer(*shape, dtype)
+    z[:1, :1] = np.nan
+    plain = z.copy()
+    _compiled.rectify(z, b)
+    _kernels_reference.rectify(plain, b)
+    assert_array_equal(z, plain)
+    assert_array_equal(np.isnan(z[:1, :1]), True)
+
+
+@SHAPES
+@DTYPES
+def test_silence(shape, dtype):
+    delta, sums = layer(*shape, dtype)
+    a = layer(*shape, dtype, seed=1)[0]
+    plain, plain_sums = delta.copy(), sums.copy()
+    if len(delta):
+        _compiled.silence(delta, a, sums)
+        _kernels_reference.silence(plain, a, plain_sums)
+    assert_array_equal(delta, plain)
+    assert_allclose(sums, plain_sums, rtol=1e-4 if dtype is np.float32 else 1e-12, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [1, 7, 16, 1000])
+@DTYPES
+def test_steps(size, dtype):
+    rng = np.random.default_rng(0)
+    tolerance = {"rtol": 1e-5, "atol": 1e-6} if dtype is np.float32 else {"rtol": 1e-12}
+    start, gradient = rng.normal(size=(2, size)).astype(dtype)
+    results = []
+    for kernels in (_compiled, _kernels_reference):
+        w = start.copy()
+        means, squares = np.zeros((2, size), dtype)
+        for _ in range(3):
+            kernels.descend(w, gradient, 0.1)
+            kernels.adam(w, gradient, means, squares, 0.01, 0.9, 0.999, 1e-8)
+        results.append((w, means, squares))
+    for compiled, plain in zip(*results, strict=True):
+        assert_allclose(compiled, plain, **tolerance)
+        assert plain.dtype == dtype
