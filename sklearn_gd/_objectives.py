@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 from scipy import sparse
+from scipy.linalg import blas
+from sklearn.utils.validation import assert_all_finite
 
 from sklearn_gd.activations import Activation, Identity
 from sklearn_gd.losses import Loss
@@ -303,31 +305,60 @@ class Moments:
         self.yy = np.zeros(n_outputs)
         self.weight = 0.0
 
-    def added(self, X: Any, y: Array, weights: Array | None) -> Moments:
-        """Return new moments with the given rows too, in one pass over them, in float64."""
+    def added(self, X: Any, y: Array, weights: Array | None, *, exact: bool = True) -> Moments:
+        """Return new moments with the given rows too, in one pass over them.
+
+        Parameters
+        ----------
+        X : ndarray or CSR of shape (n_rows, n_features)
+        y : ndarray of shape (n_rows, n_outputs)
+        weights : ndarray of shape (n_rows,) or None
+        exact : bool, default=True
+            Whether products are in float64 too, and not only the sums over chunks of rows.
+
+        Raises
+        ------
+        ValueError
+            For numbers that are not finite, or whose squares are not.
+        """
+        total = Moments(*self.xy.shape)
+        total.weight = self.weight + float(X.shape[0] if weights is None else weights.sum())
+        dtype = np.float64 if exact else X.dtype
         with np.errstate(over="ignore", invalid="ignore"):
-            total = self._added(X, y, weights)
+            for rows in row_chunks(X):
+                X_rows, y_rows = X[rows].astype(dtype, copy=False), y[rows].astype(dtype)
+                if weights is not None:
+                    # Roots on both sides keep X'X a product of one matrix with itself.
+                    roots = np.sqrt(weights[rows]).astype(dtype)[:, None]
+                    is_sparse = sparse.issparse(X)
+                    X_rows = X_rows.multiply(roots).tocsr() if is_sparse else X_rows * roots
+                    y_rows = y_rows * roots
+                products = _sparse_products if sparse.issparse(X) else _dense_products
+                xx, xy = products(X_rows, y_rows)
+                total.xx += xx
+                total.xy += xy
+                total.yy += np.einsum("ij,ij->j", y_rows, y_rows, dtype=np.float64)
+            total.xx = self.xx + np.triu(total.xx) + np.triu(total.xx, 1).T
+            total.xy += self.xy
+            total.yy += self.yy
         if not (np.isfinite(total.xx.diagonal()).all() and np.isfinite(total.yy).all()):
+            assert_all_finite(X, input_name="X")
             raise ValueError("X or y is too large: its squares overflow. Scale it.")
         return total
 
-    def _added(self, X: Any, y: Array, weights: Array | None) -> Moments:
-        total = Moments(*self.xy.shape)
-        total.xx, total.xy, total.yy = self.xx.copy(), self.xy.copy(), self.yy.copy()
-        total.weight = self.weight + float(X.shape[0] if weights is None else weights.sum())
-        for rows in row_chunks(X):
-            X_rows, y_rows = X[rows].astype(np.float64, copy=False), y[rows].astype(np.float64)
-            if weights is not None:
-                # Roots on both sides keep X'X a product of one matrix with itself, which BLAS
-                # does in half the time.
-                roots = np.sqrt(weights[rows])[:, None]
-                X_rows = X_rows.multiply(roots).tocsr() if sparse.issparse(X) else X_rows * roots
-                y_rows = y_rows * roots
-            product = X_rows.T @ X_rows
-            total.xx += product.toarray() if sparse.issparse(product) else product
-            total.xy += X_rows.T @ y_rows
-            total.yy += np.einsum("ij,ij->j", y_rows, y_rows)
-        return total
+
+def _dense_products(X: Array, y: Array) -> tuple[Any, Array]:
+    """Return X'X, of which only the upper triangle counts, and X'y."""
+    if X.shape[1] == 1:
+        return X.T @ X, X.T @ y
+    # Both from one library, since the threads of two would wait for each other.
+    X, y = np.ascontiguousarray(X), np.ascontiguousarray(y)
+    symmetric, general = blas.get_blas_funcs(("syrk", "gemm"), (X,))
+    return symmetric(1.0, X.T), general(1.0, X.T, y.T, trans_b=True)
+
+
+def _sparse_products(X: Any, y: Array) -> tuple[Any, Array]:
+    return (X.T @ X).toarray(), X.T @ y
 
 
 def is_flat_at_zero(activation: Activation) -> bool:

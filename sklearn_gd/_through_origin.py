@@ -10,9 +10,14 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import assert_all_finite, check_is_fitted
 
-from sklearn_gd._curvature import Curvature, curvature_per_row, uses_moments
+from sklearn_gd._curvature import (
+    Curvature,
+    curvature_per_row,
+    is_well_conditioned,
+    uses_moments,
+)
 from sklearn_gd._descent import Descent, copied
 from sklearn_gd._fit_tasks import CallbackSupportMixin, FitTasks, with_callbacks
 from sklearn_gd._objectives import Moments, Network, Quadratic, is_flat_at_zero, linear_step
@@ -203,7 +208,8 @@ class ThroughOriginRegressor(
         pieces = self._check_pieces()
         given = (X, y, sample_weight)
         start = getattr(self, "coef_", None) if self.warm_start else None
-        X, Y, one_axis = check_regression(self, X, y, reset=True)
+        quadratic = _is_quadratic(*pieces[:2])
+        X, Y, one_axis = check_regression(self, X, y, reset=True, look_at_all=not quadratic)
         weights = check_weights(sample_weight, X)
         require_some_weight(weights)
         name = "The last fit's coef_, where warm_start=True begins,"
@@ -211,11 +217,12 @@ class ThroughOriginRegressor(
             name, start = "coef_init", coef_init
         parameters = self._start(start, X.shape[1], Y.shape[1], name)
         self._forget()
-        if _is_quadratic(*pieces[:2]) and uses_moments(X):
-            moments = Moments(X.shape[1], Y.shape[1]).added(X, Y, weights)
+        if quadratic and uses_moments(X):
+            moments = self._moments_of(X, Y, weights)
             objective: Any = Quadratic(moments, self.alpha)
             source: Any = moments
         else:
+            assert_all_finite(X, input_name="X")
             network = self._network(*pieces[:2], X.shape[1], Y.shape[1])
             objective = _OnRows(network, X, Y, weights)
             source = X
@@ -227,8 +234,9 @@ class ThroughOriginRegressor(
 
         self._descend(objective, pieces, base, parameters, tasks, attributes)
         self.__dict__.update(attributes())
-        if isinstance(objective, Quadratic) and self.loss_ < 1e-8 * objective.yy:
-            # A near-exact fit: the moments' loss is all rounding, so look at the rows again.
+        rounding = 1e-8 if X.dtype == np.float64 else 1.0
+        if isinstance(objective, Quadratic) and self.loss_ < rounding * objective.yy:
+            # The moments' loss is all rounding, or much of it: look at the rows again.
             network = self._network(*pieces[:2], X.shape[1], Y.shape[1])
             self.loss_ = network.mean_loss(parameters, X, Y, weights)
         tasks.close()
@@ -304,6 +312,14 @@ class ThroughOriginRegressor(
         X = check_rows(self, X)
         z: Array = np.asarray(X @ self.coef_.T)
         return as_activation(self.activation)(z)
+
+    def _moments_of(self, X: Any, Y: Array, weights: Array | None) -> Moments:
+        """Return the moments of the rows, in X's precision where that is enough."""
+        none = Moments(X.shape[1], Y.shape[1])
+        moments = none.added(X, Y, weights, exact=X.dtype == np.float64)
+        if X.dtype == np.float64 or is_well_conditioned(moments):
+            return moments
+        return none.added(X, Y, weights)
 
     def _n_outputs(self) -> int:
         return 1 if self.coef_.ndim == 1 else len(self.coef_)

@@ -44,19 +44,24 @@ def check_rows(estimator: Any, X: Any) -> Any:
     return canonical(validate_data(estimator, X, reset=False, **_X_CHECKS))
 
 
-def check_regression(estimator: Any, X: Any, y: Any, *, reset: bool) -> tuple[Any, Array, bool]:
-    """Return X, y as (n_rows, n_outputs) in X's precision, and whether y came with one axis."""
+def check_regression(
+    estimator: Any, X: Any, y: Any, *, reset: bool, look_at_all: bool = True
+) -> tuple[Any, Array, bool]:
+    """Return X, y as (n_rows, n_outputs) in X's precision, and whether y came with one axis.
+
+    Without `look_at_all`, it is left to the caller to find numbers in X that are not finite.
+    """
     if sparse.issparse(y):
         raise ValueError("The targets y must be dense. Got a sparse matrix.")
-    X, y = validate_data(
-        estimator, X, y, reset=reset, multi_output=True, y_numeric=True, **_X_CHECKS
-    )
+    checks = {**_X_CHECKS, "ensure_all_finite": look_at_all}
+    X, y = validate_data(estimator, X, y, reset=reset, multi_output=True, y_numeric=True, **checks)
     if y.dtype.kind not in "fiub":
         raise ValueError(f"The targets y must be real numbers. Got dtype {y.dtype}.")
     one_axis = y.ndim == 1
+    given = y.dtype
     with np.errstate(over="ignore"):
         y = np.asarray(y.reshape(len(y), -1), dtype=X.dtype)
-    if not np.isfinite(y).all():
+    if y.dtype != given and not np.isfinite(y).all():
         raise ValueError(f"The targets y overflow {X.dtype}, the precision of X; scale them.")
     return canonical(X), y, one_axis
 
