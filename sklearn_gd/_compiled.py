@@ -16,6 +16,7 @@ __all__ = [
     "COMPILED",
     "adam",
     "descend",
+    "gram",
     "rectify",
     "rosenblatt_dense",
     "rosenblatt_sparse",
@@ -30,6 +31,7 @@ if os.environ.get("SKLEARN_GD_PURE_PYTHON", "0") in ("", "0"):
 COMPILED = kernels is not _kernels_reference
 adam = kernels.adam
 descend = kernels.descend
+gram = kernels.gram
 rectify = kernels.rectify
 rosenblatt_dense = kernels.rosenblatt_dense
 rosenblatt_sparse = kernels.rosenblatt_sparse

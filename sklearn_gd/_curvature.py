@@ -16,9 +16,9 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 
 def curvature_per_row(
-    loss: Loss, activation: Activation, y_low: float, y_high: float
+    loss: Loss, activation: Activation, y: Array | tuple[float, float]
 ) -> float | None:
-    """Bound the second derivative of loss(y, f(z)) with respect to z, for y in [y_low, y_high].
+    """Bound the second derivative of loss(y, f(z)) with respect to z, whichever of y it is.
 
     It is l''(f) f'² + l'(f) f''. The second term is bounded through the range of f where that is
     finite, and else by |l'(f)| <= |l'(0)| + l'' |f|. None where the loss's curvature has no bound.
@@ -29,8 +29,10 @@ def curvature_per_row(
     if activation.curvature == 0:
         return first
 
+    ends = np.array([np.min(y), np.max(y)])
+
     def steepest(a: float) -> float:
-        slopes = loss.gradient(np.array([y_low, y_high]), np.array([a, a]))
+        slopes = loss.gradient(ends, np.array([a, a]))
         return float(np.abs(slopes).max())
 
     low, high = activation.range
@@ -56,6 +58,10 @@ def is_well_conditioned(moments: Moments) -> bool:
     scale[scale == 0] = 1.0
     eigenvalues = np.linalg.eigvalsh(moments.xx / np.outer(scale, scale))
     return bool(eigenvalues[0] > 1e-3 * eigenvalues[-1])
+
+
+# For larger matrices, one eigenvalue is found faster than all.
+_FEW = 200
 
 
 class Curvature:
@@ -126,8 +132,8 @@ class Curvature:
             return 0.0
         if self._matrix is not None:
             scaled = (self._matrix + np.diag(self.penalty)) * np.outer(scale, scale)
-            return float(np.linalg.eigvalsh(scaled)[-1])
-        from scipy.sparse.linalg import LinearOperator, eigsh
+            return float(np.linalg.eigvalsh(scaled)[-1]) if n <= _FEW else _largest(scaled)
+        from scipy.sparse.linalg import LinearOperator
 
         def times(v: Array) -> Array:
             v = v.ravel() * scale
@@ -138,12 +144,17 @@ class Curvature:
             result: Array = scale * (self._factor * product + self.penalty * v)
             return result
 
-        operator = LinearOperator((n, n), matvec=times, dtype=np.float64)
-        start = np.random.default_rng(0).standard_normal(n)
-        value = eigsh(operator, k=1, which="LA", v0=start, return_eigenvectors=False)
-        return float(value[0])
+        return _largest(LinearOperator((n, n), matvec=times, dtype=np.float64))
 
     def _forward(self, v: Array) -> Array:
         n_features = self._X.shape[1]
         score: Array = self._X @ v[:n_features]
         return score + v[n_features] if self.intercept else score
+
+
+def _largest(operator: Any) -> float:
+    """Return the largest eigenvalue by Lanczos' iteration, always begun alike."""
+    from scipy.sparse.linalg import eigsh
+
+    start = np.random.default_rng(0).standard_normal(operator.shape[0])
+    return float(eigsh(operator, k=1, which="LA", v0=start, return_eigenvectors=False)[0])

@@ -193,3 +193,16 @@ def adam(
         else:
             adam_d(&parameters[0], &gradient[0], &means[0], &squares[0], n, rate,
                    beta_1, beta_2, 1 - beta_1, 1 - beta_2, epsilon)
+
+
+def gram(const real[::1] data, const index[::1] columns, const index[::1] starts,
+         double[:, ::1] total):
+    """Add X'X to the upper triangle of `total`, for the rows of a CSR matrix of sorted columns."""
+    cdef Py_ssize_t i
+    cdef index j, k, begin, end
+    with nogil:
+        for i in range(starts.shape[0] - 1):
+            begin, end = starts[i], starts[i + 1]
+            for j in range(begin, end):
+                for k in range(j, end):
+                    total[columns[j], columns[k]] += <double> data[j] * data[k]

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -213,3 +214,10 @@ def adam(
     step = means / (np.sqrt(squares) + epsilon)
     step *= rate
     parameters -= step
+
+
+def gram(data: Array, columns: Array, starts: Array, total: Array) -> None:
+    """Add X'X to the upper triangle of `total`, for the rows of a CSR matrix of sorted columns."""
+    X = sparse.csr_array((data, columns, starts), shape=(len(starts) - 1, len(total)))
+    X = X.astype(np.float64)
+    total += np.triu((X.T @ X).toarray())

@@ -321,7 +321,7 @@ class Gradient(Learner):
         activation, loss = self.recipe.activation, self.recipe.loss
         if not activation.differentiable:
             return
-        per_row = curvature_per_row(loss, activation, self.low, self.high)
+        per_row = curvature_per_row(loss, activation, (self.low, self.high))
         if per_row is None:
             return
         curvature = Curvature(

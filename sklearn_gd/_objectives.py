@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 from scipy import sparse
-from scipy.linalg import blas
 from sklearn.utils.validation import assert_all_finite
 
+from sklearn_gd import _compiled
 from sklearn_gd.activations import Activation, Identity
 from sklearn_gd.losses import Loss
 
@@ -25,7 +25,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 _CHUNK = 1 << 18
 
 
-def row_chunks(X: Any, width: int = 1) -> Iterator[slice]:
+def row_chunks(X: Any, width: int = 1, size: int = _CHUNK) -> Iterator[slice]:
     """Cut the rows of X into slices for which two megabytes are enough, about.
 
     Parameters
@@ -33,10 +33,12 @@ def row_chunks(X: Any, width: int = 1) -> Iterator[slice]:
     X : ndarray or CSR of shape (n_rows, n_features)
     width : int
         How many numbers a row needs beside its own.
+    size : int
+        How many numbers a slice may need, where two megabytes are not what they should be.
     """
     n_rows = X.shape[0]
     own = X.nnz // max(1, n_rows) if sparse.issparse(X) else X.shape[1]
-    step = max(1, _CHUNK // max(own, width, 1))
+    step = max(1, size // max(own, width, 1))
     for start in range(0, n_rows, step):
         yield slice(start, min(start + step, n_rows))
 
@@ -325,8 +327,9 @@ class Moments:
         total.weight = self.weight + float(X.shape[0] if weights is None else weights.sum())
         dtype = np.float64 if exact else X.dtype
         with np.errstate(over="ignore", invalid="ignore"):
-            for rows in row_chunks(X):
-                X_rows, y_rows = X[rows].astype(dtype, copy=False), y[rows].astype(dtype)
+            for rows in row_chunks(X, size=max(1 << 20, X.shape[1] ** 2)):
+                X_rows = X[rows].astype(dtype, copy=False)
+                y_rows = y[rows].astype(dtype, copy=False)
                 if weights is not None:
                     # Roots on both sides keep X'X a product of one matrix with itself.
                     roots = np.sqrt(weights[rows]).astype(dtype)[:, None]
@@ -347,18 +350,16 @@ class Moments:
         return total
 
 
-def _dense_products(X: Array, y: Array) -> tuple[Any, Array]:
+def _dense_products(X: Array, y: Array) -> tuple[Array, Array]:
     """Return X'X, of which only the upper triangle counts, and X'y."""
-    if X.shape[1] == 1:
-        return X.T @ X, X.T @ y
-    # Both from one library, since the threads of two would wait for each other.
-    X, y = np.ascontiguousarray(X), np.ascontiguousarray(y)
-    symmetric, general = blas.get_blas_funcs(("syrk", "gemm"), (X,))
-    return symmetric(1.0, X.T), general(1.0, X.T, y.T, trans_b=True)
+    X = np.ascontiguousarray(X)
+    return X.T @ X, X.T @ y
 
 
 def _sparse_products(X: Any, y: Array) -> tuple[Any, Array]:
-    return (X.T @ X).toarray(), X.T @ y
+    xx = np.zeros((X.shape[1], X.shape[1]))
+    _compiled.gram(X.data, X.indices, X.indptr, xx)
+    return xx, X.T @ y
 
 
 def is_flat_at_zero(activation: Activation) -> bool:

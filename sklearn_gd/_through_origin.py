@@ -234,7 +234,7 @@ class ThroughOriginRegressor(
 
         self._descend(objective, pieces, base, parameters, tasks, attributes)
         self.__dict__.update(attributes())
-        rounding = 1e-8 if X.dtype == np.float64 else 1.0
+        rounding = 1e-8 if X.dtype == np.float64 else 1e-2
         if isinstance(objective, Quadratic) and self.loss_ < rounding * objective.yy:
             # The moments' loss is all rounding, or much of it: look at the rows again.
             network = self._network(*pieces[:2], X.shape[1], Y.shape[1])
@@ -375,7 +375,7 @@ class ThroughOriginRegressor(
     ) -> float | Array:
         """Set the rates' attributes; return what the schedule's rate is multiplied with."""
         self.__dict__.pop("max_learning_rate_", None)
-        factor = curvature_per_row(loss, activation, float(Y.min()), float(Y.max()))
+        factor = curvature_per_row(loss, activation, Y)
         if factor is not None:
             curvature = Curvature(source, weights, factor / Y.shape[1], self.alpha)
             top = curvature.largest()

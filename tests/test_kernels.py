@@ -161,3 +161,15 @@ def test_steps(size, dtype):
     for compiled, plain in zip(*results, strict=True):
         assert_allclose(compiled, plain, **tolerance)
         assert plain.dtype == dtype
+
+
+@pytest.mark.parametrize("index", [np.int32, np.int64])
+@DTYPES
+def test_gram_of_sparse_rows(index, dtype):
+    X = sparse.csr_array(dense().astype(dtype))
+    arrays = X.data, X.indices.astype(index), X.indptr.astype(index)
+    for kernels in (_compiled, _kernels_reference):
+        total = np.ones((X.shape[1], X.shape[1]))
+        kernels.gram(*arrays, total)
+        expected = 1 + np.triu(dense().astype(dtype).T.astype(float) @ dense().astype(dtype))
+        assert_allclose(total, expected, rtol=1e-6 if dtype is np.float32 else 1e-12)

@@ -145,7 +145,7 @@ def test_curvature_is_the_second_derivative(intercept, make, on_rows, monkeypatc
 @pytest.mark.parametrize("loss", ["squared_error", "huber", "log_cosh"])
 def test_curvature_of_a_row_is_bounded(activation, loss):
     f, piece = as_activation(activation), as_loss(loss)
-    bound = curvature_per_row(piece, f, -1.0, 2.0)
+    bound = curvature_per_row(piece, f, (-1.0, 2.0))
     z, h = np.linspace(-6, 6, 4001), 1e-4
     z = z[np.abs(z) > 3 * h]  # away from the kinks of the relu family
     for y in (-1.0, 0.5, 2.0):
@@ -158,7 +158,7 @@ def test_curvature_of_a_row_is_bounded(activation, loss):
 
 
 def test_losses_without_bounded_curvature_have_no_bound():
-    assert curvature_per_row(as_loss("pinball"), as_activation("tanh"), 0, 1) is None
+    assert curvature_per_row(as_loss("pinball"), as_activation("tanh"), (0, 1)) is None
 
 
 @pytest.mark.parametrize(("n_rows", "width"), [(1, 1), (10, 1 << 18), (100_000, 7)])
