@@ -33,8 +33,12 @@ def figures(quick: bool) -> Iterator[Figure]:
     yield from memory(quick)
     yield from growth(quick)
     yield from threads(quick)
-    seconds = [import_seconds() for _ in range(2 if quick else 9)]
-    yield Figure("import, beside scikit-learn's", 1e3 * statistics.median(seconds), 50.0, "ms")
+    for name, before in (
+        ("import, beside scikit-learn's", ""),
+        ("import, beside scikit-learn's and its callbacks", ", sklearn.callback"),
+    ):
+        seconds = [import_seconds(before) for _ in range(2 if quick else 9)]
+        yield Figure(name, 1e3 * statistics.median(seconds), 50.0, "ms")
 
 
 def memory(quick: bool) -> Iterator[Figure]:
@@ -134,10 +138,10 @@ def best_seconds(work: Callable[[], Any], rounds: int = 5) -> float:
     return min(seconds)
 
 
-def import_seconds() -> float:
+def import_seconds(before: str) -> float:
     """Return how many seconds our import adds to scikit-learn's, in a fresh process."""
     code = (
-        "import sklearn.base, sklearn.utils.validation, time\n"
+        f"import sklearn.base, sklearn.utils.validation, time{before}\n"
         "begin = time.perf_counter()\n"
         "import sklearn_gd\n"
         "print(time.perf_counter() - begin)"

@@ -36,7 +36,6 @@ def cases(quick: bool) -> Iterator[Case]:
                 partial(enter, n, p, classes, stored, dtype),
                 {"Perceptron": aim, "SGDClassifier, hinge": aim},
                 alike=0.0 if not stored and dtype == "float64" else 0.1,
-                worse=("SGDClassifier, hinge",),
             )
 
 
@@ -53,7 +52,8 @@ def enter(n: int, p: int, classes: int, stored: int, dtype: str) -> dict[str, Co
     return {
         OURS: contender(PerceptronClassifier(**once, **intercept)),
         "Perceptron": contender(Perceptron(**once, **intercept)),
-        "SGDClassifier, hinge": contender(hinge),
+        # It keeps a margin, and so makes more updates and ends elsewhere.
+        "SGDClassifier, hinge": Contender(lambda: hinge.fit(X, y)),
     }
 
 

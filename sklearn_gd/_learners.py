@@ -168,6 +168,7 @@ class Rosenblatt(Learner):
         if start is not None:
             self.coef += start[0] / dtype.type(self.unit)
             self.intercept += start[1] / dtype.type(self.unit)
+        self._cost_of_silence, self._cost_of_fire = self._cost(1, 0), self._cost(0, 1)
         summed = shape if recipe.average else (1, 1)
         self.coef_sum = np.zeros(summed)
         self.intercept_sum = np.zeros(summed[1])
@@ -221,7 +222,7 @@ class Rosenblatt(Learner):
         largest = max(np.abs(self.coef).max(), np.abs(self.intercept).max())
         if not np.isfinite(largest * self.coef.dtype.type(self.unit)):
             return float("nan")  # comparisons with NaN would pass for an epoch without mistakes
-        loss = missed * self._cost(1, 0) + false_alarms * self._cost(0, 1)
+        loss = missed * self._cost_of_silence + false_alarms * self._cost_of_fire
         return float(loss / rows.total(self.n_neurons))
 
     def _cost(self, target: float, output: float) -> float:

@@ -243,15 +243,22 @@ def outputs(
     activations : sequence of Activation
     X : ndarray or CSR of shape (n_rows, n_features)
     """
+    layers = list(zip(coefs, intercepts, activations, strict=True))
+    first, *others = row_chunks(X, max(W.shape[1] for W in coefs))
+    if not others:
+        return _propagate(layers, X)
     y_pred = np.empty((X.shape[0], coefs[-1].shape[1]), coefs[-1].dtype)
-    for rows in row_chunks(X, max(W.shape[1] for W in coefs)):
-        a = X[rows]
-        for W, b, activation in zip(coefs, intercepts, activations, strict=True):
-            z = np.asarray(a @ W)
-            z += b
-            a = activation._apply(z, z if activation._forgets_z else np.empty_like(z))
-        y_pred[rows] = a
+    for rows in (first, *others):
+        y_pred[rows] = _propagate(layers, X[rows])
     return y_pred
+
+
+def _propagate(layers: list[tuple[Array, Array, Activation]], a: Any) -> Array:
+    for W, b, activation in layers:
+        z = a @ W
+        a = activation._apply_to_sum(z, b, z if activation._forgets_z else np.empty_like(z))
+    output: Array = a
+    return output
 
 
 def _weighted_sum(values: Array, weights: Array | None) -> float:

@@ -8,6 +8,9 @@
 
 #include "_vectors.h"
 
+/* Shuffled rows lie anywhere, so that they are asked for so many visits ahead of theirs. */
+#define AHEAD 4
+
 /* One epoch, but for the rows and the weights. */
 typedef struct {
     const int *codes;
@@ -218,6 +221,11 @@ void NAME(epoch_dense)(
         const ptrdiff_t i = epoch->order[s];
         const double weight = epoch->weights ? epoch->weights[i] : 1.0;
         const REAL *x = X + i * stride;
+        if (s + AHEAD < epoch->n_visits) {
+            const REAL *next = X + epoch->order[s + AHEAD] * stride;
+            for (ptrdiff_t j = 0; j < n && j < 16 * LANES; j += LANES)
+                PREFETCH(next + j * step);
+        }
         if (weight == 0)
             continue;
         if (step != 1) {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from copy import deepcopy
 from numbers import Integral, Real
@@ -133,6 +134,7 @@ class ThroughOriginRegressor(
     loss_curve_: list[float]
     learning_rate_: float | Array
     max_learning_rate_: float
+    _activation: Activation | None
     _solver: Solver
     _schedule: Schedule
     _moments: Moments
@@ -311,7 +313,7 @@ class ThroughOriginRegressor(
         check_is_fitted(self)
         X = check_rows(self, X)
         z: Array = np.asarray(X @ self.coef_.T)
-        return as_activation(self.activation)(z)
+        return z if self._activation is None else self._activation(z)
 
     def _moments_of(self, X: Any, Y: Array, weights: Array | None) -> Moments:
         """Return the moments of the rows, in X's precision where that is enough."""
@@ -400,6 +402,7 @@ class ThroughOriginRegressor(
     ) -> None:
         """Move `parameters` in place to where the gradient vanishes."""
         activation, _, solver, schedule = pieces
+        top = float(np.max(base))
         with np.errstate(all="ignore"):
             at_zero, gradient = objective(np.zeros_like(parameters))
         first = _steepness(gradient, base)
@@ -432,8 +435,7 @@ class ThroughOriginRegressor(
                     descent.end()
                 else:
                     solver.step(parameters, gradient, base * rate)
-                top = float(np.max(base)) * rate
-                descent.record(value, top, attributes=attributes, state=state)
+                descent.record(value, top * rate, attributes=attributes, state=state)
         self.n_iter_ = descent.n_iter
         self.loss_curve_ = descent.loss_curve
         with np.errstate(all="ignore"):
@@ -479,7 +481,12 @@ class ThroughOriginRegressor(
     def _as_attributes(self, parameters: Array, X: Any, one_axis: bool) -> dict[str, Any]:
         """Return the model as fitted attributes, in copies."""
         W = np.array(parameters.reshape(X.shape[1], -1).T, dtype=X.dtype, order="C")
-        return {"coef_": W[0] if one_axis else W, "intercept_": 0.0}
+        activation = as_activation(self.activation)
+        return {
+            "coef_": W[0] if one_axis else W,
+            "intercept_": 0.0,
+            "_activation": None if type(activation) is Identity else activation,
+        }
 
     def _forget(self) -> None:
         """Drop what only ``partial_fit`` carries on."""
@@ -504,4 +511,4 @@ def _is_quadratic(activation: Activation, loss: Loss) -> bool:
 
 def _steepness(gradient: Array, base: float | Array) -> float:
     """Return the gradient's norm in the scale of the rates, where all weights are alike."""
-    return float(np.sqrt(np.sum(gradient * base * gradient)))
+    return math.sqrt(gradient @ (base * gradient))

@@ -491,7 +491,7 @@ def test_memory_maps_and_the_inputs_are_left_alone(name, tmp_path):
 )
 @pytest.mark.parametrize("early_stopping", [False, True])
 def test_no_fit_copies_its_rows(model, early_stopping):
-    X = np.random.default_rng(0).normal(size=(60_000, 40))
+    X = np.random.default_rng(0).normal(size=(150_000, 40))
     y = X[:, 0] + X[:, 1] ** 2
     if isinstance(model, PerceptronClassifier):
         y = y > 1
