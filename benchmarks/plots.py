@@ -83,6 +83,8 @@ def draw(path: Path) -> None:
         for (label, values), style in zip(seconds.items(), ("o-", "s--"), strict=True):
             ax.loglog(sizes, values, style, label=label)
         ax.set(xlabel=name, ylabel="seconds a fit")
+        ax.set_xticks(sizes, [f"{size:,}" for size in sizes])
+        ax.set_xticks([], minor=True)
         ax.grid(alpha=0.3)
         ax.legend(frameon=False)
     axes.flat[-1].set_axis_off()

@@ -79,16 +79,20 @@ class Result:
 
 
 def race(case: Case, rounds: int) -> Result:
-    """Let the contenders of a case take turns; the first turn of each is not counted."""
+    """Let the contenders of a case take turns; the first turn of each is not counted.
+
+    Who begins a round changes from round to round, so that nobody always follows the same one.
+    """
     contenders = case.enter()
     for contender in contenders.values():
         contender.run()
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
-    for _ in range(rounds):
-        for name, contender in contenders.items():
+    names = list(contenders)
+    for i in range(rounds):
+        for name in names[i % len(names) :] + names[: i % len(names)]:
             gc.collect()
             begin = time.perf_counter()
-            contender.run()
+            contenders[name].run()
             seconds[name].append(time.perf_counter() - begin)
     return Result(case, seconds)
 
