@@ -17,6 +17,7 @@ __all__ = [
     "adam",
     "descend",
     "gram",
+    "moments",
     "rectify",
     "rosenblatt_dense",
     "rosenblatt_sparse",
@@ -32,6 +33,7 @@ COMPILED = kernels is not _kernels_reference
 adam = kernels.adam
 descend = kernels.descend
 gram = kernels.gram
+moments = kernels.moments
 rectify = kernels.rectify
 rosenblatt_dense = kernels.rosenblatt_dense
 rosenblatt_sparse = kernels.rosenblatt_sparse

@@ -9,18 +9,18 @@ from libc.stdlib cimport free, malloc
 cdef extern from *:
     """
     #include <math.h>
-    #define REAL float
-    #define SUFFIX f
-    #define ROOT sqrtf
-    #include "_rosenblatt.h"
+    #define REAL double
+    #define SUFFIX d
+    #define ROOT sqrt
+    #include "_units.h"
     #include "_layers.h"
     #undef REAL
     #undef SUFFIX
     #undef ROOT
-    #define REAL double
-    #define SUFFIX d
-    #define ROOT sqrt
-    #include "_rosenblatt.h"
+    #define REAL float
+    #define SUFFIX f
+    #define ROOT sqrtf
+    #include "_units.h"
     #include "_layers.h"
     #undef REAL
     #undef SUFFIX
@@ -42,14 +42,20 @@ cdef extern from *:
     void epoch_dense_f(Epoch*, const float*, Py_ssize_t, Py_ssize_t, float*, float*, float*) nogil
     void epoch_dense_d(
         Epoch*, const double*, Py_ssize_t, Py_ssize_t, double*, double*, double*) nogil
-    void epoch_f_32(
+    void epoch_32_f(
         Epoch*, const float*, const int*, const int*, float*, float*, float*) nogil
-    void epoch_f_64(
+    void epoch_64_f(
         Epoch*, const float*, const long long*, const long long*, float*, float*, float*) nogil
-    void epoch_d_32(
+    void epoch_32_d(
         Epoch*, const double*, const int*, const int*, double*, double*, double*) nogil
-    void epoch_d_64(
+    void epoch_64_d(
         Epoch*, const double*, const long long*, const long long*, double*, double*, double*) nogil
+
+    int ROWS
+    void moments_f(const float*, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, const float*,
+                   Py_ssize_t, double*, double*) nogil
+    void moments_d(const double*, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, const double*,
+                   Py_ssize_t, double*, double*) nogil
 
     void rectify_f(float*, const float*, Py_ssize_t, Py_ssize_t) nogil
     void rectify_d(double*, const double*, Py_ssize_t, Py_ssize_t) nogil
@@ -115,14 +121,14 @@ def rosenblatt_sparse(
     with nogil:
         if real is float:
             if index is int:
-                epoch_f_32(&epoch, x, at, &starts[0], &coef[0, 0], &intercept[0], room)
+                epoch_32_f(&epoch, x, at, &starts[0], &coef[0, 0], &intercept[0], room)
             else:
-                epoch_f_64(&epoch, x, at, &starts[0], &coef[0, 0], &intercept[0], room)
+                epoch_64_f(&epoch, x, at, &starts[0], &coef[0, 0], &intercept[0], room)
         else:
             if index is int:
-                epoch_d_32(&epoch, x, at, &starts[0], &coef[0, 0], &intercept[0], room)
+                epoch_32_d(&epoch, x, at, &starts[0], &coef[0, 0], &intercept[0], room)
             else:
-                epoch_d_64(&epoch, x, at, &starts[0], &coef[0, 0], &intercept[0], room)
+                epoch_64_d(&epoch, x, at, &starts[0], &coef[0, 0], &intercept[0], room)
     free(room)
     return epoch.updates, epoch.missed, epoch.false_alarms, epoch.visits
 
@@ -206,3 +212,20 @@ def gram(const real[::1] data, const index[::1] columns, const index[::1] starts
             for j in range(begin, end):
                 for k in range(j, end):
                     total[columns[j], columns[k]] += <double> data[j] * data[k]
+
+
+def moments(const real[:, :] X, const real[:, ::1] y, double[:, ::1] total):
+    """Add Z'Z, in double, to the upper triangle of `total`, for Z the columns of X and of y."""
+    cdef Py_ssize_t n = X.shape[0], p = X.shape[1], k = y.shape[1]
+    cdef Py_ssize_t stride = X.strides[0] // sizeof(real), step = X.strides[1] // sizeof(real)
+    if n == 0:
+        return
+    cdef double* columns = <double*> malloc((p + k) * ROWS * sizeof(double))
+    if columns == NULL:
+        raise MemoryError()
+    with nogil:
+        if real is float:
+            moments_f(&X[0, 0], n, p, stride, step, &y[0, 0], k, &total[0, 0], columns)
+        else:
+            moments_d(&X[0, 0], n, p, stride, step, &y[0, 0], k, &total[0, 0], columns)
+    free(columns)

@@ -221,3 +221,9 @@ def gram(data: Array, columns: Array, starts: Array, total: Array) -> None:
     X = sparse.csr_array((data, columns, starts), shape=(len(starts) - 1, len(total)))
     X = X.astype(np.float64)
     total += np.triu((X.T @ X).toarray())
+
+
+def moments(X: Array, y: Array, total: Array) -> None:
+    """Add Z'Z, in double, to the upper triangle of `total`, for Z the columns of X and of y."""
+    Z = np.hstack([X, y]).astype(np.float64)
+    total += np.triu(Z.T @ Z)

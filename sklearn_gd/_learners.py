@@ -16,7 +16,7 @@ from sklearn_gd._batches import Batches, run_epoch
 from sklearn_gd._curvature import Curvature, curvature_per_row
 from sklearn_gd._descent import copied, reference_loss
 from sklearn_gd._holdout import PickedRows
-from sklearn_gd._objectives import Network, is_flat_at_zero, linear_step, row_chunks
+from sklearn_gd._objectives import Network, cut, is_flat_at_zero, linear_step, row_chunks
 from sklearn_gd._pieces import require_unchanged, same_settings
 from sklearn_gd.activations import Activation, Identity, Step
 from sklearn_gd.losses import Loss
@@ -244,7 +244,7 @@ class Rosenblatt(Learner):
     def mean_loss(self, coef: Array, intercept: Array, rows: Rows) -> float:
         total = 0.0
         for part in row_chunks(rows.X, self.n_neurons):
-            fires = (np.asarray(rows.X[part] @ coef) + intercept > 0).astype(np.float64)
+            fires = (np.asarray(cut(rows.X, part) @ coef) + intercept > 0).astype(np.float64)
             target = self.one_hot(rows.codes[part], 0.0, 1.0, np.float64)
             values = self.recipe.loss.value(target, fires)
             total += float(np.vdot(values, rows.weigh(part, self.n_neurons)))

@@ -1,9 +1,10 @@
-/* The epoch over a CSR matrix, included by _rosenblatt.h once for each type of INDEX. */
+/* The epoch over a CSR matrix, included by _rosenblatt_loops.h once for each type of INDEX. */
 
 INLINE void SPARSE(score)(
     const REAL *RESTRICT x, const INDEX *RESTRICT columns, ptrdiff_t n, const REAL *RESTRICT W,
     ptrdiff_t K, REAL *RESTRICT z)
 {
+    const ptrdiff_t line = 64 / sizeof(REAL);
     ptrdiff_t k = 0;
     if (K == 1) {
         REAL sums[8] = {0};
@@ -20,7 +21,7 @@ INLINE void SPARSE(score)(
     }
     /* The rows of W lie anywhere, so that they are asked for ahead of their use. */
     for (ptrdiff_t j = 0; j < n; j++)
-        for (ptrdiff_t l = 0; l < K; l += LANES)
+        for (ptrdiff_t l = 0; l < K; l += line)
             PREFETCH(W + (ptrdiff_t) columns[j] * K + l);
 #define ROW(j) ((ptrdiff_t) columns[j])
     IN_BLOCKS(SCORE)
@@ -38,8 +39,7 @@ INLINE void SPARSE(move)(
 }
 
 /* `room` is for 2 * n_neurons numbers. */
-VECTORISED
-void SPARSE(epoch)(
+static void SPARSE(epoch)(
     Epoch *epoch, const REAL *data, const INDEX *columns, const INDEX *starts, REAL *W, REAL *b,
     REAL *room)
 {
@@ -53,23 +53,30 @@ void SPARSE(epoch)(
         const REAL *x = data + starts[i];
         const INDEX *at = columns + starts[i];
         const ptrdiff_t n = (ptrdiff_t) (starts[i + 1] - starts[i]);
+        if (s + AHEAD < epoch->n_visits) {
+            const ptrdiff_t next = epoch->order[s + AHEAD];
+            for (INDEX j = starts[next]; j < starts[next + 1]; j += 64 / sizeof(REAL))
+                PREFETCH(data + j);
+            for (INDEX j = starts[next]; j < starts[next + 1]; j += 64 / sizeof(INDEX))
+                PREFETCH(columns + j);
+        }
         if (weight == 0)
             continue;
         for (ptrdiff_t k = 0; k < K; k++)
             z[k] = b[k];
         SPARSE(score)(x, at, n, W, K, z);
         if (epoch->decays)
-            NAME(decay)(epoch, W);
-        if (NAME(judge)(epoch, z, change, epoch->codes[i], weight)) {
+            MINE(decay)(epoch, W);
+        if (MINE(judge)(epoch, z, change, epoch->codes[i], weight)) {
             SPARSE(move)(x, at, n, W, K, change, rate);
 #define ROW(j) ((ptrdiff_t) at[j])
             if (lazy)
                 NOTE
 #undef ROW
-            NAME(move_biases)(epoch, change, b, lazy);
+            MINE(move_biases)(epoch, change, b, lazy);
         }
         if (epoch->average && epoch->decays)
-            NAME(accumulate)(epoch, W, b);
+            MINE(accumulate)(epoch, W, b);
         epoch->visits++;
     }
 }

@@ -156,6 +156,8 @@ def test_warm_starts_are_resumed_where_they_were(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no fork and no SIGKILL there")
+# Where the benchmarks' tests came first, JAX is loaded and warns of forks; no child runs it.
+@pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning")
 def test_a_fit_killed_at_any_moment_is_resumed(tmp_path):
     X, y = data(NET)
     model = clone(NET).set_params(tol=None, max_iter=60)

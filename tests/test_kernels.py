@@ -173,3 +173,17 @@ def test_gram_of_sparse_rows(index, dtype):
         kernels.gram(*arrays, total)
         expected = 1 + np.triu(dense().astype(dtype).T.astype(float) @ dense().astype(dtype))
         assert_allclose(total, expected, rtol=1e-6 if dtype is np.float32 else 1e-12)
+
+
+@pytest.mark.parametrize("n_rows", [0, 1, 127, 128, 300])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("step", [1, 2, -1])
+def test_moments_of_few_columns(n_rows, dtype, step):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((n_rows, 8)).astype(dtype)[:, ::step]
+    y = rng.standard_normal((n_rows, 2)).astype(dtype)
+    width = X.shape[1] + 2
+    found, expected = np.ones((width, width)), np.ones((width, width))
+    _compiled.moments(X, y, found)
+    _kernels_reference.moments(X, y, expected)
+    assert_allclose(found, expected, rtol=1e-13, atol=1e-12)
