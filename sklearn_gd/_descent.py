@@ -98,7 +98,7 @@ class Descent:
     ) -> None:
         self.max_iter = max_iter
         self.schedule = schedule if schedule is not None else Schedule()
-        self.tasks = tasks if tasks is not None and tasks.active else None
+        self.tasks = tasks if tasks is not None and tasks.heard else None
         self.tol = tol
         self.patience = patience
         self.reference = reference

@@ -31,6 +31,7 @@ from sklearn_gd._validation import (
     make_generator,
     require_some_weight,
 )
+from sklearn_gd._website import DocumentedOnline
 from sklearn_gd.activations import Activation, Identity, as_activation
 from sklearn_gd.losses import Loss, as_loss
 from sklearn_gd.schedules import Schedule, as_schedule
@@ -100,7 +101,9 @@ class _Fit(NamedTuple):
         vars(self.pieces.solver).update(copied(state["solver"]))
 
 
-class FeedForwardRegressor(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, BaseEstimator):
+class FeedForwardRegressor(
+    CallbackSupportMixin, DocumentedOnline, MultiOutputMixin, RegressorMixin, BaseEstimator
+):
     """A multi-layer perceptron for regression, trained by backpropagation.
 
     Parameters
@@ -336,6 +339,7 @@ class FeedForwardRegressor(CallbackSupportMixin, MultiOutputMixin, RegressorMixi
         fit = _Fit(
             network, pieces, parameters, train, held_out, generator, tasks, one_axis, at_start
         )
+        tasks.begins_at(fit.attributes)
         by_lbfgs = pieces.solver is None
         parameters = self._minimise(fit) if by_lbfgs else self._descend(fit, resumed)
         self.__dict__.update(_as_attributes(network, parameters, one_axis))

@@ -40,10 +40,17 @@ class FitTasks:
         The largest number of epochs.
     X, y, sample_weight : object or callable
         What the epochs train on, as it was given to ``fit``; a callable returns it when asked for.
+
+    Notes
+    -----
+    An estimator that is fitted to be drawn has a ``_recorder``, which is called with the fitted
+    attributes before the first epoch and after each, with or without scikit-learn's callbacks.
     """
 
     def __init__(self, estimator: Any, max_iter: int, X: Any, y: Any, sample_weight: Any) -> None:
+        self._recorder = getattr(estimator, "_recorder", None)
         self.active = bool(getattr(estimator, "_skl_callbacks", None))
+        self.heard = self.active or self._recorder is not None
         if not self.active:
             return
         self._stride = 1 if max_iter <= _LONG else math.ceil(max_iter / _GROUPS)
@@ -59,6 +66,11 @@ class FitTasks:
         n_tasks = math.ceil(max_iter / self._stride)
         self._fit = estimator._init_callback_context(max_subtasks=n_tasks)
         self._fit.call_on_fit_task_begin(**self._given)
+
+    def begins_at(self, attributes: Callable[[], dict[str, Any]]) -> None:
+        """Tell the recorder, if there is one, where the descent begins."""
+        if self._recorder is not None:
+            self._recorder(attributes())
 
     def begin(self) -> None:
         """Tell the callbacks that an epoch begins."""
@@ -79,6 +91,8 @@ class FitTasks:
             Returns all that is needed to go on from here, in copies; for callbacks with a method
             ``keep_state(epochs, state)``, which hear of every epoch.
         """
+        if self._recorder is not None:
+            self._recorder(attributes())
         if not self.active:
             return False
         self.begin()

@@ -298,7 +298,7 @@ class Gradient(Learner):
         super().__init__(recipe, n_neurons, generator)
         self.dtype = rows.X.dtype
         self.shape = (rows.X.shape[1], n_neurons)
-        self.low, self.high = _targets(recipe.activation)
+        self.low, self.high = targets_of(recipe.activation)
         self._set_rate(rows)
         network = self._network()
         self.flat = np.zeros(network.size, self.dtype)
@@ -435,7 +435,7 @@ class _Mistakes(Loss):
         return np.where(mistaken, -side, 0).astype(y_pred.dtype) * y_pred.shape[1]
 
 
-def _targets(activation: Activation) -> tuple[float, float]:
+def targets_of(activation: Activation) -> tuple[float, float]:
     """Return the outputs to train towards, on either side of f(0)."""
     if isinstance(activation, Step):
         return 0.0, 1.0

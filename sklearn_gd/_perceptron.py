@@ -33,6 +33,7 @@ from sklearn_gd._validation import (
     make_generator,
     require_some_weight,
 )
+from sklearn_gd._website import DocumentedOnline
 from sklearn_gd.activations import Sigmoid, Step, as_activation
 from sklearn_gd.losses import Loss, as_loss
 from sklearn_gd.schedules import Schedule, as_schedule
@@ -50,7 +51,7 @@ def _is_sigmoid(self: PerceptronClassifier) -> bool:
     )
 
 
-class PerceptronClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
+class PerceptronClassifier(CallbackSupportMixin, DocumentedOnline, ClassifierMixin, BaseEstimator):
     """One neuron a class, which fires where w · x exceeds its threshold.
 
     With ``activation="step"`` it learns by Rosenblatt's rule [1]_: rows are met one by one, and
@@ -664,6 +665,8 @@ class PerceptronClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator)
                 descent.best_parameters.restore(resumed["best"])
                 learner.restore(resumed["learner"])  # the generator is shared
             descent.require_validation(validation_loss())
+        attributes = partial(_as_attributes, learner)
+        tasks.begins_at(attributes)
         with descent:
             for epoch in descent:
                 rate = descent.rate(epoch)
@@ -675,7 +678,7 @@ class PerceptronClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator)
                     rate * learner.base,
                     validation_loss=validation_loss(),
                     parameters=learner,
-                    attributes=partial(_as_attributes, learner),
+                    attributes=attributes,
                     state=state,
                 )
         self._keep_history(descent, learner)

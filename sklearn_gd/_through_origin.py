@@ -32,6 +32,7 @@ from sklearn_gd._validation import (
     check_weights,
     require_some_weight,
 )
+from sklearn_gd._website import DocumentedOnline
 from sklearn_gd.activations import Activation, Identity, as_activation
 from sklearn_gd.losses import Loss, SquaredError, as_loss
 from sklearn_gd.schedules import Constant, Schedule, as_schedule
@@ -41,7 +42,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 
 class ThroughOriginRegressor(
-    CallbackSupportMixin, MultiOutputMixin, RegressorMixin, BaseEstimator
+    CallbackSupportMixin, DocumentedOnline, MultiOutputMixin, RegressorMixin, BaseEstimator
 ):
     """Regression through the origin, y = f(X W), by full-batch gradient descent.
 
@@ -234,6 +235,7 @@ class ThroughOriginRegressor(
         def attributes() -> dict[str, Any]:
             return self._as_attributes(parameters, X, one_axis)
 
+        tasks.begins_at(attributes)
         self._descend(objective, pieces, base, parameters, tasks, attributes)
         self.__dict__.update(attributes())
         rounding = 1e-8 if X.dtype == np.float64 else 1e-2

@@ -1,0 +1,251 @@
+"""The data, the line through them, and how far each observation lies from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_gd._through_origin import ThroughOriginRegressor
+from sklearn_gd.inspection._axes import COLOURS, new_axes, options
+from sklearn_gd.inspection._recording import Recording, last_step, rows_of_one_feature
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+class FitDisplay:
+    """Observations, the curve that a model of one feature lays through them, and its residuals.
+
+    Make one by :meth:`from_estimator`.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n_rows,)
+        The feature.
+    y : ndarray of shape (n_rows,)
+        The observed values.
+    y_pred : ndarray of shape (n_rows,)
+        The estimated values, of the last curve.
+    grid : ndarray of shape (n_points,)
+        Where the curves are drawn.
+    curves : ndarray of shape (n_curves, n_points)
+        The estimated values there, one row a curve.
+    iterations : sequence of int, optional
+        After how many iterations of the descent each curve was the model; 0 is the first guess.
+    feature_name, target_name : str, optional
+        For the axes.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+    figure_ : matplotlib Figure
+    scatter_ : matplotlib PathCollection
+        The observations.
+    lines_ : list of matplotlib Line2D
+        One a curve.
+    residuals_ : matplotlib LineCollection
+        One segment a row, from the observed to the estimated value of the last curve.
+
+    Examples
+    --------
+    >>> from sklearn_gd import ThroughOriginRegressor
+    >>> from sklearn_gd.inspection import FitDisplay
+    >>> X, y = [[1.0], [2.0], [3.0]], [2.1, 3.9, 6.0]
+    >>> line = ThroughOriginRegressor(solver="gd", learning_rate=0.05).fit(X, y)
+    >>> display = FitDisplay.from_estimator(line, X, y, iterations=[0, 1, -1])
+    >>> [curve.get_label() for curve in display.lines_]
+    ['first guess', 'iteration 1', 'iteration 31']
+    """
+
+    def __init__(
+        self,
+        *,
+        x: Array,
+        y: Array,
+        y_pred: Array,
+        grid: Array,
+        curves: Array,
+        iterations: Sequence[int] | None = None,
+        feature_name: str | None = None,
+        target_name: str | None = None,
+    ) -> None:
+        self.x, self.y, self.y_pred = x, y, y_pred
+        self.grid, self.curves = grid, curves
+        self.iterations = iterations
+        self.feature_name, self.target_name = feature_name, target_name
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        y: Any,
+        *,
+        iterations: Sequence[int] | None = None,
+        grid_resolution: int = 200,
+        ax: Any = None,
+        name: str | None = None,
+        scatter_kwargs: dict[str, Any] | None = None,
+        line_kwargs: dict[str, Any] | None = None,
+        residual_kwargs: dict[str, Any] | None = None,
+    ) -> FitDisplay:
+        """Draw a fitted model, or the iterations on the way to it.
+
+        Parameters
+        ----------
+        estimator : ThroughOriginRegressor, PerceptronClassifier or FeedForwardRegressor
+            Or a Pipeline that ends with one.
+        X : array-like of shape (n_rows, 1)
+        y : array-like of shape (n_rows,)
+        iterations : sequence of int, optional
+            A clone is fitted again, and the model drawn after so many iterations: 0 is the first
+            guess, -1 the last. By default the fitted estimator is drawn as it is.
+        grid_resolution : int, default=200
+            Points of a curve.
+        ax : matplotlib Axes, optional
+            By default of a new figure.
+        name : str, optional
+            What the legend calls the curve, or the last one.
+        scatter_kwargs, line_kwargs, residual_kwargs : dict, optional
+            For matplotlib's scatter, plot and LineCollection.
+
+        Returns
+        -------
+        display : FitDisplay
+
+        Raises
+        ------
+        ValueError
+            Where X has several columns, y several outputs, or an iteration was not reached.
+        ImportError
+            Where matplotlib is missing.
+        """
+        last_step(estimator)
+        rows = rows_of_one_feature(cls.__name__, X)
+        _check_one_output(cls.__name__, y)
+        if iterations is None:
+            check_is_fitted(estimator)
+            recording, steps = Recording.of_fitted(estimator, X, y), [0]
+        else:
+            recording = Recording.of(estimator, X, y)
+            steps = _resolve(iterations, len(recording.layers))
+        if recording.Y.shape[1] != 1:
+            raise ValueError(
+                f"{cls.__name__} draws one output. Got {recording.Y.shape[1]} of them."
+            )
+        low, high = rows.min(), rows.max()
+        if isinstance(last_step(estimator), ThroughOriginRegressor):
+            low, high = min(low, 0.0), max(high, 0.0)
+        grid = np.linspace(low, high, grid_resolution)
+        curves = np.stack([recording.predict(step, grid[:, None])[:, 0] for step in steps])
+        display = cls(
+            x=rows[:, 0],
+            y=recording.Y[:, 0],
+            y_pred=recording.predict(steps[-1], rows)[:, 0],
+            grid=grid,
+            curves=curves,
+            iterations=None if iterations is None else steps,
+            feature_name=_name_of(X),
+            target_name=getattr(y, "name", None),
+        )
+        return display.plot(
+            ax,
+            name=name,
+            scatter_kwargs=scatter_kwargs,
+            line_kwargs=line_kwargs,
+            residual_kwargs=residual_kwargs,
+        )
+
+    def plot(
+        self,
+        ax: Any = None,
+        *,
+        name: str | None = None,
+        scatter_kwargs: dict[str, Any] | None = None,
+        line_kwargs: dict[str, Any] | None = None,
+        residual_kwargs: dict[str, Any] | None = None,
+    ) -> FitDisplay:
+        """Draw the display.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+        name : str, optional
+        scatter_kwargs, line_kwargs, residual_kwargs : dict, optional
+
+        Returns
+        -------
+        self : FitDisplay
+        """
+        self.ax_ = ax = new_axes(type(self).__name__, ax)
+        from matplotlib.collections import LineCollection
+
+        self.figure_ = ax.figure
+        ends = np.stack([np.column_stack([self.x, v]) for v in (self.y, self.y_pred)], axis=1)
+        segments: dict[str, Any] = {
+            "colors": COLOURS["vermillion"],
+            "linewidths": 1.0,
+            "label": "residuals",
+            "zorder": 1,
+        }
+        self.residuals_ = LineCollection(list(ends), **{**segments, **(residual_kwargs or {})})
+        ax.add_collection(self.residuals_)
+        points: dict[str, Any] = {"color": COLOURS["black"], "s": 22, "zorder": 3}
+        self.scatter_ = ax.scatter(
+            self.x, self.y, **{**points, "label": "observed", **(scatter_kwargs or {})}
+        )
+        looks = zip(self.curves, self._labels(name), self._styles(), strict=True)
+        self.lines_ = [
+            ax.plot(self.grid, curve, **options(line_kwargs, label=label, **style))[0]
+            for curve, label, style in looks
+        ]
+        ax.set(xlabel=self.feature_name or "x", ylabel=self.target_name or "y")
+        ax.legend()
+        return self
+
+    def _labels(self, name: str | None) -> list[str]:
+        if self.iterations is None:
+            return [name or "estimated"]
+        labels = [f"iteration {i}" if i else "first guess" for i in self.iterations]
+        return [*labels[:-1], name or labels[-1]]
+
+    def _styles(self) -> list[dict[str, Any]]:
+        """Return how each curve is drawn: from a dashed, faint guess to the last one in full."""
+        n = len(self.curves)
+        styles = []
+        for i in range(n):
+            faint = {"alpha": 0.3 + 0.5 * i / n, "linestyle": "--" if i == 0 else "-"}
+            look = {"alpha": 1.0, "linestyle": "-"} if i == n - 1 else faint
+            styles.append({"color": COLOURS["blue"], "linewidth": 2.0, **look})
+        return styles
+
+
+def _check_one_output(owner: str, y: Any) -> None:
+    shape = np.shape(y)
+    if len(shape) == 2 and shape[1] > 1:
+        raise ValueError(f"{owner} draws one output: y must have one column. Got {shape[1]}.")
+
+
+def _resolve(iterations: Sequence[int], n_steps: int) -> list[int]:
+    """Return the iterations counted from 0; one that was not reached is a ValueError."""
+    if isinstance(iterations, int | np.integer) or not len(iterations):
+        raise ValueError(
+            "The 'iterations' parameter must be a sequence of integers, such as [0, 1, -1]. Got "
+            f"{iterations!r} instead."
+        )
+    steps: list[int] = []
+    for i in iterations:
+        if not isinstance(i, int | np.integer) or not -n_steps <= i < n_steps:
+            raise ValueError(
+                f"The 'iterations' parameter must hold integers from {-n_steps} to "
+                f"{n_steps - 1}, the iterations that there were. Got {i!r}."
+            )
+        steps.append(int(i) % n_steps)
+    return steps
+
+
+def _name_of(X: Any) -> str | None:
+    columns = getattr(X, "columns", None)
+    return None if columns is None else str(columns[0])

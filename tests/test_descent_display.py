@@ -1,0 +1,181 @@
+"""DescentDisplay draws the loss over the weights, and the weights that a descent visited."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.datasets import load_diabetes, load_iris
+from sklearn.metrics import mean_squared_error
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_gd import FeedForwardRegressor, PerceptronClassifier, ThroughOriginRegressor
+
+matplotlib = pytest.importorskip("matplotlib")
+matplotlib.use("Agg")
+from matplotlib import pyplot as plt  # noqa: E402
+
+from sklearn_gd.inspection import DescentDisplay  # noqa: E402
+
+X = np.array([[1.0], [2.0], [3.0]])
+y = np.array([2.0, 4.5, 6.0])
+GD = ThroughOriginRegressor(solver="gd", learning_rate=0.05)
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    plt.close("all")
+
+
+def test_one_weight_is_the_error_over_the_slope():
+    display = DescentDisplay.from_estimator(GD, X, y)
+    slopes, errors = display.line_.get_data()
+    by_hand = [np.mean((X[:, 0] * slope - y) ** 2) for slope in slopes]
+    assert_allclose(errors, by_hand)
+    best = X[:, 0] @ y / (X[:, 0] @ X[:, 0])
+    assert_allclose(slopes[len(slopes) // 2], best)  # the optimum is in the middle
+    assert slopes[0] < 0 < slopes[-1]
+    assert_array_equal(display.path_.get_xdata(), display.path[:, 0])
+    assert_allclose(
+        display.path_.get_ydata(), [mean_squared_error(y, X @ w) for w in display.path]
+    )
+    assert display.ax_.get_xlabel() == "slope"
+    assert display.ax_.get_ylabel() == "mean squared error"
+
+
+def test_the_path_is_that_of_plain_descent():
+    display = DescentDisplay.from_estimator(GD, X, y)
+    w, x = 0.0, X[:, 0]
+    for visited in display.path[:10]:
+        assert_allclose(visited, [w], atol=1e-12)
+        w -= 0.05 * 2 * np.mean(x * (x * w - y))
+    fitted = ThroughOriginRegressor(solver="gd", learning_rate=0.05).fit(X, y)
+    assert_allclose(display.path[-1], fitted.coef_)
+    assert len(display.path) == fitted.n_iter_ + 1
+
+
+def test_two_weights_are_contours():
+    data = load_diabetes(as_frame=True)
+    two, target = data.data[["bmi", "s5"]], data.target
+    display = DescentDisplay.from_estimator(ThroughOriginRegressor(), two, target)
+    assert display.line_ is None
+    fitted = ThroughOriginRegressor().fit(two, target)
+    assert_allclose(display.coordinates[-1], fitted.coef_)
+    assert_array_equal(display.path_.get_xydata(), display.coordinates)
+    assert display.ax_.get_xlabel() == "weight of bmi"
+    assert display.ax_.get_ylabel() == "weight of s5"
+    i, j = 10, 70
+    weights = [display.grid[0][j], display.grid[1][i]]
+    expected = mean_squared_error(target, two.to_numpy() @ weights)
+    assert_allclose(display.grid_losses[i, j], expected)
+    assert (np.diff(display.contours_.levels) > 0).all()
+
+
+def test_more_weights_lie_along_the_directions_of_the_path():
+    data, target = load_diabetes(return_X_y=True)
+    net = FeedForwardRegressor(hidden_layer_sizes=(4,), max_iter=15, tol=None, random_state=0)
+    display = DescentDisplay.from_estimator(net, data, target, grid_resolution=9)
+    n_weights = 10 * 4 + 4 + 4 + 1
+    assert display.path.shape == (16, n_weights)
+    assert_allclose(display.directions @ display.directions.T, np.eye(2), atol=1e-12)
+    assert_allclose(display.coordinates[-1], 0.0, atol=1e-12)
+    # The middle of the picture is the fitted network.
+    net.fit(data, target)
+    assert_allclose(display.grid_losses[4, 4], net.loss_)
+    assert_allclose(display.losses[-1], net.loss_)
+    spread = np.linalg.svd(display.path - display.path[-1], compute_uv=False) ** 2
+    share = f"{spread[0] / spread.sum():.0%}"
+    assert display.ax_.get_xlabel() == f"first direction of the path, {share} of it"
+
+
+def test_a_neuron_of_two_inputs_and_a_bias():
+    data, target = load_iris(return_X_y=True)
+    neuron = PerceptronClassifier(activation="sigmoid", max_iter=30, tol=None, random_state=0)
+    pipe = make_pipeline(StandardScaler(), neuron)
+    display = DescentDisplay.from_estimator(pipe, data[:100, :2], target[:100], grid_resolution=5)
+    assert display.path.shape == (31, 3)
+    pipe.fit(data[:100, :2], target[:100])
+    assert_allclose(display.path[-1], [*pipe[-1].coef_[0], *pipe[-1].intercept_])
+    assert_allclose(display.losses[-1], pipe[-1].loss_)
+
+
+def test_a_step_neuron_counts_mistakes():
+    data, target = load_iris(return_X_y=True)
+    neuron = PerceptronClassifier(fit_intercept=False, max_iter=5, tol=None, shuffle=False)
+    display = DescentDisplay.from_estimator(neuron, data[50:, 2:], target[50:])
+    assert display.path.shape == (6, 2)
+    neuron.fit(data[50:, 2:], target[50:])
+    assert_allclose(display.losses[-1], 1 - neuron.score(data[50:, 2:], target[50:]))
+    assert display.loss_name == "share of mistakes"
+
+
+def test_weights_of_rows_count():
+    weights = np.array([1.0, 0.0, 5.0])
+    display = DescentDisplay.from_estimator(GD, X, y, sample_weight=weights)
+    slope = display.grid[0][3]
+    expected = np.average((X[:, 0] * slope - y) ** 2, weights=weights)
+    assert_allclose(display.grid_losses[3], expected)
+
+
+def test_a_diverging_descent_is_drawn_up_to_where_it_did():
+    wild = ThroughOriginRegressor(solver="gd", learning_rate=0.5, max_iter=50)
+    display = DescentDisplay.from_estimator(wild, X, y)
+    assert display.diverged
+    assert display.losses[-1] > 1e3 * display.losses[0]
+    assert len(display.path) > 3
+    assert "diverged" in display.path_.get_label()
+
+
+def test_lbfgs_iterations_are_recorded():
+    net = FeedForwardRegressor(hidden_layer_sizes=(3,), solver="lbfgs", max_iter=5, tol=None)
+    net.set_params(random_state=0)
+    display = DescentDisplay.from_estimator(net, X, y, grid_resolution=3)
+    assert len(display.path) == 6
+    assert display.losses[-1] < display.losses[0]
+
+
+def test_animation_shows_fit_and_error_side_by_side(tmp_path):
+    display = DescentDisplay.from_estimator(GD, X, y)
+    animation = display.animate(frames=[0, 1, 5])
+    assert list(animation.new_frame_seq()) == [0, 1, 5]
+    animation.save(tmp_path / "descent.gif", writer="pillow")  # ends at the last frame
+    left, right = animation._fig.axes
+    (curve,) = left.get_lines()
+    assert_allclose(curve.get_ydata(), display.path[5] * curve.get_xdata())
+    segments = np.array(left.collections[-1].get_segments())
+    assert_allclose(segments[:, 1, 1], X[:, 0] * display.path[5])
+    trail = right.get_lines()[1]
+    assert_allclose(trail.get_xdata(), display.path[:6, 0])
+    assert right.get_title().startswith("iteration 5: mean squared error")
+
+
+def test_animation_without_a_line_to_draw_shows_the_loss(tmp_path):
+    data, target = load_diabetes(return_X_y=True)
+    model = ThroughOriginRegressor(max_iter=30, tol=None)
+    display = DescentDisplay.from_estimator(model, data[:, :2], target, grid_resolution=5)
+    animation = display.animate(frames=4)
+    animation.save(tmp_path / "descent.gif", writer="pillow")
+    frames = list(animation.new_frame_seq())
+    assert frames[0] == 0
+    assert frames[-1] == 30
+    assert len(frames) == 4
+    assert (tmp_path / "descent.gif").stat().st_size > 1000
+    left = animation._fig.axes[0]
+    assert_allclose(left.get_lines()[0].get_ydata(), display.losses)
+
+
+def test_frames_are_iterations():
+    display = DescentDisplay.from_estimator(GD, X, y)
+    with pytest.raises(ValueError, match=r"'frames' parameter.*Got 99999"):
+        display.animate(frames=[99_999])
+    with pytest.raises(ValueError, match=r"'frames' parameter.*Got 0"):
+        display.animate(frames=0)
+
+
+def test_other_estimators_are_refused_and_nothing_is_stored():
+    with pytest.raises(TypeError, match=r"'estimator' parameter.*Got StandardScaler"):
+        DescentDisplay.from_estimator(StandardScaler(), X, y)
+    model = ThroughOriginRegressor()
+    DescentDisplay.from_estimator(model, X, y)
+    assert not hasattr(model, "coef_")
+    assert not hasattr(model, "_recorder")
