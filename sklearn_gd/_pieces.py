@@ -12,10 +12,12 @@ from typing import Any, TypeVar
 
 from sklearn.base import BaseEstimator, clone
 
+from sklearn_gd._website import DocumentedOnline
+
 P = TypeVar("P", bound="Piece")
 
 
-class Piece(BaseEstimator):
+class Piece(DocumentedOnline, BaseEstimator):
     """Base of all pluggable pieces.
 
     ``_needed`` maps each method that an own piece has to define to its signature, as error

@@ -301,7 +301,11 @@ class AdamW(Adam):
 
     Parameters
     ----------
-    beta_1, beta_2, epsilon : float
+    beta_1 : float, default=0.9
+        As for :class:`Adam`.
+    beta_2 : float, default=0.999
+        As for :class:`Adam`.
+    epsilon : float, default=1e-8
         As for :class:`Adam`.
     weight_decay : float, default=0.01
         The decay; 0 or more.

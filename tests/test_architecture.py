@@ -8,12 +8,13 @@ from pathlib import Path
 import sklearn_gd
 
 PACKAGE = Path(sklearn_gd.__file__).parent
+INSPECTION = PACKAGE / "inspection"  # the subpackage of pictures, above all floors
 
 # Floors from the ground up; a module imports from floors below its own, or from its own only
 # what stands before it.
 FLOORS = [
-    ["exceptions", "_pieces", "_kernels", "_kernels_reference"],
-    ["_compiled"],
+    ["exceptions", "_website", "_kernels", "_kernels_reference"],
+    ["_pieces", "_compiled"],
     ["activations", "losses", "solvers", "schedules"],
     ["_validation", "_holdout", "_objectives", "_fit_tasks"],
     ["_batches", "_descent"],
@@ -29,8 +30,12 @@ OPTIONAL = {"callbacks": {"skops"}}
 
 def imports_of(path):
     """Return the modules that a file imports."""
+    return imports_in(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+
+
+def imports_in(nodes):
     found = []
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes:
         if isinstance(node, ast.Import):
             found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -60,6 +65,36 @@ def test_only_run_time_dependencies_are_imported():
         assert roots - set(sys.stdlib_module_names) <= allowed, path.stem
 
 
+def outside_functions(tree):
+    """Return the nodes of a module that run when it is imported."""
+    found, waiting = [], [tree]
+    while waiting:
+        for node in ast.iter_child_nodes(waiting.pop()):
+            if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+                found.append(node)
+                waiting.append(node)
+    return found
+
+
+def test_pictures_stand_on_the_package_and_nothing_stands_on_them():
+    for path in PACKAGE.glob("*.py"):
+        assert not any("inspection" in module for module in imports_of(path)), path.stem
+    for path in INSPECTION.glob("*.py"):
+        for module in imports_of(path):
+            if module.startswith("sklearn_gd."):
+                name = module.split(".")[1]
+                known = name == "inspection" or any(name in floor for floor in FLOORS[:-1])
+                assert known, f"{path.stem} imports {module}"
+
+
+def test_pictures_need_matplotlib_only_when_they_are_drawn():
+    for path in INSPECTION.glob("*.py"):
+        roots = {module.split(".")[0] for module in imports_of(path)}
+        assert roots - set(sys.stdlib_module_names) <= LIGHT | {"matplotlib"}, path.stem
+        at_once = imports_in(outside_functions(ast.parse(path.read_text(encoding="utf-8"))))
+        assert not any(module.startswith("matplotlib") for module in at_once), path.stem
+
+
 def test_the_import_loads_nothing_else():
     # scikit-learn's callbacks, from 1.9 on, bring rich along where it is installed.
     code = """
@@ -69,7 +104,7 @@ try:
 except ImportError:
     pass
 before = set(sys.modules)
-import sklearn_gd
+import sklearn_gd.inspection
 print(*{name.split(".")[0] for name in set(sys.modules) - before})
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -179,3 +179,45 @@ def test_other_estimators_are_refused_and_nothing_is_stored():
     DescentDisplay.from_estimator(model, X, y)
     assert not hasattr(model, "coef_")
     assert not hasattr(model, "_recorder")
+
+
+def test_the_callbacks_of_the_estimator_are_not_called():
+    heard = []
+
+    class Listener:
+        def setup(self, *args, **kwargs):
+            heard.append("setup")
+
+        teardown = on_fit_task_begin = on_fit_task_end = setup
+
+    model = ThroughOriginRegressor(max_iter=3, tol=None)
+    if not hasattr(model, "set_callbacks"):
+        pytest.skip("callbacks came with scikit-learn 1.9")
+    model.set_callbacks(Listener())
+    display = DescentDisplay.from_estimator(model, X, y)
+    assert len(display.path) == 4
+    assert heard == []
+    model.fit(X, y)
+    assert heard
+
+
+def test_an_interrupt_ends_the_picture_too(monkeypatch):
+    model = FeedForwardRegressor(hidden_layer_sizes=(3,), solver="gd", max_iter=5, tol=None)
+    # The first epoch passes, or there would be nothing to keep, and a plain interrupt.
+    monkeypatch.setattr("sklearn_gd._feed_forward.run_epoch", _one_epoch_then_interrupt())
+    with pytest.raises(KeyboardInterrupt):
+        DescentDisplay.from_estimator(model, X, y)
+
+
+def _one_epoch_then_interrupt():
+    from sklearn_gd._batches import run_epoch
+
+    calls = []
+
+    def run(*arguments):
+        calls.append(1)
+        if len(calls) > 1:
+            raise KeyboardInterrupt
+        return run_epoch(*arguments)
+
+    return run

@@ -10,6 +10,7 @@ MODULES = [
     "sklearn_gd.activations",
     "sklearn_gd.callbacks",
     "sklearn_gd.exceptions",
+    "sklearn_gd.inspection",
     "sklearn_gd.losses",
     "sklearn_gd.schedules",
     "sklearn_gd.solvers",
@@ -19,14 +20,14 @@ MODULES = [
 
 def offered(module):
     """Return the public classes and functions that a module defines, or hands on."""
-    package = module.__name__ == "sklearn_gd"
+    package = hasattr(module, "__path__")
     return {
         name: thing
         for name, thing in vars(module).items()
         if not name.startswith("_")
         and (inspect.isclass(thing) or inspect.isfunction(thing))
         and (
-            thing.__module__.startswith("sklearn_gd._")
+            thing.__module__.startswith(f"{module.__name__}._")
             if package
             else thing.__module__ == module.__name__
         )

@@ -59,9 +59,18 @@ def new_axes(owner: str, ax: Any = None, **figure_options: Any) -> Any:
     return ax
 
 
-def options(given: dict[str, Any] | None, **defaults: Any) -> dict[str, Any]:
-    """Return an artist's options: the user's before the defaults, whatever their aliases."""
+def options(given: dict[str, Any] | None, kind: Any = None, **defaults: Any) -> dict[str, Any]:
+    """Return an artist's options: the user's before the defaults, whatever their aliases.
+
+    Parameters
+    ----------
+    given : dict or None
+        The user's.
+    kind : Artist or type of it, optional
+        Whose aliases count; by default those of a line.
+    defaults : dict
+    """
     from matplotlib.cbook import normalize_kwargs
     from matplotlib.lines import Line2D
 
-    return {**defaults, **normalize_kwargs(given or {}, Line2D)}
+    return {**defaults, **normalize_kwargs(given or {}, kind or Line2D)}

@@ -44,6 +44,30 @@ def last_step(estimator: Any) -> Any:
     return last
 
 
+def silent_clone(estimator: Any) -> Any:
+    """Return a clone that calls none of the estimator's callbacks, which a clone shares."""
+    model = clone(estimator)
+    for step in (model, last_step(model)):
+        if hasattr(step, "set_callbacks"):  # scikit-learn >= 1.9
+            step.set_callbacks()
+    return model
+
+
+def fit_quietly(model: Any, X: Any, y: Any, sample_weight: Any) -> bool:
+    """Fit a model that is looked at as it is, wherever it ends; say if it did not diverge."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        # A fit that is interrupted warns, and keeps what it has; here the user wants an end.
+        warnings.filterwarnings("error", ".*was interrupted", ConvergenceWarning)
+        try:
+            model.fit(X, y, sample_weight=sample_weight)
+        except DivergenceError:
+            return False
+        except ConvergenceWarning as interrupt:
+            raise KeyboardInterrupt from interrupt
+    return True
+
+
 class Recording:
     """The weights of a model at one iteration or more, and the loss that they have on some rows.
 
@@ -94,21 +118,14 @@ class Recording:
         A fit that diverges is recorded up to where it did.
         """
         last_step(estimator)
-        model, before = clone(estimator), None
+        model, before = silent_clone(estimator), None
         if isinstance(model, Pipeline):
             before, model = model[:-1], model.steps[-1][1]
             X = before.fit_transform(X, y)
         steps: list[dict[str, Any]] = []
         model._recorder = steps.append
-        diverged = False
-        with warnings.catch_warnings():
-            # It is looked at as it is, wherever it ends.
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            try:
-                model.fit(X, y, sample_weight=sample_weight)
-            except DivergenceError:
-                diverged = True
-        return cls(model, steps, X, y, sample_weight, before=before, diverged=diverged)
+        converged = fit_quietly(model, X, y, sample_weight)
+        return cls(model, steps, X, y, sample_weight, before=before, diverged=not converged)
 
     @classmethod
     def of_fitted(cls, estimator: Any, X: Any, y: Any, sample_weight: Any = None) -> Recording:

@@ -1,0 +1,125 @@
+"""A fitted estimator read as layers: weights, biases, and what each of them is called."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_gd._feed_forward import FeedForwardRegressor
+from sklearn_gd._perceptron import PerceptronClassifier
+from sklearn_gd._through_origin import ThroughOriginRegressor
+from sklearn_gd.activations import _BUILT_IN, Activation, FunctionPair, as_activation
+from sklearn_gd.inspection._recording import last_step
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+LONGEST_NAME = 32
+
+
+class Layers(NamedTuple):
+    """What a network is made of, as :class:`NetworkDisplay` is given it."""
+
+    coefs: list[Array]  # (fan_in, fan_out) each
+    intercepts: list[Array] | None  # (fan_out,) each; None: the model has no biases
+    activations: list[str]
+    feature_names: list[str]
+    target_names: list[str]
+    fires: bool  # whether an output is a neuron that fires above a threshold
+
+
+def read_layers(estimator: Any, feature_names: Any, target_names: Any) -> Layers:
+    """Return the layers of a fitted estimator, or of the last step of a Pipeline.
+
+    Raises
+    ------
+    NotFittedError
+        Where it is not fitted.
+    ValueError, TypeError
+        For another kind of estimator, or names that are not as many as they must be.
+    """
+    model = last_step(estimator)
+    check_is_fitted(model)
+    coefs, intercepts, activations = _weights(model)
+    n_features, n_outputs = coefs[0].shape[0], coefs[-1].shape[1]
+    if feature_names is None:
+        features = _known_features(estimator, model, n_features)
+    else:
+        features = check_names("feature_names", feature_names, n_features, "feature")
+    fires = isinstance(model, PerceptronClassifier)
+    if target_names is not None:
+        unit = "class" if fires else "output"
+        n_targets = len(model.classes_) if fires else n_outputs
+        targets = check_names("target_names", target_names, n_targets, unit)
+    elif fires:
+        targets = [str(label) for label in model.classes_]
+    else:
+        targets = ["y"] if n_outputs == 1 else [f"y{k + 1}" for k in range(n_outputs)]
+    # Two classes have one neuron, which fires for the second.
+    return Layers(coefs, intercepts, activations, features, targets[-n_outputs:], fires)
+
+
+def check_names(parameter: str, given: Any, n: int, unit: str) -> list[str]:
+    """Return `given` as `n` strings, one a `unit`."""
+    one = "one an" if unit[0] in "aeiou" else "one a"
+    number_of = f"{n} name" if n == 1 else f"{n} names"
+    accepted = f"The {parameter!r} parameter must hold {number_of}, {one} {unit}."
+    if isinstance(given, str) or not np.iterable(given):
+        raise TypeError(f"{accepted} Got {given!r} instead.")
+    names = [str(name) for name in given]
+    if len(names) != n:
+        raise ValueError(f"{accepted} Got {len(names)} instead.")
+    return names
+
+
+def activation_name(activation: Activation) -> str:
+    """Return what a reader calls an activation: its name, its function's, or its repr."""
+    if isinstance(activation, FunctionPair):
+        return str(getattr(activation.f, "__name__", repr(activation.f)))
+    for name, kind in _BUILT_IN.items():
+        if type(activation) is kind and activation.get_params() == kind().get_params():
+            return name
+    return " ".join(repr(activation).split())
+
+
+def number(value: float) -> str:
+    """Return a number as it is written beside a neuron: three digits, and a proper minus."""
+    return f"{value + 0.0:.3g}".replace("-", "−")
+
+
+def shortened(name: str) -> str:
+    """Return a name with its middle left out where it is too long to be written."""
+    if len(name) <= LONGEST_NAME:
+        return name
+    half = (LONGEST_NAME - 1) // 2
+    return f"{name[:half]}…{name[-half:]}"
+
+
+def _weights(model: Any) -> tuple[list[Array], list[Array] | None, list[str]]:
+    """Return the weights, the biases and the activations, layer by layer."""
+    if isinstance(model, FeedForwardRegressor):
+        names = [activation_name(f) for f in model._activations]
+        return list(model.coefs_), list(model.intercepts_), names
+    names = [activation_name(as_activation(model.activation))]
+    coefs = [np.atleast_2d(model.coef_).T]
+    if isinstance(model, ThroughOriginRegressor):
+        return coefs, None, names
+    return coefs, [model.intercept_], names
+
+
+def _known_features(estimator: Any, model: Any, n: int) -> list[str]:
+    """Return the names that the features had in ``fit``; x1, x2, ... where they had none."""
+    plain = [f"x{j + 1}" for j in range(n)]
+    names = getattr(model, "feature_names_in_", None)
+    if names is None and isinstance(estimator, Pipeline) and len(estimator.steps) > 1:
+        try:
+            names = estimator[:-1].get_feature_names_out()
+        except (AttributeError, ValueError, NotFittedError):  # a step that cannot tell
+            return plain
+    # scikit-learn calls the columns of an array x0, x1, ...: those are no names of theirs.
+    if names is None or len(names) != n or all(f"x{j}" == name for j, name in enumerate(names)):
+        return plain
+    return [str(name) for name in names]

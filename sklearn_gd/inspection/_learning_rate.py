@@ -1,0 +1,448 @@
+"""The loss, or the score of a search, over the learning rate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.pipeline import Pipeline
+
+from sklearn_gd._perceptron import PerceptronClassifier
+from sklearn_gd.activations import Step, as_activation
+from sklearn_gd.inspection._axes import COLOURS, new_axes, options
+from sklearn_gd.inspection._loss_curve import CYCLE, set_log_scale
+from sklearn_gd.inspection._recording import fit_quietly, last_step, silent_clone
+from sklearn_gd.inspection._search import candidates_of
+from sklearn_gd.solvers import GradientDescent
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+# So small a rate that an epoch leaves the model where it began.
+_VANISHING = 1e-300
+
+_GREY = COLOURS["grey"]
+
+
+class LearningRateDisplay:
+    """How well a model does, over the learning rate that it was trained with.
+
+    Make one by :meth:`from_estimator`, which draws the loss after so many epochs, or by
+    :meth:`from_search`, which draws the scores of a search.
+
+    Parameters
+    ----------
+    rates : array-like of shape (n_candidates,)
+        The learning rates. NaN for a candidate that has no single one; it is drawn as a
+        horizontal line.
+    values : array-like of shape (n_candidates,)
+        The losses or scores, NaN where the fit failed.
+    value_name : str
+        What they are, for the axis.
+    is_score : bool, default=False
+        Whether the values are scores, of which larger ones are better, and not losses.
+    spread : array-like of shape (n_candidates,), optional
+        The standard deviation of each value.
+    combinations : sequence of str, optional
+        What else is special about each candidate. Those that have the same share a line.
+    dropped : array-like of bool of shape (n_candidates,), optional
+        Whether a halving search gave the candidate up before its last iteration.
+    best : int, optional
+        The index of the best candidate.
+    start : float, optional
+        The loss before training.
+    max_learning_rate : float, optional
+        The largest rate at which plain descent is stable.
+    is_plain : bool, default=True
+        Whether it is plain descent that was done.
+    name : str, optional
+        What the legend calls the model.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+    figure_ : matplotlib Figure
+    lines_ : list of matplotlib Line2D
+        One a combination, in the order in which these come.
+    bands_ : list of matplotlib FillBetweenPolyCollection
+        One standard deviation to either side of each line.
+    diverged_ : matplotlib Line2D or None
+        Marks at the rates whose fits failed: at the top of the axes for losses, at the bottom
+        for scores.
+    best_point_ : matplotlib Line2D or None
+        The best candidate.
+    dropped_ : matplotlib Line2D or None
+        The candidates that a halving search gave up, whose scores come from fewer rows, or from
+        less of another resource, than those of the others.
+    start_line_ : matplotlib Line2D or None
+        The loss before training.
+    max_rate_line_ : matplotlib Line2D or None
+        The largest stable rate.
+
+    See Also
+    --------
+    LossCurveDisplay : The loss over the epochs.
+
+    Examples
+    --------
+    >>> from sklearn_gd import ThroughOriginRegressor
+    >>> from sklearn_gd.inspection import LearningRateDisplay
+    >>> X, y = [[1.0], [2.0], [3.0]], [2.1, 3.9, 6.0]
+    >>> line = ThroughOriginRegressor(solver="gd")
+    >>> display = LearningRateDisplay.from_estimator(line, X, y, rates=[0.01, 0.1, 1.0])
+    >>> display.values.round(4)
+    array([0.0075, 0.0064,    nan])
+    >>> round(display.max_learning_rate, 4)
+    0.2143
+    """
+
+    def __init__(
+        self,
+        *,
+        rates: Any,
+        values: Any,
+        value_name: str,
+        is_score: bool = False,
+        spread: Any = None,
+        combinations: Sequence[str] | None = None,
+        dropped: Any = None,
+        best: int | None = None,
+        start: float | None = None,
+        max_learning_rate: float | None = None,
+        is_plain: bool = True,
+        name: str | None = None,
+    ) -> None:
+        self.rates = rates
+        self.values = values
+        self.value_name = value_name
+        self.is_score = is_score
+        self.spread = spread
+        self.combinations = combinations
+        self.dropped = dropped
+        self.best = best
+        self.start = start
+        self.max_learning_rate = max_learning_rate
+        self.is_plain = is_plain
+        self.name = name
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        y: Any,
+        *,
+        rates: Any = None,
+        max_iter: int = 50,
+        sample_weight: Any = None,
+        ax: Any = None,
+        name: str | None = None,
+        line_kwargs: dict[str, Any] | None = None,
+        diverged_kwargs: dict[str, Any] | None = None,
+    ) -> Self:
+        """Fit clones at several rates, and draw the training loss at which each arrives.
+
+        Rates that diverge are marked at the top. The estimator itself need not be fitted, and is
+        left as it is.
+
+        Parameters
+        ----------
+        estimator : ThroughOriginRegressor, PerceptronClassifier or FeedForwardRegressor
+            Or a Pipeline that ends with one. Its learning rate, a schedule perhaps, makes way for
+            each of `rates`; its callbacks are not called. Where its `random_state` is None, one
+            seed is drawn for all clones, so that they begin alike.
+        X : {array-like, sparse matrix} of shape (n_rows, n_features)
+        y : array-like of shape (n_rows,) or (n_rows, n_outputs)
+        rates : array-like of shape (n_rates,), optional
+            Positive. By default 25 around the largest stable rate, where this is known, and else
+            19 from 1e-5 to 10.
+        max_iter : int, default=50
+            Epochs of each fit, whose tolerance is not used.
+        sample_weight : array-like of shape (n_rows,), optional
+        ax : matplotlib Axes, optional
+            By default of a new figure.
+        name : str, optional
+            What the legend calls the curve; by default the name of the class.
+        line_kwargs, diverged_kwargs : dict, optional
+            For matplotlib's plot.
+
+        Returns
+        -------
+        display : LearningRateDisplay
+
+        Raises
+        ------
+        TypeError
+            Where the estimator is none of this package.
+        ValueError
+            For bad input, for rates that are not positive, or where the solver has no rate.
+        ImportError
+            Where matplotlib is missing.
+        """
+        last_step(estimator)
+        model = silent_clone(estimator)
+        if isinstance(model, Pipeline):
+            X, model = model[:-1].fit_transform(X, y), model.steps[-1][1]
+        model = _prepared(model, max_iter)
+        rates = None if rates is None else _check_rates(rates)
+        untrained = _fitted(clone(model).set_params(max_iter=1), _VANISHING, X, y, sample_weight)
+        largest = getattr(untrained, "max_learning_rate_", None)
+        if rates is None:
+            rates = _default_rates(largest)
+        models = [_fitted(model, rate, X, y, sample_weight) for rate in rates]
+        values = [np.nan if fitted is None else fitted.loss_ for fitted in models]
+        # Rosenblatt's rule makes no smaller mistakes at smaller rates: it has not stayed there.
+        has_start = untrained is not None and not _is_step(model)
+        return cls(
+            rates=rates,
+            values=np.array(values),
+            value_name=f"Loss after {max_iter} epoch{'s' if max_iter > 1 else ''}",
+            start=untrained.loss_ if has_start else None,
+            max_learning_rate=largest,
+            is_plain=model.solver == "gd" or type(model.solver) is GradientDescent,
+            name=type(model).__name__,
+        ).plot(ax, name=name, line_kwargs=line_kwargs, diverged_kwargs=diverged_kwargs)
+
+    @classmethod
+    def from_search(
+        cls,
+        search: Any,
+        *,
+        param_name: str | None = None,
+        ax: Any = None,
+        name: str | None = None,
+        line_kwargs: dict[str, Any] | None = None,
+        diverged_kwargs: dict[str, Any] | None = None,
+    ) -> Self:
+        """Draw the scores that a search over the learning rate has found.
+
+        The band is one standard deviation over the folds. Rates that failed in a fold or more,
+        as those that diverge do, are marked at the bottom. Where other parameters were searched
+        too, each of their combinations has a line. Of a halving search, each rate has the score
+        of the last iteration that it reached.
+
+        Parameters
+        ----------
+        search : GridSearchCV, RandomizedSearchCV, HalvingGridSearchCV or HalvingRandomSearchCV
+            Fitted. The one of several metrics that is drawn is the one that it refits for.
+        param_name : str, optional
+            The parameter that is the learning rate, ``"model__learning_rate"`` for example. By
+            default the one whose last part is ``initial_rate`` or begins with ``learning_rate``.
+            A schedule is drawn at its first rate; a value that is no number, such as ``"auto"``,
+            as a horizontal line.
+        ax : matplotlib Axes, optional
+            By default of a new figure.
+        name : str, optional
+            What the legend calls the estimator.
+        line_kwargs, diverged_kwargs : dict, optional
+            For matplotlib's plot.
+
+        Returns
+        -------
+        display : LearningRateDisplay
+
+        Raises
+        ------
+        TypeError
+            Where `search` is none.
+        NotFittedError
+            Where it is not fitted.
+        ValueError
+            Where no parameter that was searched, or more than one, is a learning rate.
+        ImportError
+            Where matplotlib is missing.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_diabetes
+        >>> from sklearn.model_selection import GridSearchCV
+        >>> from sklearn_gd import FeedForwardRegressor
+        >>> from sklearn_gd.inspection import LearningRateDisplay
+        >>> X, y = load_diabetes(return_X_y=True)
+        >>> net = FeedForwardRegressor(max_iter=30, tol=None, random_state=0)
+        >>> grid = {"learning_rate": [0.001, 0.01, 0.1], "activation": ["relu", "tanh"]}
+        >>> display = LearningRateDisplay.from_search(GridSearchCV(net, grid, cv=3).fit(X, y))
+        >>> [line.get_label() for line in display.lines_]
+        ['activation=relu', 'activation=tanh']
+        """
+        display = cls(**candidates_of(search, param_name), is_score=True)
+        return display.plot(
+            ax, name=name, line_kwargs=line_kwargs, diverged_kwargs=diverged_kwargs
+        )
+
+    def plot(
+        self,
+        ax: Any = None,
+        *,
+        name: str | None = None,
+        line_kwargs: dict[str, Any] | None = None,
+        diverged_kwargs: dict[str, Any] | None = None,
+    ) -> Self:
+        """Draw the display.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+        name : str, optional
+        line_kwargs, diverged_kwargs : dict, optional
+
+        Returns
+        -------
+        self : LearningRateDisplay
+        """
+        self.ax_ = ax = new_axes(type(self).__name__, ax)
+        self.figure_ = ax.figure
+        ax.set_xscale("log")
+        ax.margins(y=0.1)  # room for the marks of what failed
+        rates, values = np.asarray(self.rates, float), np.asarray(self.values, float)
+        self._draw_lines(ax, rates, values, name, line_kwargs)
+        self._mark_candidates(ax, rates, values, diverged_kwargs)
+        self._draw_references(ax)
+        if self.is_score:
+            none = np.zeros(len(values))
+            _set_score_scale(ax, values, none if self.spread is None else self.spread)
+        else:
+            set_log_scale(ax, [values, [] if self.start is None else [self.start]])
+        ax.set(xlabel="Learning rate", ylabel=self.value_name)
+        if ax.get_legend_handles_labels()[0]:
+            ax.legend()
+        return self
+
+    def _draw_lines(
+        self, ax: Any, rates: Array, values: Array, name: str | None, given: Any
+    ) -> None:
+        """Draw one line a combination, with the spread around it."""
+        of = np.array(self.combinations or [""] * len(rates))
+        groups = list(dict.fromkeys(of.tolist()))
+        self.lines_, self.bands_ = [], []
+        for k in range(len(groups)):
+            members = np.flatnonzero(of == groups[k])
+            members = members[np.argsort(rates[members], kind="stable")]
+            look = options(given, **self._look(k, groups, name))
+            x, y = rates[members], values[members]
+            if np.isnan(x).all():
+                self.lines_.append(ax.axhline(y[-1], **{**look, "marker": "", "linestyle": ":"}))
+                continue
+            (line,) = ax.plot(x, y, **look)
+            self.lines_.append(line)
+            if self.spread is not None:
+                around = np.asarray(self.spread, float)[members]
+                look = {"color": line.get_color(), "alpha": 0.15, "linewidth": 0}
+                self.bands_.append(ax.fill_between(x, y - around, y + around, **look))
+
+    def _look(self, k: int, groups: list[str], name: str | None) -> dict[str, Any]:
+        """Return how a line is drawn: in a colour of its own, or in grey where there are many."""
+        label = ", ".join(filter(None, [name, groups[k]])) or self.name
+        look = {"color": CYCLE[k % len(CYCLE)], "marker": "o", "markersize": 4.0, "zorder": 2.5}
+        if len(groups) <= len(CYCLE):
+            return {**look, "linewidth": 1.8, "label": label}
+        best = -1
+        if self.best is not None and self.combinations is not None:
+            best = groups.index(self.combinations[self.best])
+        if k == best:
+            return {**look, "color": CYCLE[0], "linewidth": 1.8, "zorder": 3.0, "label": label}
+        rest = f"{len(groups) - (best >= 0)} {'other ' if best >= 0 else ''}combinations"
+        is_first = k == (best == 0)
+        # The legend leaves out what begins with an underscore.
+        label = ", ".join(filter(None, [name, rest])) if is_first else f"_{label}"
+        return {**look, "color": _GREY, "markersize": 2.5, "linewidth": 0.8, "label": label}
+
+    def _mark_candidates(self, ax: Any, rates: Array, values: Array, given: Any) -> None:
+        """Mark the candidates that failed, were dropped, or are the best."""
+        self.diverged_ = self.dropped_ = self.best_point_ = None
+        failed = np.unique(rates[np.isnan(values) & ~np.isnan(rates)])
+        if failed.size:
+            look: dict[str, Any] = {
+                "color": COLOURS["vermillion"],
+                "marker": "x",
+                "linestyle": "none",
+            }
+            look |= {"markersize": 7.0, "markeredgewidth": 2.0, "zorder": 4}
+            look |= {"label": "failed" if self.is_score else "diverged"}
+            look |= {"transform": ax.get_xaxis_transform()}
+            height = np.full(failed.shape, 0.04 if self.is_score else 0.96)
+            (self.diverged_,) = ax.plot(failed, height, **options(given, **look))
+        dropped = np.zeros(len(rates), bool) if self.dropped is None else np.array(self.dropped)
+        dropped &= np.isfinite(values)
+        if dropped.any():
+            look = {"color": COLOURS["black"], "marker": "o", "linestyle": "none", "zorder": 3.5}
+            look |= {"markersize": 7.0, "markerfacecolor": "none", "label": "dropped earlier"}
+            (self.dropped_,) = ax.plot(rates[dropped], values[dropped], **look)
+        if self.best is not None and np.isfinite(rates[self.best]):
+            look = {"color": COLOURS["yellow"], "marker": "*", "linestyle": "none", "zorder": 4}
+            look |= {"markersize": 15.0, "markeredgecolor": COLOURS["black"]}
+            look |= {"label": f"best: {rates[self.best]:.3g}"}
+            (self.best_point_,) = ax.plot(rates[self.best], values[self.best], **look)
+
+    def _draw_references(self, ax: Any) -> None:
+        """Draw the loss before training, and the largest stable rate, where they are known."""
+        self.start_line_ = self.max_rate_line_ = None
+        if self.start is not None:
+            look = {"color": _GREY, "linestyle": ":", "linewidth": 1.2, "label": "before training"}
+            self.start_line_ = ax.axhline(self.start, **look)
+        if self.max_learning_rate is not None and 0 < self.max_learning_rate < np.inf:
+            of = "" if self.is_plain else " of plain descent"
+            label = f"largest stable rate{of}: {self.max_learning_rate:.3g}"
+            look = {"color": COLOURS["green"], "linestyle": "--", "linewidth": 1.5}
+            self.max_rate_line_ = ax.axvline(self.max_learning_rate, **look, label=label)
+
+
+def _set_score_scale(ax: Any, scores: Array, spread: Array) -> None:
+    """Press scores that lie far below the others together, so that these can be told apart.
+
+    A rate just beyond the largest stable one may score a million times worse without failing.
+    """
+    sizes = np.abs(scores[np.isfinite(scores)])
+    if sizes.size and sizes.max() > 100 * np.median(sizes) > 0:
+        middle = np.median(sizes)
+        ax.set_yscale("symlog", linthresh=middle)
+        # Such scores spread as widely, up to where no score can be.
+        best = np.nanargmax(scores)
+        ax.set_ylim(top=scores[best] + spread[best] + 0.2 * middle, auto=None)
+
+
+def _check_rates(rates: Any) -> Array:
+    try:
+        checked = np.sort(np.asarray(rates, float))
+    except (TypeError, ValueError):
+        checked = np.empty(0)
+    if checked.ndim != 1 or not checked.size or not ((checked > 0) & (checked < np.inf)).all():
+        raise ValueError(
+            "The 'rates' parameter must be an array of one positive number or more. Got "
+            f"{rates!r} instead."
+        )
+    return checked
+
+
+def _default_rates(largest: float | None) -> Array:
+    """Return rates around the largest stable one, where this is known; none lies on it."""
+    if largest is None or not 0 < largest < np.inf:
+        return np.logspace(-5, 1, 19)
+    steps: Array = 2.0 ** np.arange(-9.75, 2.5, 0.5)
+    return largest * steps
+
+
+def _is_step(model: Any) -> bool:
+    return isinstance(model, PerceptronClassifier) and isinstance(
+        as_activation(model.activation), Step
+    )
+
+
+def _prepared(model: Any, max_iter: int) -> Any:
+    """Return the model as all of its clones are to be, their rates apart."""
+    if isinstance(model.solver, str) and model.solver == "lbfgs":
+        raise ValueError(
+            "The 'estimator' parameter must have a solver that takes a learning rate. Got "
+            "solver='lbfgs', which does not."
+        )
+    model.set_params(max_iter=max_iter, tol=None, verbose=False)
+    if "random_state" in model.get_params() and model.random_state is None:
+        model.set_params(random_state=int(np.random.default_rng().integers(2**31)))
+    return model
+
+
+def _fitted(model: Any, rate: float, X: Any, y: Any, sample_weight: Any) -> Any:
+    """Return a clone fitted at a rate, or None where it diverges."""
+    model = clone(model).set_params(learning_rate=float(rate))
+    return model if fit_quietly(model, X, y, sample_weight) else None
