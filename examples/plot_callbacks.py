@@ -1,0 +1,113 @@
+"""
+===========================
+How do I follow a long fit?
+===========================
+
+By scikit-learn's callbacks: a progress bar, a curve of any score by epoch, or a class of your own
+that looks at the network after every epoch and may end the fit. Callbacks came with scikit-learn
+1.9, where they are still experimental; with an older scikit-learn the estimators work without
+them, and this example says so and ends.
+"""
+
+# %%
+import matplotlib.pyplot as plt
+from sklearn.datasets import load_diabetes
+from sklearn.model_selection import train_test_split
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_gd import FeedForwardRegressor
+
+try:
+    from sklearn.callback import ProgressBar, ScoringMonitor
+except ImportError:
+    raise SystemExit("scikit-learn's callbacks need scikit-learn 1.9 or later.") from None
+
+X, y = load_diabetes(return_X_y=True, scaled=False)
+X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.33, random_state=0)
+features, target = StandardScaler().fit(X_train), StandardScaler().fit(y_train[:, None])
+X_train, X_test = features.transform(X_train), features.transform(X_test)
+y_train, y_test = (target.transform(part[:, None])[:, 0] for part in (y_train, y_test))
+
+
+def new_net():
+    """Return a network that is large for so few rows, and runs through its 200 epochs."""
+    return FeedForwardRegressor(
+        hidden_layer_sizes=(50, 50), learning_rate=0.003, max_iter=200, tol=None, random_state=0
+    )
+
+
+# %%
+# A progress bar
+# --------------
+# It needs rich (``pip install rich``). In a terminal it moves while the fit runs; here, where the
+# output is no terminal, it is printed once at the end. Each epoch is a task of the bar.
+try:
+    bar = ProgressBar()
+except ImportError:
+    print("The progress bar needs rich, which is not installed.")
+else:
+    new_net().set_callbacks(bar).fit(X_train, y_train)
+
+# %%
+# A score by epoch
+# ----------------
+# ``ScoringMonitor`` scores the network on its training rows after every epoch, by any of
+# scikit-learn's scores. A row of its log is a task; those of the whole fit are left out here.
+monitor = ScoringMonitor(scoring=["r2", "neg_median_absolute_error"])
+net = new_net().set_callbacks(monitor).fit(X_train, y_train)
+epochs = [row for row in monitor.get_logs().data if row["task_name"] == "epoch"]
+print(f"{len(epochs)} scores, of {net.n_iter_} epochs")
+for row in (epochs[0], epochs[9], epochs[-1]):
+    print(f"epoch {row['task_id'] + 1:3d}: R2 on the training rows {row['r2']:.3f}")
+
+# %%
+# A callback of your own
+# ----------------------
+# It has four methods. One that asks for ``fitted_estimator`` gets the network as it is after the
+# epoch; one that returns True ends the fit. This one scores the network on other rows, and ends
+# the fit when that has not got better for so many epochs.
+
+
+class TestScore:
+    """Keeps the score on given rows after each epoch; ends the fit when it no longer rises."""
+
+    def __init__(self, X, y, patience):
+        self.X, self.y, self.patience = X, y, patience
+
+    def setup(self, estimator, context):
+        self.scores = []
+
+    def on_fit_task_begin(self, estimator, context):
+        pass
+
+    def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
+        if context.parent is None:  # the whole fit, after its last epoch
+            return False
+        self.scores.append(fitted_estimator.score(self.X, self.y))
+        best = self.scores.index(max(self.scores))
+        return len(self.scores) - 1 - best >= self.patience
+
+    def teardown(self, estimator, context):
+        pass
+
+
+watch = TestScore(X_test, y_test, patience=200)
+net = new_net().set_callbacks(watch).fit(X_train, y_train)
+print(f"all {net.n_iter_} epochs: R2 on the test rows {watch.scores[-1]:.3f}")
+short = TestScore(X_test, y_test, patience=20)
+net = new_net().set_callbacks(short).fit(X_train, y_train)
+best = max(short.scores)
+print(f"ended after epoch {net.n_iter_}; best {best:.3f}, epoch {short.scores.index(best) + 1}")
+
+# %%
+# What the network learns about its own rows soon stops to help with others. To get the weights of
+# the best epoch back, use ``early_stopping=True`` or ``fit(..., X_val=..., y_val=...)``: then no
+# callback is needed.
+figure, ax = plt.subplots(figsize=(8, 4.6), layout="constrained")
+n_epochs = range(1, len(epochs) + 1)
+ax.plot(n_epochs, [row["r2"] for row in epochs], color="#0072B2", label="training rows")
+ax.plot(n_epochs, watch.scores, color="#D55E00", label="test rows")
+ax.axvline(net.n_iter_, color="0.4", linestyle="--", label="where the callback ended the fit")
+ax.set(xlabel="epoch", ylabel="R²", ylim=(-0.25, 1), title="R² by epoch")
+ax.grid(alpha=0.3)
+ax.legend(loc="center right", fontsize=11)

@@ -1,0 +1,95 @@
+"""
+================================
+What do hidden neurons look for?
+================================
+
+A hidden neuron fires for the pictures that resemble its weights. The weights of a first layer that
+reads 8 by 8 pictures are therefore 8 by 8 pictures themselves, and can be looked at.
+"""
+
+# %%
+# 1797 handwritten digits. The network reads the 64 pixels and has ten outputs, one for each digit,
+# that should be 1 for its own digit and 0 for the others; the largest one wins. ``alpha`` keeps
+# weights small that are of no use.
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.datasets import load_digits
+from sklearn.linear_model import LinearRegression
+from sklearn.model_selection import train_test_split
+from sklearn.neural_network import MLPRegressor
+
+from sklearn_gd import FeedForwardRegressor
+
+pixels, digit = load_digits(return_X_y=True)
+X, Y = pixels / 16, np.eye(10)[digit]
+X_train, X_test, Y_train, Y_test = train_test_split(
+    X, Y, test_size=0.3, stratify=digit, random_state=0
+)
+
+
+def accuracy(model):
+    """Return the share of test digits whose own output is the largest."""
+    return np.mean(model.predict(X_test).argmax(axis=1) == Y_test.argmax(axis=1))
+
+
+settings = {"hidden_layer_sizes": (25,), "activation": "tanh", "batch_size": 32, "random_state": 0}
+net = FeedForwardRegressor(learning_rate=0.003, alpha=0.0003, max_iter=100, tol=None, **settings)
+net.fit(X_train, Y_train)
+print(
+    f"25 hidden neurons:   {accuracy(net):.3f} of {len(X_test)} test digits, {net.n_iter_} epochs"
+)
+
+# %%
+# Without the hidden layer, and with scikit-learn's network of the same size. These are regressors
+# made to classify; :class:`sklearn.neural_network.MLPClassifier` is the tool for the job itself.
+print(f"no hidden neurons:   {accuracy(LinearRegression().fit(X_train, Y_train)):.3f}")
+theirs = MLPRegressor(learning_rate_init=0.003, alpha=0.0, max_iter=1000, **settings)
+print(f"MLPRegressor:        {accuracy(theirs.fit(X_train, Y_train)):.3f}")
+
+# %%
+# The pictures they look for
+# --------------------------
+# Red pixels make the neuron's output rise, blue ones make it fall. A neuron's own sign means
+# nothing, since the next layer can turn it round; here each is turned so that it rises for the
+# digit that it tells most about.
+weights, outgoing = net.coefs_
+hidden = np.tanh(X_train @ weights + net.intercepts_[0])
+digits = Y_train.argmax(axis=1)
+by_digit = np.array([hidden[digits == d].mean(axis=0) for d in range(10)]).T  # neuron by digit
+by_digit -= by_digit.mean(axis=1, keepdims=True)
+favourite = np.abs(by_digit).argmax(axis=1)
+sign = np.sign(by_digit[np.arange(25), favourite])
+order = np.argsort(favourite, kind="stable")
+
+figure, axes = plt.subplots(5, 5, figsize=(7, 7.4), layout="constrained")
+limit = np.abs(weights).max()
+for ax, neuron in zip(axes.flat, order, strict=True):
+    picture = (sign[neuron] * weights[:, neuron]).reshape(8, 8)
+    image = ax.imshow(picture, cmap="RdBu_r", vmin=-limit, vmax=limit)
+    ax.set_title(f"{favourite[neuron]}", fontsize=11)
+    ax.set(xticks=[], yticks=[])
+figure.colorbar(image, ax=axes, shrink=0.5, label="weight")
+figure.suptitle("Weights of 25 hidden neurons, and the digit each tells most about")
+
+# %%
+# The pixels at the edge that never have any ink began with random weights too. Nothing but the
+# penalty moves those, towards zero.
+blank = ~X_train.any(axis=0)
+print(f"pixels that are always blank: {blank.sum()}")
+print(f"their largest weight: {np.abs(weights[blank]).max():.3f}; of the others: {limit:.3f}")
+
+# %%
+# Who knows what
+# --------------
+# The mean output of each neuron for each digit, less its mean over all digits. Some neurons rise
+# for one digit alone, and others for several: those are told apart by the pattern of a whole
+# column.
+turned = (sign[:, None] * by_digit)[order]
+rises = (turned > 0.3).sum(axis=1)
+print(f"neurons that rise by more than 0.3 for one digit: {np.sum(rises == 1)} of 25")
+print(f"                               for several of them: {np.sum(rises > 1)} of 25")
+figure, ax = plt.subplots(figsize=(7, 6.4), layout="constrained")
+reach = np.abs(turned).max()
+image = ax.imshow(turned, cmap="RdBu_r", vmin=-reach, vmax=reach, aspect="auto")
+ax.set(xticks=range(10), xlabel="digit", ylabel="hidden neuron, in the order above")
+figure.colorbar(image, ax=ax, label="mean output, from the neuron's own mean")

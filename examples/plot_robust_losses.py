@@ -1,0 +1,140 @@
+"""
+====================================
+Which loss does not mind an outlier?
+====================================
+
+The squared error counts an error of 10 a hundred times as much as one of 1, so one wrong row can
+turn a whole line. Losses that grow in a straight line hold out, and the pinball loss fits not the
+middle of the data but any quantile of them.
+"""
+
+# %%
+# A slip of the pen
+# -----------------
+# Hubble's 24 nebulae again, with a zero too many in one velocity: the last nebula, NGC 4649,
+# recedes at 1090 km/s, and is noted with 10900.
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.datasets import load_diabetes
+from sklearn.linear_model import LinearRegression, QuantileRegressor
+from sklearn.model_selection import train_test_split
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_gd import FeedForwardRegressor, ThroughOriginRegressor
+from sklearn_gd.losses import Huber, Pinball
+from sklearn_gd.schedules import Exponential
+
+BLUE, GREEN, VERMILLION = "#0072B2", "#009E73", "#D55E00"
+table = Path(__file__).parent / "data" / "hubble_1929.csv"
+distance, velocity = np.loadtxt(table, delimiter=",", skiprows=1, usecols=(1, 2)).T
+X, with_slip = distance[:, None], velocity.copy()
+with_slip[-1] *= 10
+print(f"{velocity[-1]:g} km/s has become {with_slip[-1]:g}")
+
+# %%
+# The line through the origin under three losses, without and with the slip. Huber's ``delta`` says
+# up to where an error is an ordinary one, in the units of y. The absolute error has a kink, whose
+# curvature is not bounded, and so no automatic rate: a rate that shrinks from step to step brings
+# the slope to rest, and ``tol=None`` says that there is no gradient to wait for.
+losses = {
+    "squared error": ThroughOriginRegressor(),
+    "huber, delta 300 km/s": ThroughOriginRegressor(loss=Huber(delta=300.0)),
+    "absolute error": ThroughOriginRegressor(
+        loss="absolute_error",
+        solver="gd",
+        learning_rate=Exponential(initial_rate=20.0, decay=0.99),
+        max_iter=1500,
+        tol=None,
+    ),
+    "QuantileRegressor, 0.5": QuantileRegressor(quantile=0.5, alpha=0.0, fit_intercept=False),
+    "LinearRegression": LinearRegression(fit_intercept=False),
+}
+slopes = {}
+print(f"{'slope, km/s/Mpc':24s} as noted by Hubble   with the slip")
+for name, model in losses.items():
+    slopes[name] = [float(model.fit(X, v).coef_[0]) for v in (velocity, with_slip)]
+    print(f"{name:24s} {slopes[name][0]:18.1f}   {slopes[name][1]:13.1f}")
+
+# %%
+# The absolute error ends where scikit-learn's ``QuantileRegressor`` does, which solves the same
+# problem as a linear programme. On the left all nebulae, on the right the same picture without the
+# one that is wrong.
+figure, axes = plt.subplots(1, 2, figsize=(10, 4.6), layout="constrained")
+ends = np.array([0.0, 2.1])
+looks = ((VERMILLION, 2, "-"), (GREEN, 5, "-"), (BLUE, 2, "--"))
+for ax in axes:
+    ax.plot(distance, with_slip, "o", color="0.4", label="nebulae")
+    for name, (colour, width, dashes) in zip(losses, looks, strict=False):
+        line = slopes[name][1] * ends
+        ax.plot(ends, line, color=colour, linewidth=width, linestyle=dashes, label=name)
+    ax.set(xlabel="distance (Mpc)", xlim=(0, 2.1))
+axes[0].annotate(
+    "the slip",
+    xy=(1.98, 10900),
+    xytext=(1.3, 10700),
+    fontsize=11,
+    arrowprops={"arrowstyle": "->"},
+)
+axes[0].set(ylabel="velocity (km/s)")
+axes[1].set(ylim=(-300, 1300))
+axes[0].legend(loc="center left", fontsize=11)
+
+# %%
+# Not the middle but a band
+# -------------------------
+# What is asked of a forecast is often not one number but a range. ``Pinball(quantile=0.9)`` fits
+# the curve above which a tenth of the rows lie. Three networks, for three quantiles of how far
+# diabetes went in a year, by the body mass index alone.
+frame = load_diabetes(as_frame=True, scaled=False)
+index, progress = frame.data[["bmi"]].to_numpy(), frame.target.to_numpy()
+bmi_train, bmi_test, y_train, y_test = train_test_split(
+    index, progress, test_size=0.4, random_state=0
+)
+scaler, unit = StandardScaler().fit(bmi_train), y_train.std()
+QUANTILES = (0.1, 0.5, 0.9)
+
+
+def network(quantile):
+    """Return a small network that fits a quantile."""
+    return FeedForwardRegressor(
+        hidden_layer_sizes=(8,),
+        activation="tanh",
+        loss=Pinball(quantile=quantile),
+        learning_rate=Exponential(initial_rate=0.02, decay=0.985),
+        max_iter=300,
+        tol=None,
+        random_state=0,
+    )
+
+
+nets = {q: network(q).fit(scaler.transform(bmi_train), y_train / unit) for q in QUANTILES}
+lines = {q: QuantileRegressor(quantile=q, alpha=0.0).fit(bmi_train, y_train) for q in QUANTILES}
+
+
+def curve(quantile, bmi):
+    """Return the network's curve in the target's own units."""
+    return unit * nets[quantile].predict(scaler.transform(bmi))
+
+
+print(f"share of rows below the curve {'network':>8s}  network   QuantileRegressor")
+print(f"{'quantile':24s} {'training':>13s}     test                test")
+for q in QUANTILES:
+    on_train = np.mean(y_train < curve(q, bmi_train))
+    on_test = np.mean(y_test < curve(q, bmi_test))
+    straight = np.mean(y_test < lines[q].predict(bmi_test))
+    print(f"{q:<24g} {on_train:13.3f}   {on_test:6.3f}   {straight:17.3f}")
+
+# %%
+# Filled points are the training rows, rings the test rows. The band is wider where patients differ
+# more.
+figure, ax = plt.subplots(figsize=(8, 4.8), layout="constrained")
+grid = np.linspace(index.min(), index.max(), 200)[:, None]
+ax.plot(bmi_train, y_train, "o", color="0.55", markersize=3, label="training rows")
+ax.plot(bmi_test, y_test, "o", mfc="none", mec="0.35", markersize=5, label="test rows")
+ax.fill_between(grid[:, 0], curve(0.1, grid), curve(0.9, grid), color=BLUE, alpha=0.15)
+for q, colour in zip(QUANTILES, (BLUE, "black", VERMILLION), strict=True):
+    ax.plot(grid, curve(q, grid), color=colour, linewidth=2, label=f"quantile {q:g}")
+ax.set(xlabel="body mass index (kg/m²)", ylabel="progress of the disease", ylim=(0, 450))
+ax.legend(loc="upper left", fontsize=10, ncols=2)
