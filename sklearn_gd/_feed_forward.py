@@ -178,7 +178,7 @@ class FeedForwardRegressor(
         The rate of the first epoch; 1.0 for ``"lbfgs"``, which has none.
     n_features_in_ : int
         Number of features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Their names, where X had string names.
 
     References

@@ -134,7 +134,7 @@ class PerceptronClassifier(CallbackSupportMixin, DocumentedOnline, ClassifierMix
         Updates made: mistakes corrected, each neuron's counted, or steps down a gradient.
     n_features_in_ : int
         Number of features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Their names, where X had string names.
 
     Notes
@@ -296,7 +296,7 @@ class PerceptronClassifier(CallbackSupportMixin, DocumentedOnline, ClassifierMix
         if len(self.classes_) < 2:
             raise ValueError(
                 f"PerceptronClassifier needs rows of at least two classes. Got one class: "
-                f"{self.classes_[0]!r}."
+                f"{self.classes_.tolist()[0]!r}."
             )
         weights = check_weights(sample_weight, X)
         require_some_weight(weights)

@@ -95,7 +95,7 @@ class ThroughOriginRegressor(
         Absent where the curvature has no bound.
     n_features_in_ : int
         Number of features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Their names, where X had string names.
 
     Raises

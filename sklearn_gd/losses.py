@@ -138,7 +138,7 @@ class SquaredError(Loss):
 
 
 class AbsoluteError(Loss):
-    """|y_pred - y_true|: fits the median. Its gradient at 0 is taken to be 0."""
+    """The absolute value of y_pred - y_true: fits the median. Its gradient at 0 is taken as 0."""
 
     def value(self, y_true: Array, y_pred: Array) -> Array:
         return np.abs(y_pred - y_true)
