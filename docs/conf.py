@@ -64,6 +64,7 @@ sphinx_gallery_conf = {
     "doc_module": ("sklearn_gd",),
     "backreferences_dir": "generated/backreferences",
     "write_computation_times": False,
+    "capture_repr": ("_repr_html_",),
     "show_memory": False,
     "show_signature": False,
     "remove_config_comments": True,
