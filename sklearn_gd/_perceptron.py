@@ -302,7 +302,7 @@ class PerceptronClassifier(CallbackSupportMixin, DocumentedOnline, ClassifierMix
         require_some_weight(weights)
         class_weights = self._class_weights(codes, weights)
         by_neuron = recipe.row_by_row
-        train = _weigh(Rows(X, codes.astype(np.int32), weights), class_weights, by_neuron)
+        train = weigh(Rows(X, codes.astype(np.int32), weights), class_weights, by_neuron)
         if not train.total(self._n_neurons()) > 0:
             raise ValueError(
                 f"class_weight={self.class_weight!r} leaves no row any weight: there is nothing "
@@ -314,7 +314,7 @@ class PerceptronClassifier(CallbackSupportMixin, DocumentedOnline, ClassifierMix
                 self, X_val, y_val, sample_weight_val, X.dtype
             )
             held_out = Rows(X_val, self._encode(y_val, "y_val"), w_val)
-            held_out = _weigh(held_out, class_weights, by_neuron)
+            held_out = weigh(held_out, class_weights, by_neuron)
             if not held_out.total(self._n_neurons()) > 0:
                 raise ValueError(
                     f"class_weight={self.class_weight!r} leaves no row of X_val any weight: there "
@@ -396,7 +396,7 @@ class PerceptronClassifier(CallbackSupportMixin, DocumentedOnline, ClassifierMix
         if not first:
             X = X.astype(self.coef_.dtype, copy=False)
         class_weights = self._class_weights(codes, weights)
-        train = _weigh(Rows(X, codes, weights), class_weights, recipe.row_by_row)
+        train = weigh(Rows(X, codes, weights), class_weights, recipe.row_by_row)
         if not train.total(self._n_neurons()) > 0:
             if first:
                 self._begin_untaught(recipe, X)
@@ -712,7 +712,7 @@ def _as_attributes(learner: Rosenblatt | Gradient) -> dict[str, Any]:
     return {"coef_": np.array(coef.T, order="C"), "intercept_": intercept.copy()}
 
 
-def _weigh(rows: Rows, class_weights: Array | None, by_neuron: bool) -> Rows:
+def weigh(rows: Rows, class_weights: Array | None, by_neuron: bool) -> Rows:
     """Return the rows with the weights of their classes, for all neurons or for their own."""
     if class_weights is None:
         return rows

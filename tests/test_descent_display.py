@@ -3,12 +3,14 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
 from sklearn.datasets import load_diabetes, load_iris
 from sklearn.metrics import mean_squared_error
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_gd import FeedForwardRegressor, PerceptronClassifier, ThroughOriginRegressor
+from sklearn_gd.activations import Step
 
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("Agg")
@@ -109,6 +111,67 @@ def test_a_step_neuron_counts_mistakes():
     assert display.loss_name == "share of mistakes"
 
 
+@pytest.mark.parametrize("activation", ["step", "sigmoid"])
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("class_weight", [None, "balanced", {0: 3.0, 1: 1.0}])
+def test_class_weights_count(activation, n_classes, class_weight):
+    data, target = load_iris(return_X_y=True)
+    rows = slice(30, 100 if n_classes == 2 else 150)
+    neuron = PerceptronClassifier(
+        activation=activation, class_weight=class_weight, max_iter=4, tol=None, random_state=0
+    )
+    display = DescentDisplay.from_estimator(neuron, data[rows], target[rows], grid_resolution=2)
+    neuron.fit(data[rows], target[rows])
+    assert_allclose(display.losses[-1], neuron.loss_)
+
+
+def test_a_step_given_as_an_instance_counts_mistakes():
+    data, target = load_iris(return_X_y=True)
+    neuron = PerceptronClassifier(activation=Step(), fit_intercept=False, max_iter=2, tol=None)
+    display = DescentDisplay.from_estimator(neuron, data[:100, :1], target[:100])
+    assert display.loss_name == "share of mistakes"
+
+
+def test_weights_and_bias_have_names():
+    frame = load_iris(as_frame=True)
+    neuron = PerceptronClassifier(max_iter=3, tol=None, random_state=0)
+    pipe = make_pipeline(StandardScaler(), neuron)
+    display = DescentDisplay.from_estimator(
+        pipe, frame.data.iloc[:100, [2]], frame.target[:100], grid_resolution=5
+    )
+    assert display.axis_names == ["weight of petal length (cm)", "bias"]
+
+
+def test_a_long_path_is_thinned():
+    model = ThroughOriginRegressor(solver="gd", learning_rate=1e-4, max_iter=3000, tol=None)
+    display = DescentDisplay.from_estimator(model, X, y, grid_resolution=5)
+    assert len(display.path) == len(display.losses) == len(display.iterations) <= 1000
+    assert display.iterations[:500] == list(range(500))
+    assert display.iterations[-1] == 3000
+    assert display.path_.get_label() == "3000 iterations"
+
+
+@pytest.mark.parametrize("kind", [sparse.csr_array, sparse.csr_matrix])
+def test_sparse_rows(kind):
+    display = DescentDisplay.from_estimator(GD, kind(X), y)
+    assert_allclose(display.path, DescentDisplay.from_estimator(GD, X, y).path)
+    left = display.animate(frames=[0, 1])._fig.axes[0]
+    assert left.get_xlabel() == "iteration"  # no points to draw a line through
+
+
+def test_nothing_is_printed(capsys):
+    DescentDisplay.from_estimator(ThroughOriginRegressor(verbose=True), X, y)
+    assert capsys.readouterr().out == ""
+
+
+def test_contours_of_one_colour():
+    data, target = load_diabetes(return_X_y=True)
+    display = DescentDisplay.from_estimator(
+        ThroughOriginRegressor(), data[:, :2], target, contour_kwargs={"colors": "k"}
+    )
+    assert_array_equal(display.contours_.get_edgecolor()[0], [0, 0, 0, 1])
+
+
 def test_weights_of_rows_count():
     weights = np.array([1.0, 0.0, 5.0])
     display = DescentDisplay.from_estimator(GD, X, y, sample_weight=weights)
@@ -170,6 +233,11 @@ def test_frames_are_iterations():
         display.animate(frames=[99_999])
     with pytest.raises(ValueError, match=r"'frames' parameter.*Got 0"):
         display.animate(frames=0)
+    for frames in ([], 2.5, True):
+        with pytest.raises(ValueError, match=r"'frames' parameter must be a number, or"):
+            display.animate(frames=frames)
+    with pytest.raises(ValueError, match=r"grid_resolution == 0, must be >= 2"):
+        DescentDisplay.from_estimator(GD, X, y, grid_resolution=0)
 
 
 def test_other_estimators_are_refused_and_nothing_is_stored():

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
+from sklearn.compose import ColumnTransformer
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
@@ -113,6 +114,52 @@ def test_options_reach_the_artists_and_axes_can_be_given():
     assert display.ax_ is not ax
 
 
+def test_a_column_transformer_gets_its_columns_by_name():
+    frame = pd.DataFrame({"distance": X[:, 0]})
+    scale = ColumnTransformer([("scale", StandardScaler(with_mean=False), ["distance"])])
+    pipe = make_pipeline(scale, ThroughOriginRegressor()).fit(frame, y)
+    slope = ThroughOriginRegressor().fit(X, y).coef_[0]
+    for iterations in (None, [-1]):
+        display = FitDisplay.from_estimator(pipe, frame, y, iterations=iterations)
+        assert_allclose(display.lines_[-1].get_ydata(), slope * display.grid, atol=1e-12)
+
+
+def test_a_pipeline_of_one_step():
+    pipe = make_pipeline(ThroughOriginRegressor()).fit(X, y)
+    display = FitDisplay.from_estimator(pipe, X, y)
+    assert_allclose(display.y_pred, pipe.predict(X))
+
+
+def test_weights_of_rows_are_those_of_the_recorded_fit():
+    weights = np.array([5.0, 1.0, 0.0])
+    line = ThroughOriginRegressor().fit(X, y, sample_weight=weights)
+    display = FitDisplay.from_estimator(line, X, y, sample_weight=weights, iterations=[-1])
+    assert_allclose(display.y_pred, line.predict(X))
+
+
+def test_labels_are_those_of_the_fit():
+    labels = np.array(["off", "off", "on"])
+    neuron = PerceptronClassifier(shuffle=False).fit(X, labels)
+    display = FitDisplay.from_estimator(neuron, X[:2], labels[:2])
+    assert_array_equal(display.y, [0, 0])
+    with pytest.raises(ValueError, match=r"y must hold the classes.*Got \['other'\]"):
+        FitDisplay.from_estimator(neuron, X, ["off", "on", "other"])
+
+
+def test_a_refused_picture_leaves_no_figure():
+    line = ThroughOriginRegressor().fit(X, y)
+    for bad in (y[:2], [1.0, np.nan, 2.0], None):
+        with pytest.raises(ValueError, match=r"inconsistent|NaN|'y' parameter"):
+            FitDisplay.from_estimator(line, X, bad)
+    assert plt.get_fignums() == []
+
+
+def test_colours_by_value():
+    line = ThroughOriginRegressor().fit(X, y)
+    display = FitDisplay.from_estimator(line, X, y, scatter_kwargs={"c": [1.0, 2.0, 3.0]})
+    assert_array_equal(display.scatter_.get_array(), [1.0, 2.0, 3.0])
+
+
 @pytest.mark.parametrize(
     ("kwargs", "message"),
     [
@@ -122,6 +169,8 @@ def test_options_reach_the_artists_and_axes_can_be_given():
         ({"iterations": 3}, "'iterations' parameter.*sequence.*Got 3"),
         ({"iterations": []}, "'iterations' parameter.*sequence"),
         ({"iterations": [0.5]}, "'iterations' parameter.*Got 0.5"),
+        ({"iterations": 1.5}, "'iterations' parameter.*sequence.*Got 1.5"),
+        ({"grid_resolution": 1}, "grid_resolution == 1, must be >= 2"),
     ],
 )
 def test_bad_input_is_named(kwargs, message):

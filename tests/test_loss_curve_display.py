@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import load_breast_cancer, load_diabetes
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression
-from sklearn.model_selection import KFold, cross_validate
+from sklearn.model_selection import GridSearchCV, KFold, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -242,3 +244,11 @@ def test_bad_input_is_named():
     weightless = net().partial_fit(X, Y, sample_weight=np.zeros(len(Y)))
     with pytest.raises(ValueError, match="has run no epoch"):
         draw(weightless)
+
+
+def test_fits_inside_others_are_drawn():
+    scaled = TransformedTargetRegressor(net(), transformer=StandardScaler()).fit(X, Y)
+    search = GridSearchCV(net(), {"learning_rate": [0.1]}, cv=2).fit(X, Y)
+    display = LossCurveDisplay.from_estimator([scaled, search])
+    assert_allclose(display.lines_[0].get_ydata(), scaled.regressor_.loss_curve_)
+    assert_allclose(display.lines_[1].get_ydata(), search.best_estimator_.loss_curve_)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 
 from sklearn_gd.inspection._axes import COLOURS, pyplot
+from sklearn_gd.inspection._fit import grid_over, rows_of_one_feature
+from sklearn_gd.inspection._recording import like, spread_out
 
 Array = np.ndarray[Any, np.dtype[Any]]
 _MOST = 40
@@ -15,46 +18,67 @@ _MOST = 40
 
 def animate(display: Any, frames: int | Sequence[int] | None, interval: int) -> Any:
     """Return a matplotlib FuncAnimation of a DescentDisplay; see its ``animate``."""
-    shown = _resolve(frames, len(display.path))
+    shown = _resolve(frames, display.iterations)
+    position = {iteration: i for i, iteration in enumerate(display.iterations)}
     plt = pyplot(type(display).__name__)
     from matplotlib.animation import FuncAnimation
 
     figure, (left, right) = plt.subplots(1, 2, figsize=(9.0, 4.0), layout="constrained")
-    draw_left = _fit_panel(left, display) if display.fits else _loss_panel(left, display)
+    rows = _rows(display.recording)
+    if rows is None:
+        draw_left = _loss_panel(left, display)
+    else:
+        draw_left = _fit_panel(left, display.recording, rows)
     display.draw_loss(right)
     look = {"color": COLOURS["vermillion"], "markersize": 4.0}
     (trail,) = right.plot([], [], marker="o", linewidth=1.2, **look)
     (ball,) = right.plot([], [], marker="o", markersize=10.0, color=COLOURS["black"])
 
     def draw(iteration: int) -> list[Any]:
-        trail.set_data(*display.coordinates[: iteration + 1].T)
-        ball.set_data(*display.coordinates[[iteration]].T)
-        loss = display.losses[iteration]
+        i = position[iteration]
+        trail.set_data(*display.coordinates[: i + 1].T)
+        ball.set_data(*display.coordinates[[i]].T)
+        loss = display.losses[i]
         right.set_title(f"iteration {iteration}: {display.loss_name} {loss:.4g}")
         return [trail, ball, *draw_left(iteration)]
 
-    return FuncAnimation(figure, draw, frames=shown, interval=interval, blit=False)
+    animation = FuncAnimation(figure, draw, frames=shown, interval=interval, blit=False)
+    # With its first frame drawn it can be thrown away, which matplotlib would warn of.
+    figure.canvas.draw()
+    return animation
 
 
-def _fit_panel(ax: Any, display: Any) -> Any:
+def _rows(recording: Any) -> Array | None:
+    """Return the one feature as it was before any scaling; None where there is no such line."""
+    if recording is None or recording.Y.shape[1] != 1:
+        return None
+    try:
+        return rows_of_one_feature("The animation", recording.given)
+    except (TypeError, ValueError):  # sparse rows, several columns, or words
+        return None
+
+
+def _fit_panel(ax: Any, recording: Any, rows: Array) -> Any:
     """Draw the data, and return what draws the curve and residuals of one iteration."""
     from matplotlib.collections import LineCollection
 
-    fits = display.fits
-    ax.scatter(fits["x"], fits["y"], s=18, color=COLOURS["black"], zorder=3)
+    x, y = rows[:, 0], recording.Y[:, 0]
+    grid = grid_over(rows, recording.model, 100)
+    inputs = like(recording.given, grid[:, None])
+    ax.scatter(x, y, s=18, color=COLOURS["black"], zorder=3)
     segments = ax.add_collection(
         LineCollection([], colors=COLOURS["vermillion"], linewidths=1.0, zorder=1)
     )
-    (curve,) = ax.plot(fits["grid"], fits["curves"][0], color=COLOURS["blue"], linewidth=2.0)
+    (curve,) = ax.plot(grid, np.zeros_like(grid), color=COLOURS["blue"], linewidth=2.0)
     # Wild iterations leave the picture, and not the data its middle.
-    low, high = min(fits["y"].min(), 0.0), max(fits["y"].max(), 0.0)
+    low, high = min(y.min(), 0.0), max(y.max(), 0.0)
     margin = 0.15 * (high - low or 1.0)
     ax.set(xlabel="x", ylabel="y", ylim=(low - margin, high + margin), title="the fit")
 
     def draw(iteration: int) -> list[Any]:
-        curve.set_ydata(fits["curves"][iteration])
-        ends = [np.column_stack([fits["x"], fits["y"]])]
-        ends.append(np.column_stack([fits["x"], fits["y_pred"][iteration]]))
+        curve.set_ydata(recording.predict(iteration, inputs)[:, 0])
+        y_pred = recording.predict(iteration, recording.given)[:, 0]
+        ends = [np.column_stack([x, y]), np.column_stack([x, y_pred])]
         segments.set_segments(list(np.stack(ends, axis=1)))
         return [curve, segments]
 
@@ -63,31 +87,34 @@ def _fit_panel(ax: Any, display: Any) -> Any:
 
 def _loss_panel(ax: Any, display: Any) -> Any:
     """Draw the loss over the iterations, and return what draws it up to one of them."""
-    steps = np.arange(len(display.losses))
+    steps = np.array(display.iterations)
     (curve,) = ax.plot(steps, display.losses, color=COLOURS["blue"], linewidth=2.0)
     ax.set(xlabel="iteration", ylabel=display.loss_name, title="the loss")
 
     def draw(iteration: int) -> list[Any]:
-        curve.set_data(steps[: iteration + 1], display.losses[: iteration + 1])
+        met = steps <= iteration
+        curve.set_data(steps[met], display.losses[met])
         return [curve]
 
     return draw
 
 
-def _resolve(frames: int | Sequence[int] | None, n_steps: int) -> list[int]:
-    """Return the iterations to show, the first ones closest together."""
-    if frames is None or isinstance(frames, int | np.integer):
+def _resolve(frames: int | Sequence[int] | None, iterations: list[int]) -> list[int]:
+    """Return the iterations to show, by default the first ones closest together."""
+    if frames is None or (isinstance(frames, Integral) and not isinstance(frames, bool)):
         many = _MOST if frames is None else int(frames)
         if many < 1:
             raise ValueError(f"The 'frames' parameter must be 1 or more. Got {frames!r}.")
-        if many >= n_steps:
-            return list(range(n_steps))
-        alone = many // 2
-        rest = np.geomspace(max(alone, 1), n_steps - 1, many - alone).round().astype(int)
-        return sorted({*range(alone), *rest.tolist()})
+        return [iterations[i] for i in spread_out(len(iterations), many)]
+    if not isinstance(frames, Sequence | np.ndarray | range) or not len(frames):
+        raise ValueError(
+            "The 'frames' parameter must be a number, or a sequence of iterations. Got "
+            f"{frames!r} instead."
+        )
     for i in frames:
-        if not isinstance(i, int | np.integer) or not 0 <= i < n_steps:
+        if i not in iterations:
             raise ValueError(
-                f"The 'frames' parameter must hold iterations from 0 to {n_steps - 1}. Got {i!r}."
+                f"The 'frames' parameter must hold iterations from 0 to {iterations[-1]} that the "
+                f"display has. Got {i!r}."
             )
     return [int(i) for i in frames]

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from numbers import Integral
+from typing import Any, Self
 
 import numpy as np
+from sklearn.utils import check_scalar
 
-from sklearn_gd._perceptron import PerceptronClassifier
-from sklearn_gd._through_origin import ThroughOriginRegressor
 from sklearn_gd.inspection._animation import animate
 from sklearn_gd.inspection._axes import COLOURS, new_axes, options
-from sklearn_gd.inspection._recording import Recording, last_step
-from sklearn_gd.losses import AbsoluteError, SquaredError
+from sklearn_gd.inspection._layers import known_features
+from sklearn_gd.inspection._recording import Recording, is_step, spread_out
+from sklearn_gd.losses import AbsoluteError, SquaredError, as_loss
 
 Array = np.ndarray[Any, np.dtype[Any]]
+
+_MOST = 1000  # points of a path: more take long, and cannot be told apart
 
 
 class DescentDisplay:
@@ -25,10 +28,13 @@ class DescentDisplay:
 
     Parameters
     ----------
-    path : ndarray of shape (n_iterations + 1, n_weights)
-        The weights: the first guess, then those after each iteration.
-    losses : ndarray of shape (n_iterations + 1,)
+    path : ndarray of shape (n_points, n_weights)
+        The weights: the first guess, then those after each iteration. Of more than 1000
+        iterations, 1000 are chosen, closest together at the beginning.
+    losses : ndarray of shape (n_points,)
         The mean loss there, without the penalty.
+    iterations : list of int
+        How many iterations each point comes after.
     origin : ndarray of shape (n_weights,)
         The middle of the picture: where the descent ended.
     directions : ndarray of shape (n_axes, n_weights)
@@ -41,9 +47,9 @@ class DescentDisplay:
     loss_name : str
     diverged : bool, default=False
         Whether the descent ended by diverging.
-    fits : dict, optional
-        The data and every iteration's curve through them, for :meth:`animate`: ``x``, ``y``,
-        ``grid``, ``curves`` and ``y_pred``; where there are one feature and one output.
+    recording : Recording, optional
+        The descent and its data, which :meth:`animate` draws where there are one feature and one
+        output. Kept by :meth:`from_estimator`.
 
     Attributes
     ----------
@@ -79,6 +85,7 @@ class DescentDisplay:
         *,
         path: Array,
         losses: Array,
+        iterations: list[int],
         origin: Array,
         directions: Array,
         grid: list[Array],
@@ -86,13 +93,13 @@ class DescentDisplay:
         axis_names: list[str],
         loss_name: str,
         diverged: bool = False,
-        fits: dict[str, Array] | None = None,
+        recording: Any = None,
     ) -> None:
-        self.path, self.losses = path, losses
+        self.path, self.losses, self.iterations = path, losses, iterations
         self.origin, self.directions = origin, directions
         self.grid, self.grid_losses = grid, grid_losses
         self.axis_names, self.loss_name = axis_names, loss_name
-        self.diverged, self.fits = diverged, fits
+        self.diverged, self.recording = diverged, recording
 
     @classmethod
     def from_estimator(
@@ -108,7 +115,7 @@ class DescentDisplay:
         line_kwargs: dict[str, Any] | None = None,
         path_kwargs: dict[str, Any] | None = None,
         contour_kwargs: dict[str, Any] | None = None,
-    ) -> DescentDisplay:
+    ) -> Self:
         """Fit a clone of the estimator, record its descent, and draw it.
 
         Parameters
@@ -137,9 +144,11 @@ class DescentDisplay:
         ImportError
             Where matplotlib is missing.
         """
+        check_scalar(grid_resolution, "grid_resolution", Integral, min_val=2)
         recording = Recording.of(estimator, X, y, sample_weight)
-        path = recording.path()
-        origin, directions, names = _axes_of(path, _weight_names(last_step(estimator), recording))
+        iterations = spread_out(len(recording.layers), _MOST)
+        path = recording.path(iterations)
+        origin, directions, names = _axes_of(path, _weight_names(recording))
         coordinates = (path - origin) @ directions.T
         grid = [_span(along, grid_resolution) for along in coordinates.T]
         points = [origin + directions.T @ p for p in _mesh(grid)]
@@ -149,6 +158,7 @@ class DescentDisplay:
         display = cls(
             path=path,
             losses=np.array([recording.loss(weights) for weights in path]),
+            iterations=iterations,
             origin=origin,
             directions=directions,
             grid=grid,
@@ -156,7 +166,7 @@ class DescentDisplay:
             axis_names=names,
             loss_name=_loss_name(recording.model),
             diverged=recording.diverged,
-            fits=_fits(recording, X),
+            recording=recording,
         )
         return display.plot(
             ax,
@@ -184,7 +194,7 @@ class DescentDisplay:
         line_kwargs: dict[str, Any] | None = None,
         path_kwargs: dict[str, Any] | None = None,
         contour_kwargs: dict[str, Any] | None = None,
-    ) -> DescentDisplay:
+    ) -> Self:
         """Draw the display.
 
         Parameters
@@ -200,7 +210,7 @@ class DescentDisplay:
         self.ax_ = ax = new_axes(type(self).__name__, ax)
         self.figure_ = ax.figure
         self.draw_loss(ax, line_kwargs, contour_kwargs)
-        steps = len(self.path) - 1
+        steps = self.iterations[-1]
         label = f"{steps} iteration{'s' * (steps != 1)}{', diverged' * self.diverged}"
         style = {"color": COLOURS["vermillion"], "marker": "o", "markersize": 4.0}
         style |= {"linewidth": 1.2, "label": name or label, "zorder": 3}
@@ -232,11 +242,13 @@ class DescentDisplay:
             )
             ax.set(xlabel=self.axis_names[0], ylabel=self.loss_name)
             return
-        levels: dict[str, Any] = {"levels": _levels(self.grid_losses), "cmap": "cividis"}
+        look = {"levels": _levels(self.grid_losses), "cmap": "cividis", "zorder": 1}
+        if "colors" in (contour_kwargs or {}):
+            del look["cmap"]
         self.contours_ = ax.contour(
-            *self.grid, self.grid_losses, **{**levels, "zorder": 1, **(contour_kwargs or {})}
+            *self.grid, self.grid_losses, **{**look, **(contour_kwargs or {})}
         )
-        ax.figure.colorbar(self.contours_, ax=ax, label=self.loss_name)
+        self._colorbar = ax.figure.colorbar(self.contours_, ax=ax, label=self.loss_name)
         ax.set(xlabel=self.axis_names[0], ylabel=self.axis_names[1])
 
     def animate(self, *, frames: int | Sequence[int] | None = None, interval: int = 200) -> Any:
@@ -305,41 +317,25 @@ def _levels(losses: Array) -> Array:
     return levels
 
 
-def _weight_names(model: Any, recording: Recording) -> list[str]:
-    (W, *_), _ = recording.layers[0]
-    names = [str(name) for name in getattr(recording.model, "feature_names_in_", [])]
-    if isinstance(model, ThroughOriginRegressor) and W.shape[1] == 1:
-        n = len(W)
-        plain = ["slope"] if n == 1 else [f"weight {j + 1}" for j in range(n)]
-        return [f"weight of {name}" for name in names] or plain
-    return [f"weight {j + 1}" for j in range(recording.network.size)]
+def _weight_names(recording: Recording) -> list[str]:
+    coefs, _ = recording.layers[0]
+    n_features, n_weights = len(coefs[0]), recording.network.size
+    if recording.network.sizes != (n_features, 1):  # layers, or several neurons
+        return [f"weight {j + 1}" for j in range(n_weights)]
+    names = known_features(recording.before, recording.model, n_features)
+    if names is not None:
+        weights = [f"weight of {name}" for name in names]
+    else:
+        weights = [f"weight {j + 1}" for j in range(n_features)] if n_features > 1 else ["slope"]
+    return weights + ["bias"] * (n_weights - n_features)
 
 
 def _loss_name(model: Any) -> str:
-    if isinstance(model, PerceptronClassifier) and model.activation == "step":
+    if is_step(model):
         return "share of mistakes"
-    loss = model.loss
-    if loss == "squared_error" or isinstance(loss, SquaredError):
+    loss = as_loss(model.loss)
+    if type(loss) is SquaredError:
         return "mean squared error"
-    if loss == "absolute_error" or isinstance(loss, AbsoluteError):
+    if type(loss) is AbsoluteError:
         return "mean absolute error"
     return f"mean loss, {loss}"
-
-
-def _fits(recording: Recording, X: Any) -> dict[str, Array] | None:
-    """Return the data and every iteration's curve, where both are lines in a plane."""
-    if np.shape(X)[1] != 1 or recording.Y.shape[1] != 1:
-        return None
-    rows = np.asarray(X, dtype=np.float64)
-    low, high = rows.min(), rows.max()
-    if isinstance(recording.model, ThroughOriginRegressor):
-        low, high = min(low, 0.0), max(high, 0.0)
-    grid = np.linspace(low, high, 100)
-    steps = range(len(recording.layers))
-    return {
-        "x": rows[:, 0],
-        "y": recording.Y[:, 0],
-        "grid": grid,
-        "curves": np.stack([recording.predict(i, grid[:, None])[:, 0] for i in steps]),
-        "y_pred": np.stack([recording.predict(i, rows)[:, 0] for i in steps]),
-    }

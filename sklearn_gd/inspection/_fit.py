@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from numbers import Integral
+from typing import Any, Self
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
+from scipy import sparse
+from sklearn.utils import check_scalar
+from sklearn.utils.validation import check_array, check_is_fitted
 
 from sklearn_gd._through_origin import ThroughOriginRegressor
 from sklearn_gd.inspection._axes import COLOURS, new_axes, options
-from sklearn_gd.inspection._recording import Recording, last_step, rows_of_one_feature
+from sklearn_gd.inspection._recording import Recording, last_step, like
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -83,6 +86,7 @@ class FitDisplay:
         X: Any,
         y: Any,
         *,
+        sample_weight: Any = None,
         iterations: Sequence[int] | None = None,
         grid_resolution: int = 200,
         ax: Any = None,
@@ -90,7 +94,7 @@ class FitDisplay:
         scatter_kwargs: dict[str, Any] | None = None,
         line_kwargs: dict[str, Any] | None = None,
         residual_kwargs: dict[str, Any] | None = None,
-    ) -> FitDisplay:
+    ) -> Self:
         """Draw a fitted model, or the iterations on the way to it.
 
         Parameters
@@ -99,9 +103,13 @@ class FitDisplay:
             Or a Pipeline that ends with one.
         X : array-like of shape (n_rows, 1)
         y : array-like of shape (n_rows,)
+        sample_weight : array-like of shape (n_rows,), optional
+            For the clone that is fitted with `iterations`.
         iterations : sequence of int, optional
             A clone is fitted again, and the model drawn after so many iterations: 0 is the first
-            guess, -1 the last. By default the fitted estimator is drawn as it is.
+            guess, -1 the last one made, which early stopping may have passed over. By default
+            the fitted estimator is drawn as it is. A clone draws other first weights, unless
+            `random_state` is a number.
         grid_resolution : int, default=200
             Points of a curve.
         ax : matplotlib Axes, optional
@@ -122,28 +130,27 @@ class FitDisplay:
         ImportError
             Where matplotlib is missing.
         """
-        last_step(estimator)
+        model = last_step(estimator)
+        check_scalar(grid_resolution, "grid_resolution", Integral, min_val=2)
         rows = rows_of_one_feature(cls.__name__, X)
         _check_one_output(cls.__name__, y)
         if iterations is None:
             check_is_fitted(estimator)
-            recording, steps = Recording.of_fitted(estimator, X, y), [0]
+            recording, steps = Recording.of_fitted(estimator, X, y, sample_weight), [0]
         else:
-            recording = Recording.of(estimator, X, y)
+            recording = Recording.of(estimator, X, y, sample_weight)
             steps = _resolve(iterations, len(recording.layers))
         if recording.Y.shape[1] != 1:
             raise ValueError(
                 f"{cls.__name__} draws one output. Got {recording.Y.shape[1]} of them."
             )
-        low, high = rows.min(), rows.max()
-        if isinstance(last_step(estimator), ThroughOriginRegressor):
-            low, high = min(low, 0.0), max(high, 0.0)
-        grid = np.linspace(low, high, grid_resolution)
-        curves = np.stack([recording.predict(step, grid[:, None])[:, 0] for step in steps])
+        grid = grid_over(rows, model, grid_resolution)
+        inputs = like(X, grid[:, None])
+        curves = np.stack([recording.predict(step, inputs)[:, 0] for step in steps])
         display = cls(
             x=rows[:, 0],
             y=recording.Y[:, 0],
-            y_pred=recording.predict(steps[-1], rows)[:, 0],
+            y_pred=recording.predict(steps[-1], X)[:, 0],
             grid=grid,
             curves=curves,
             iterations=None if iterations is None else steps,
@@ -166,7 +173,7 @@ class FitDisplay:
         scatter_kwargs: dict[str, Any] | None = None,
         line_kwargs: dict[str, Any] | None = None,
         residual_kwargs: dict[str, Any] | None = None,
-    ) -> FitDisplay:
+    ) -> Self:
         """Draw the display.
 
         Parameters
@@ -184,18 +191,18 @@ class FitDisplay:
 
         self.figure_ = ax.figure
         ends = np.stack([np.column_stack([self.x, v]) for v in (self.y, self.y_pred)], axis=1)
-        segments: dict[str, Any] = {
-            "colors": COLOURS["vermillion"],
-            "linewidths": 1.0,
+        self.residuals_ = ax.add_collection(LineCollection(list(ends)))
+        look = {
+            "color": COLOURS["vermillion"],
+            "linewidth": 1.0,
             "label": "residuals",
             "zorder": 1,
         }
-        self.residuals_ = LineCollection(list(ends), **{**segments, **(residual_kwargs or {})})
-        ax.add_collection(self.residuals_)
-        points: dict[str, Any] = {"color": COLOURS["black"], "s": 22, "zorder": 3}
-        self.scatter_ = ax.scatter(
-            self.x, self.y, **{**points, "label": "observed", **(scatter_kwargs or {})}
-        )
+        self.residuals_.set(**options(residual_kwargs, self.residuals_, **look))
+        points = {"color": COLOURS["black"], "s": 22, "label": "observed", "zorder": 3}
+        if "c" in (scatter_kwargs or {}):
+            del points["color"]
+        self.scatter_ = ax.scatter(self.x, self.y, **{**points, **(scatter_kwargs or {})})
         looks = zip(self.curves, self._labels(name), self._styles(), strict=True)
         self.lines_ = [
             ax.plot(self.grid, curve, **options(line_kwargs, label=label, **style))[0]
@@ -222,6 +229,14 @@ class FitDisplay:
         return styles
 
 
+def grid_over(rows: Array, model: Any, n: int) -> Array:
+    """Return `n` points over the range of the rows, and from the origin on for a line."""
+    low, high = rows.min(), rows.max()
+    if isinstance(model, ThroughOriginRegressor):
+        low, high = min(low, 0.0), max(high, 0.0)
+    return np.linspace(low, high, n)
+
+
 def _check_one_output(owner: str, y: Any) -> None:
     shape = np.shape(y)
     if len(shape) == 2 and shape[1] > 1:
@@ -230,7 +245,7 @@ def _check_one_output(owner: str, y: Any) -> None:
 
 def _resolve(iterations: Sequence[int], n_steps: int) -> list[int]:
     """Return the iterations counted from 0; one that was not reached is a ValueError."""
-    if isinstance(iterations, int | np.integer) or not len(iterations):
+    if not isinstance(iterations, Sequence | np.ndarray) or not len(iterations):
         raise ValueError(
             "The 'iterations' parameter must be a sequence of integers, such as [0, 1, -1]. Got "
             f"{iterations!r} instead."
@@ -249,3 +264,22 @@ def _resolve(iterations: Sequence[int], n_steps: int) -> list[int]:
 def _name_of(X: Any) -> str | None:
     columns = getattr(X, "columns", None)
     return None if columns is None else str(columns[0])
+
+
+def rows_of_one_feature(owner: str, X: Any) -> Array:
+    """Return X, of one feature, as numbers of shape (n_rows, 1).
+
+    Raises
+    ------
+    ValueError
+        Where it has more features.
+    """
+    if sparse.issparse(X):
+        raise ValueError(f"{owner} needs X to be dense. Got a sparse matrix.")
+    rows: Array = check_array(X, dtype=np.float64)
+    if rows.shape[1] != 1:
+        raise ValueError(
+            f"{owner} draws y over one feature: X must have one column, such as X[:, [0]]. Got "
+            f"{rows.shape[1]} columns."
+        )
+    return rows

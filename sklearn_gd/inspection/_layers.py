@@ -6,14 +6,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.exceptions import NotFittedError
-from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_gd._feed_forward import FeedForwardRegressor
 from sklearn_gd._perceptron import PerceptronClassifier
 from sklearn_gd._through_origin import ThroughOriginRegressor
 from sklearn_gd.activations import _BUILT_IN, Activation, FunctionPair, as_activation
-from sklearn_gd.inspection._recording import last_step
+from sklearn_gd.inspection._recording import fitted_inside, split
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -41,12 +40,13 @@ def read_layers(estimator: Any, feature_names: Any, target_names: Any) -> Layers
     ValueError, TypeError
         For another kind of estimator, or names that are not as many as they must be.
     """
-    model = last_step(estimator)
+    before, model = split(fitted_inside(estimator))
     check_is_fitted(model)
     coefs, intercepts, activations = _weights(model)
     n_features, n_outputs = coefs[0].shape[0], coefs[-1].shape[1]
     if feature_names is None:
-        features = _known_features(estimator, model, n_features)
+        plain = [f"x{j + 1}" for j in range(n_features)]
+        features = known_features(before, model, n_features) or plain
     else:
         features = check_names("feature_names", feature_names, n_features, "feature")
     fires = isinstance(model, PerceptronClassifier)
@@ -110,16 +110,24 @@ def _weights(model: Any) -> tuple[list[Array], list[Array] | None, list[str]]:
     return coefs, [model.intercept_], names
 
 
-def _known_features(estimator: Any, model: Any, n: int) -> list[str]:
-    """Return the names that the features had in ``fit``; x1, x2, ... where they had none."""
-    plain = [f"x{j + 1}" for j in range(n)]
+def known_features(before: Any, model: Any, n: int) -> list[str] | None:
+    """Return the names that the features had in ``fit``; None where they had none.
+
+    Parameters
+    ----------
+    before : transformer or None
+        What the rows went through first.
+    model : estimator
+    n : int
+        The number of features.
+    """
     names = getattr(model, "feature_names_in_", None)
-    if names is None and isinstance(estimator, Pipeline) and len(estimator.steps) > 1:
+    if names is None and before is not None:
         try:
-            names = estimator[:-1].get_feature_names_out()
+            names = before.get_feature_names_out()
         except (AttributeError, ValueError, NotFittedError):  # a step that cannot tell
-            return plain
+            return None
     # scikit-learn calls the columns of an array x0, x1, ...: those are no names of theirs.
     if names is None or len(names) != n or all(f"x{j}" == name for j, name in enumerate(names)):
-        return plain
+        return None
     return [str(name) for name in names]

@@ -7,13 +7,10 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.pipeline import Pipeline
 
-from sklearn_gd._perceptron import PerceptronClassifier
-from sklearn_gd.activations import Step, as_activation
 from sklearn_gd.inspection._axes import COLOURS, new_axes, options
 from sklearn_gd.inspection._loss_curve import CYCLE, set_log_scale
-from sklearn_gd.inspection._recording import fit_quietly, last_step, silent_clone
+from sklearn_gd.inspection._recording import fit_quietly, is_step, silent_clone, split
 from sklearn_gd.inspection._search import candidates_of
 from sklearn_gd.solvers import GradientDescent
 
@@ -180,10 +177,9 @@ class LearningRateDisplay:
         ImportError
             Where matplotlib is missing.
         """
-        last_step(estimator)
-        model = silent_clone(estimator)
-        if isinstance(model, Pipeline):
-            X, model = model[:-1].fit_transform(X, y), model.steps[-1][1]
+        before, model = split(silent_clone(estimator))
+        if before is not None:
+            X = before.fit_transform(X, y)
         model = _prepared(model, max_iter)
         rates = None if rates is None else _check_rates(rates)
         untrained = _fitted(clone(model).set_params(max_iter=1), _VANISHING, X, y, sample_weight)
@@ -193,7 +189,7 @@ class LearningRateDisplay:
         models = [_fitted(model, rate, X, y, sample_weight) for rate in rates]
         values = [np.nan if fitted is None else fitted.loss_ for fitted in models]
         # Rosenblatt's rule makes no smaller mistakes at smaller rates: it has not stayed there.
-        has_start = untrained is not None and not _is_step(model)
+        has_start = untrained is not None and not is_step(model)
         return cls(
             rates=rates,
             values=np.array(values),
@@ -313,7 +309,7 @@ class LearningRateDisplay:
         self, ax: Any, rates: Array, values: Array, name: str | None, given: Any
     ) -> None:
         """Draw one line a combination, with the spread around it."""
-        of = np.array(self.combinations or [""] * len(rates))
+        of = np.array([""] * len(rates) if self.combinations is None else self.combinations)
         groups = list(dict.fromkeys(of.tolist()))
         self.lines_, self.bands_ = [], []
         for k in range(len(groups)):
@@ -423,12 +419,6 @@ def _default_rates(largest: float | None) -> Array:
     return largest * steps
 
 
-def _is_step(model: Any) -> bool:
-    return isinstance(model, PerceptronClassifier) and isinstance(
-        as_activation(model.activation), Step
-    )
-
-
 def _prepared(model: Any, max_iter: int) -> Any:
     """Return the model as all of its clones are to be, their rates apart."""
     if isinstance(model.solver, str) and model.solver == "lbfgs":
@@ -436,7 +426,9 @@ def _prepared(model: Any, max_iter: int) -> Any:
             "The 'estimator' parameter must have a solver that takes a learning rate. Got "
             "solver='lbfgs', which does not."
         )
-    model.set_params(max_iter=max_iter, tol=None, verbose=False)
+    model.set_params(max_iter=max_iter, tol=None)
+    if "early_stopping" in model.get_params():  # the loss is that after the last epoch
+        model.set_params(early_stopping=False)
     if "random_state" in model.get_params() and model.random_state is None:
         model.set_params(random_state=int(np.random.default_rng().integers(2**31)))
     return model

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_gd.inspection._axes import COLOURS, new_axes, options
-from sklearn_gd.inspection._recording import last_step
+from sklearn_gd.inspection._recording import fitted_inside, last_step
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -62,7 +62,9 @@ class LossCurveDisplay:
     way: for :class:`~sklearn_gd.ThroughOriginRegressor` the loss before the epoch's step, so that
     the curve begins at the loss of W = 0; for the others the mean over the epoch's batches, while
     the weights were moving. The validation loss is that after the epoch, half an epoch later, so
-    that it may lie below the training loss at first.
+    that it may lie below the training loss at first. With ``solver="lbfgs"`` both are those after
+    the iteration: the first weights are not drawn, and without a validation set the training loss
+    ends at ``loss_``.
 
     Folds may end at different epochs. Their mean is drawn over the epochs that all of them ran.
 
@@ -90,8 +92,10 @@ class LossCurveDisplay:
     ) -> None:
         self.loss_curves = loss_curves
         none = [None] * len(loss_curves)
-        self.validation_loss_curves = validation_loss_curves or none
-        self.best_iters = best_iters or none
+        self.validation_loss_curves = (
+            none if validation_loss_curves is None else validation_loss_curves
+        )
+        self.best_iters = none if best_iters is None else best_iters
         self.names = names
         self.n_folds = n_folds
 
@@ -217,7 +221,11 @@ class LossCurveDisplay:
                 "The 'cv_results' parameter must be what cross_validate returns with "
                 f"return_estimator=True: a dict that has 'estimator'. Got {got!r} instead."
             )
-        fitted = [e for e in cv_results["estimator"] if hasattr(last_step(e), "loss_curve_")]
+        fitted = [
+            e
+            for e in cv_results["estimator"]
+            if hasattr(last_step(fitted_inside(e)), "loss_curve_")
+        ]
         if not fitted:
             raise ValueError(
                 "The 'cv_results' parameter must have one fold or more whose fit succeeded. Got "
@@ -381,7 +389,7 @@ def set_log_scale(ax: Any, values: Any) -> None:
 
 def _curves_of(estimators: list[Any]) -> dict[str, Any]:
     """Return the losses that fitted estimators tell."""
-    models = [last_step(estimator) for estimator in estimators]
+    models = [_model_of(estimator) for estimator in estimators]
     for model in models:
         check_is_fitted(model, "loss_curve_")
         if not model.loss_curve_:
@@ -402,7 +410,7 @@ def _curves_of(estimators: list[Any]) -> dict[str, Any]:
 
 def _class_names(estimators: list[Any]) -> list[str]:
     """Return the classes' names, numbered where one comes twice."""
-    names = [type(last_step(estimator)).__name__ for estimator in estimators]
+    names = [type(_model_of(estimator)).__name__ for estimator in estimators]
     return [
         f"{name} {names[: i + 1].count(name)}" if names.count(name) > 1 else name
         for i, name in enumerate(names)
@@ -423,3 +431,7 @@ def _draw_curve(ax: Any, curve: Any, look: dict[str, Any]) -> Any:
     # A single epoch makes no line that could be seen.
     marker = {"marker": "o"} if len(curve) == 1 else {}
     return ax.plot(np.arange(1, len(curve) + 1), curve, **{**marker, **look})[0]
+
+
+def _model_of(estimator: Any) -> Any:
+    return last_step(fitted_inside(estimator))

@@ -19,7 +19,7 @@ from sklearn_gd.inspection._layout import (
     number_places,
     segments,
 )
-from sklearn_gd.inspection._recording import last_step
+from sklearn_gd.inspection._recording import fitted_inside, last_step
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -164,7 +164,7 @@ class NetworkDisplay:
             Where matplotlib is missing.
         """
         layers = read_layers(estimator, feature_names, target_names)
-        display = cls(**layers._asdict(), name=type(last_step(estimator)).__name__)
+        display = cls(**layers._asdict(), name=type(last_step(fitted_inside(estimator))).__name__)
         return display.plot(
             ax,
             max_neurons=max_neurons,

@@ -6,19 +6,18 @@ import warnings
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 from sklearn.base import clone, is_classifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import Pipeline
-from sklearn.utils.validation import check_array
+from sklearn.utils.validation import check_array, check_consistent_length
 
 from sklearn_gd._feed_forward import FeedForwardRegressor
-from sklearn_gd._learners import targets_of
+from sklearn_gd._learners import Rows, targets_of
 from sklearn_gd._objectives import Network, outputs
-from sklearn_gd._perceptron import PerceptronClassifier
+from sklearn_gd._perceptron import PerceptronClassifier, weigh
 from sklearn_gd._through_origin import ThroughOriginRegressor
 from sklearn_gd._validation import check_weights
-from sklearn_gd.activations import Activation, as_activation
+from sklearn_gd.activations import Activation, Step, as_activation
 from sklearn_gd.exceptions import DivergenceError
 from sklearn_gd.losses import as_loss
 
@@ -26,27 +25,56 @@ Array = np.ndarray[Any, np.dtype[Any]]
 KINDS = (ThroughOriginRegressor, PerceptronClassifier, FeedForwardRegressor)
 
 
-def last_step(estimator: Any) -> Any:
-    """Return the estimator of this package that `estimator` is, or ends with.
+def split(estimator: Any) -> tuple[Any, Any]:
+    """Return what the rows go through first, or None, and the estimator of this package.
 
     Raises
     ------
     TypeError
-        Where it is another one.
+        Where `estimator` is another one, and does not end with one.
     """
-    last = estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
+    before, last = None, estimator
+    if isinstance(estimator, Pipeline):
+        before = estimator[:-1] if len(estimator.steps) > 1 else None
+        last = estimator.steps[-1][1]
     if not isinstance(last, KINDS):
         names = ", ".join(kind.__name__ for kind in KINDS)
+        hint = "".join(
+            f" Its {inside} may be one."
+            for inside in ("best_estimator_", "regressor_")
+            if hasattr(last, inside)
+        )
         raise TypeError(
             f"The 'estimator' parameter must be one of {names}, or a Pipeline that ends with one. "
-            f"Got {estimator!r} instead."
+            f"Got {estimator!r} instead.{hint}"
         )
-    return last
+    return before, last
+
+
+def last_step(estimator: Any) -> Any:
+    """Return the estimator of this package that `estimator` is, or ends with; see `split`."""
+    return split(estimator)[1]
+
+
+def fitted_inside(estimator: Any) -> Any:
+    """Return what was fitted inside a search, or a TransformedTargetRegressor; else itself."""
+    for name in ("best_estimator_", "regressor_"):
+        if hasattr(estimator, name):
+            return fitted_inside(getattr(estimator, name))
+    return estimator
+
+
+def is_step(model: Any) -> bool:
+    """Return whether the model is made of neurons that do no more than fire or not."""
+    return isinstance(model, PerceptronClassifier) and isinstance(
+        as_activation(model.activation), Step
+    )
 
 
 def silent_clone(estimator: Any) -> Any:
-    """Return a clone that calls none of the estimator's callbacks, which a clone shares."""
+    """Return a clone that prints nothing, and calls none of the callbacks, which clones share."""
     model = clone(estimator)
+    last_step(model).set_params(verbose=False)
     for step in (model, last_step(model)):
         if hasattr(step, "set_callbacks"):  # scikit-learn >= 1.9
             step.set_callbacks()
@@ -81,6 +109,8 @@ class Recording:
     sample_weight : array-like of shape (n_rows,), optional
     before : transformer, optional
         What the rows go through first; X already has.
+    given : array-like, optional
+        The rows before that.
     diverged : bool, default=False
         Whether the descent ended by diverging.
     """
@@ -94,22 +124,27 @@ class Recording:
         sample_weight: Any = None,
         *,
         before: Any = None,
+        given: Any = None,
         diverged: bool = False,
     ) -> None:
         self.model, self.before, self.diverged = model, before, diverged
+        self.given = X if given is None else given
         self.X = check_array(X, accept_sparse="csr", dtype=np.float64)
-        self.weights = check_weights(sample_weight, self.X)
         self.layers = [_layers(model, step) for step in steps]
         self.activations = _activations(model, steps[0])
-        self.Y = self._targets(y)
-        sizes = [self.X.shape[1], *(W.shape[1] for W in self.layers[0][0])]
-        # A neuron without a bias keeps a zero in its place.
-        self.has_biases = not isinstance(model, ThroughOriginRegressor) and bool(
+        sizes = [len(self.layers[0][0][0]), *(W.shape[1] for W in self.layers[0][0])]
+        if self.X.shape[1] != sizes[0]:
+            raise ValueError(
+                f"X must have the {sizes[0]} features that the estimator was fitted on. Got "
+                f"{self.X.shape[1]}."
+            )
+        biases = not isinstance(model, ThroughOriginRegressor) and bool(
             getattr(model, "fit_intercept", True)
         )
         self.network = Network(
-            sizes, self.activations, as_loss(model.loss), 0.0, np.float64, biases=self.has_biases
+            sizes, self.activations, as_loss(model.loss), 0.0, np.float64, biases=biases
         )
+        self.Y, self.weights = self._targets(y, check_weights(sample_weight, self.X))
 
     @classmethod
     def of(cls, estimator: Any, X: Any, y: Any, sample_weight: Any = None) -> Recording:
@@ -117,48 +152,94 @@ class Recording:
 
         A fit that diverges is recorded up to where it did.
         """
-        last_step(estimator)
-        model, before = silent_clone(estimator), None
-        if isinstance(model, Pipeline):
-            before, model = model[:-1], model.steps[-1][1]
+        before, model = split(silent_clone(estimator))
+        given = X
+        if before is not None:
             X = before.fit_transform(X, y)
         steps: list[dict[str, Any]] = []
         model._recorder = steps.append
         converged = fit_quietly(model, X, y, sample_weight)
-        return cls(model, steps, X, y, sample_weight, before=before, diverged=not converged)
+        around = {"before": before, "given": given, "diverged": not converged}
+        return cls(model, steps, X, y, sample_weight, **around)
 
     @classmethod
     def of_fitted(cls, estimator: Any, X: Any, y: Any, sample_weight: Any = None) -> Recording:
         """Return the one iteration at which a fitted estimator ended."""
-        model, before = last_step(estimator), None
-        if isinstance(estimator, Pipeline):
-            before = estimator[:-1]
+        before, model = split(estimator)
+        given = X
+        if before is not None:
             X = _through(before, X)
-        return cls(model, [vars(model)], X, y, sample_weight, before=before)
+        return cls(model, [vars(model)], X, y, sample_weight, before=before, given=given)
 
-    def path(self) -> Array:
-        """Return all weights of each iteration, (n_iterations + 1, n_weights)."""
-        return np.stack([self.network.flatten(*layers) for layers in self.layers])
+    def path(self, iterations: list[int]) -> Array:
+        """Return all weights at some iterations, (n_iterations, n_weights)."""
+        return np.stack([self.network.flatten(*self.layers[i]) for i in iterations])
 
     def loss(self, flat: Array) -> float:
         """Return the mean loss, without the penalty, of one vector of weights."""
+        coefs, intercepts = zip(*self.network.layers(flat), strict=True)
         with np.errstate(all="ignore"):
-            return self.network.mean_loss(flat, self.X, self.Y, self.weights)
+            y_pred = outputs(coefs, intercepts, self.activations, self.X)
+            values = self.network.loss.value(self.Y, y_pred)
+            if self.weights is None:
+                return float(values.mean())
+            return float(np.average(values, weights=np.broadcast_to(self.weights, values.shape)))
 
     def predict(self, iteration: int, X: Array) -> Array:
         """Return the outputs at one iteration, (n_rows, n_outputs), for rows as given."""
         if self.before is not None:
             X = _through(self.before, X)
+        X = check_array(X, accept_sparse="csr", dtype=np.float64)
         return outputs(*self.layers[iteration], self.activations, X)
 
-    def _targets(self, y: Any) -> Array:
-        if not is_classifier(self.model):
-            Y = np.asarray(y, dtype=np.float64)
-            return Y.reshape(len(Y), -1)
-        classes, codes = np.unique(np.asarray(y), return_inverse=True)
+    def _targets(self, y: Any, weights: Array | None) -> tuple[Array, Array | None]:
+        """Return the targets (n_rows, n_outputs), and what each of them weighs; None: alike."""
+        if y is None:
+            raise ValueError("The 'y' parameter must hold the observed values. Got None.")
+        check_consistent_length(self.X, y)
+        if is_classifier(self.model):
+            return self._targets_of_neurons(np.asarray(y), weights)
+        Y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
+        Y = Y.reshape(len(Y), -1)
+        if Y.shape[1] != self.network.n_outputs:
+            raise ValueError(
+                f"y must have the {self.network.n_outputs} outputs that the estimator was fitted "
+                f"on. Got {Y.shape[1]}."
+            )
+        return Y, None if weights is None else weights[:, None]
+
+    def _targets_of_neurons(self, y: Array, weights: Array | None) -> tuple[Array, Array]:
+        if not hasattr(self.model, "classes_"):  # a clone whose fit diverged
+            self.model.classes_ = np.unique(y)
+        classes, n_neurons = self.model.classes_, self.network.n_outputs
+        unknown = np.setdiff1d(y, classes)
+        if len(unknown):
+            raise ValueError(
+                f"y must hold the classes {classes.tolist()} that the estimator was fitted on. "
+                f"Got {unknown.tolist()} too."
+            )
+        codes = np.searchsorted(classes, y)
         low, high = targets_of(self.activations[0])
-        fires_for = [1] if len(classes) == 2 else np.arange(len(classes))
-        return np.where(codes[:, None] == fires_for, high, low)
+        fires_for = np.arange(n_neurons) + (n_neurons == 1)
+        class_weights = self.model._class_weights(codes, weights)
+        by_neuron = self.model._resolve().row_by_row
+        rows = weigh(Rows(self.X, codes, weights), class_weights, by_neuron)
+        Y = np.where(codes[:, None] == fires_for, high, low).astype(np.float64)
+        return Y, rows.weigh(slice(None), n_neurons)
+
+
+def spread_out(n_steps: int, many: int) -> list[int]:
+    """Return at most `many` of the first `n_steps` numbers, closest together at the beginning."""
+    if many >= n_steps:
+        return list(range(n_steps))
+    alone = many // 2
+    rest = np.geomspace(max(alone, 1), n_steps - 1, many - alone).round().astype(int)
+    return sorted({*range(alone), *rest.tolist()})
+
+
+def like(X: Any, values: Array) -> Any:
+    """Return `values` as a data frame with the columns of X, where X is one of pandas."""
+    return type(X)(values, columns=X.columns) if hasattr(X, "iloc") else values
 
 
 def _through(before: Any, X: Any) -> Any:
@@ -184,22 +265,3 @@ def _activations(model: Any, step: dict[str, Any]) -> list[Activation]:
     if isinstance(model, FeedForwardRegressor):
         return list(step["_activations"])
     return [as_activation(model.activation)]
-
-
-def rows_of_one_feature(owner: str, X: Any) -> Array:
-    """Return X, of one feature, as numbers of shape (n_rows, 1).
-
-    Raises
-    ------
-    ValueError
-        Where it has more features.
-    """
-    if sparse.issparse(X):
-        raise ValueError(f"{owner} needs X to be dense. Got a sparse matrix.")
-    rows: Array = check_array(X, dtype=np.float64)
-    if rows.shape[1] != 1:
-        raise ValueError(
-            f"{owner} draws y over one feature: X must have one column, such as X[:, [0]]. Got "
-            f"{rows.shape[1]} columns."
-        )
-    return rows
