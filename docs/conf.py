@@ -59,7 +59,7 @@ sphinx_gallery_conf = {
     "ignore_pattern": r"quickstart\.py|__init__\.py",
     "within_subsection_order": "gallery_order.ExampleOrder",
     "image_scrapers": ("gallery_runs.keep_films", "matplotlib"),
-    "reset_modules": ("matplotlib", "gallery_runs.name_the_file"),
+    "reset_modules": ("matplotlib",),
     "abort_on_example_error": True,
     "doc_module": ("sklearn_gd",),
     "backreferences_dir": "generated/backreferences",

@@ -12,8 +12,6 @@ answers where there is no intercept.
 # %%
 # The data: distances in megaparsec, as they were estimated in 1929, and velocities in km/s.
 # Positive is away from us.
-from pathlib import Path
-
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.linear_model import LinearRegression
@@ -22,8 +20,18 @@ from sklearn.metrics import r2_score
 from sklearn_gd import ThroughOriginRegressor
 from sklearn_gd.inspection import DescentDisplay, FitDisplay
 
-table = Path(__file__).parent / "data" / "hubble_1929.csv"
-distance, velocity = np.loadtxt(table, delimiter=",", skiprows=1, usecols=(1, 2)).T
+distance = np.array(
+    [
+        [0.032, 0.034, 0.214, 0.263, 0.275, 0.275, 0.45, 0.5, 0.5, 0.63, 0.8, 0.9],
+        [0.9, 0.9, 0.9, 1.0, 1.1, 1.1, 1.4, 1.7, 2.0, 2.0, 2.0, 2.0],
+    ]
+).ravel()
+velocity = np.array(
+    [
+        [170, 290, -130, -70, -185, -220, 200, 290, 270, 200, 300, -30],
+        [650, 150, 500, 920, 450, 500, 500, 960, 500, 850, 800, 1090],
+    ]
+).ravel()
 X = distance.reshape(-1, 1)
 print(f"{len(X)} nebulae, up to {distance.max():g} Mpc and {velocity.max():g} km/s")
 
@@ -57,8 +65,8 @@ print(f"1 / H0 = {years / 1e9:.2f} thousand million years")
 # returns, as scikit-learn does, is compared with the *mean* velocity. A line through the origin
 # does not contain that model, so nothing keeps it from being worse, and its R² from being
 # negative. It does contain the model that always predicts 0; compared with that, R² lies between
-# 0 and 1. This *uncentred* R² is what many statistics programs print for regression through the
-# origin, so compare like with like.
+# 0 and 1, on the rows of the fit. This *uncentred* R² is what many statistics programs print for
+# regression through the origin, so compare like with like.
 
 
 def uncentred_r2(y, y_pred):

@@ -10,7 +10,6 @@ nebulae once more.
 """
 
 import textwrap
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -21,8 +20,18 @@ from sklearn_gd.exceptions import DivergenceError
 BLUE, VERMILLION, GREEN, ORANGE, GREY = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#7F7F7F"
 plt.rcParams.update({"font.size": 11, "axes.spines.top": False, "axes.spines.right": False})
 
-HUBBLE = Path(__file__).parent / "data" / "hubble_1929.csv"
-distance, velocity = np.loadtxt(HUBBLE, delimiter=",", skiprows=1, usecols=(1, 2)).T
+distance = np.array(
+    [
+        [0.032, 0.034, 0.214, 0.263, 0.275, 0.275, 0.45, 0.5, 0.5, 0.63, 0.8, 0.9],
+        [0.9, 0.9, 0.9, 1.0, 1.1, 1.1, 1.4, 1.7, 2.0, 2.0, 2.0, 2.0],
+    ]
+).ravel()
+velocity = np.array(
+    [
+        [170, 290, -130, -70, -185, -220, 200, 290, 270, 200, 300, -30],
+        [650, 150, 500, 920, 450, 500, 500, 960, 500, 850, 800, 1090],
+    ]
+).ravel()
 X = distance.reshape(-1, 1)
 
 # %%

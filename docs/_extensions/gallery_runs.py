@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-import builtins
 from pathlib import Path
 from typing import Any
 
 from docutils import nodes
 from sphinx.application import Sphinx
 
-__all__ = ["keep_films", "name_the_file", "setup"]
-
-
-def name_the_file(gallery_conf: dict[str, Any], name: str | None) -> None:
-    """Let an example find what lies beside it by ``__file__``, as it does when run as a script.
-
-    sphinx-gallery runs it in a namespace of its own, which does not have the name.
-    """
-    builtins.__file__ = str(name)  # type: ignore[attr-defined]
+__all__ = ["keep_films", "setup"]
 
 
 def keep_films(block: Any, block_vars: dict[str, Any], gallery_conf: dict[str, Any]) -> str:
