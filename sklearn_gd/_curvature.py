@@ -52,12 +52,14 @@ def is_well_conditioned(moments: Moments) -> bool:
     """Return whether X'X, of columns scaled alike, can do without the second half of its digits.
 
     An error of e in X'X moves the least squares by up to e times its condition number, and the
-    loss by that much squared.
+    loss by that much squared. Squares too small for float32 have lost more than half.
     """
-    scale = np.sqrt(moments.xx.diagonal())
-    scale[scale == 0] = 1.0
-    eigenvalues = np.linalg.eigvalsh(moments.xx / np.outer(scale, scale))
-    return bool(eigenvalues[0] > 1e-3 * eigenvalues[-1])
+    squares = moments.xx.diagonal()
+    if (squares < 1e-30 * moments.weight).any():
+        return False
+    scale = 1 / np.sqrt(squares)
+    eigenvalues = np.linalg.eigvalsh(moments.xx * scale * scale[:, None])
+    return bool(eigenvalues[0] > 0.1 * eigenvalues[-1])
 
 
 # For larger matrices, one eigenvalue is found faster than all.
@@ -131,7 +133,8 @@ class Curvature:
         if not diagonal.any():
             return 0.0
         if self._matrix is not None:
-            scaled = (self._matrix + np.diag(self.penalty)) * np.outer(scale, scale)
+            # One after the other: the product of both can overflow where this does not.
+            scaled = (self._matrix + np.diag(self.penalty)) * scale * scale[:, None]
             return float(np.linalg.eigvalsh(scaled)[-1]) if n <= _FEW else _largest(scaled)
         from scipy.sparse.linalg import LinearOperator
 

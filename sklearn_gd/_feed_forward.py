@@ -22,6 +22,7 @@ from sklearn_gd._pieces import require_unchanged, same_settings
 from sklearn_gd._validation import (
     ArrayLike,
     all_or_nothing,
+    by_rows,
     check_numbers,
     check_regression,
     check_rows,
@@ -317,6 +318,7 @@ class FeedForwardRegressor(
         has_validation = check_validation_set(X_val, y_val, sample_weight_val)
         given: Any = (X, y, sample_weight)
         X, Y, one_axis = check_regression(self, X, y, reset=True)
+        X = by_rows(X)
         weights = check_weights(sample_weight, X)
         require_some_weight(weights)
         train, held_out = Rows(X, Y, weights), None
@@ -377,6 +379,7 @@ class FeedForwardRegressor(
         pieces = self._check_pieces()
         first = not hasattr(self, "coefs_")
         X, Y, one_axis = check_regression(self, X, y, reset=first)
+        X = by_rows(X)
         weights = check_weights(sample_weight, X)
         if not first:
             self._check_outputs(Y.shape[1], one_axis)

@@ -86,7 +86,7 @@ def rosenblatt_dense(
     """One epoch over the rows of a dense X; see _kernels_reference.rosenblatt_dense."""
     cdef Epoch epoch = _epoch(codes, weights, own, order, rate, decays, decay, fit_intercept,
                               average, coef_sum, intercept_sum, visits)
-    cdef Py_ssize_t stride = X.strides[0] // sizeof(real), step = X.strides[1] // sizeof(real)
+    cdef Py_ssize_t stride = X.strides[0] // <Py_ssize_t> sizeof(real), step = X.strides[1] // <Py_ssize_t> sizeof(real)
     epoch.n_features, epoch.n_neurons = coef.shape[0], coef.shape[1]
     cdef real* room = <real*> malloc((2 * epoch.n_neurons + epoch.n_features) * sizeof(real))
     if room == NULL:
@@ -217,7 +217,7 @@ def gram(const real[::1] data, const index[::1] columns, const index[::1] starts
 def moments(const real[:, :] X, const real[:, ::1] y, double[:, ::1] total):
     """Add Z'Z, in double, to the upper triangle of `total`, for Z the columns of X and of y."""
     cdef Py_ssize_t n = X.shape[0], p = X.shape[1], k = y.shape[1]
-    cdef Py_ssize_t stride = X.strides[0] // sizeof(real), step = X.strides[1] // sizeof(real)
+    cdef Py_ssize_t stride = X.strides[0] // <Py_ssize_t> sizeof(real), step = X.strides[1] // <Py_ssize_t> sizeof(real)
     if n == 0:
         return
     cdef double* columns = <double*> malloc((p + k) * ROWS * sizeof(double))

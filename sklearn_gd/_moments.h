@@ -23,7 +23,7 @@ static void MINE(moments)(
         for (ptrdiff_t j = 0; j < k; j++)
             for (ptrdiff_t i = 0; i < rows; i++)
                 columns[(p + j) * ROWS + i] = y[i * k + j];
-        if (rows == ROWS && step == 1)
+        if (rows == ROWS && step == 1 && stride == p)
             for (ptrdiff_t i = 0; i < ROWS * stride; i += 64 / sizeof(REAL))
                 PREFETCH(X + ROWS * stride + i);
         for (ptrdiff_t i = 0; i < width; i++)

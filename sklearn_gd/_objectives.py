@@ -24,7 +24,8 @@ Array = np.ndarray[Any, np.dtype[Any]]
 # Rows are worked on so many numbers at a time where they need not be worked on at once.
 _CHUNK = 1 << 18
 
-# Of so few columns, a loop of our own makes the products faster than BLAS.
+# Of so few columns, X and y together, a loop of our own makes the products faster than BLAS, and
+# in double whatever their type.
 _NARROW = 12
 
 
@@ -47,7 +48,7 @@ def row_chunks(X: Any, width: int = 1, size: int = _CHUNK) -> Iterator[slice]:
 
 
 def cut(X: Any, rows: slice) -> Any:
-    """Return X[rows] without a copy, which SciPy would make of rows of a CSR matrix."""
+    """Return X[rows] without a copy of its numbers, which SciPy makes of rows of a CSR matrix."""
     if not sparse.issparse(X):
         return X[rows]
     begin, end = X.indptr[rows.start], X.indptr[rows.stop]
@@ -370,10 +371,15 @@ class Moments:
         return total
 
 
+def is_narrow(X: Any, y: Array) -> bool:
+    """Return whether the products of these columns are in double, whatever their type."""
+    return not sparse.issparse(X) and X.shape[1] + y.shape[1] <= _NARROW
+
+
 def _dense_products(X: Array, y: Array) -> tuple[Array, Array]:
     """Return X'X, of which only the upper triangle counts, and X'y."""
     n_features, width = X.shape[1], X.shape[1] + y.shape[1]
-    if width <= _NARROW:
+    if is_narrow(X, y):
         total = np.zeros((width, width))
         _compiled.moments(X, np.ascontiguousarray(y), total)
         return total[:n_features, :n_features], total[:n_features, n_features:]

@@ -23,6 +23,7 @@ from sklearn_gd._validation import (
     _X_CHECKS,
     ArrayLike,
     all_or_nothing,
+    by_rows,
     canonical,
     check_numbers,
     check_rows,
@@ -289,7 +290,7 @@ class PerceptronClassifier(CallbackSupportMixin, DocumentedOnline, ClassifierMix
         has_validation = check_validation_set(X_val, y_val, sample_weight_val)
         given: Any = (X, y, sample_weight)
         X, y = validate_data(self, X, y, reset=True, **_X_CHECKS)
-        X = canonical(X)
+        X = by_rows(canonical(X))
         check_classification_targets(y)
         classes_before = getattr(self, "classes_", None)
         self.classes_, codes = np.unique(y, return_inverse=True)
@@ -383,7 +384,7 @@ class PerceptronClassifier(CallbackSupportMixin, DocumentedOnline, ClassifierMix
         recipe = self._resolve()
         first = not hasattr(self, "coef_")
         X, y = validate_data(self, X, y, reset=first, **_X_CHECKS)
-        X = canonical(X)
+        X = by_rows(canonical(X))
         check_classification_targets(y)
         self._set_classes(classes, first)
         codes = self._encode(y, "y")

@@ -27,18 +27,23 @@ typedef struct {
 
 #define LANES(BLOCK) ((ptrdiff_t) (sizeof(BLOCK) / sizeof(REAL)))
 
-/* `what` for blocks of neurons, the largest first: four vectors, two, one, then narrower. */
+/* `what` for blocks of neurons, the largest first: a vector, then narrower ones. */
 #if !defined(__GNUC__)
-#define IN_BLOCKS(what) what(REAL, 4) what(REAL, 1)
+#define IN_BLOCKS(what) what(REAL, 1)
 #elif WIDTH == 64
-#define IN_BLOCKS(what)                                                              \
-    what(MINE(wide), 4) what(MINE(wide), 2) what(MINE(wide), 1) what(MINE(v32), 1) \
-        what(MINE(v16), 1) what(REAL, 1)
+#define IN_BLOCKS(what) \
+    what(MINE(wide), 1) what(MINE(v32), 1) what(MINE(v16), 1) what(REAL, 1)
 #elif WIDTH == 32
-#define IN_BLOCKS(what)                                                              \
-    what(MINE(wide), 4) what(MINE(wide), 2) what(MINE(wide), 1) what(MINE(v16), 1) what(REAL, 1)
+#define IN_BLOCKS(what) what(MINE(wide), 1) what(MINE(v16), 1) what(REAL, 1)
 #else
-#define IN_BLOCKS(what) what(MINE(wide), 4) what(MINE(wide), 2) what(MINE(wide), 1) what(REAL, 1)
+#define IN_BLOCKS(what) what(MINE(wide), 1) what(REAL, 1)
+#endif
+
+/* The same, with several vectors at a time before. */
+#if defined(__GNUC__)
+#define IN_LARGE_BLOCKS(what) what(MINE(wide), 4) what(MINE(wide), 2) IN_BLOCKS(what)
+#else
+#define IN_LARGE_BLOCKS(what) what(REAL, 4) IN_BLOCKS(what)
 #endif
 
 /* z[k] += sum over j of x[j] * W[j, k], for a block of neurons at a time. Two sums each, over even
@@ -71,7 +76,7 @@ INLINE void MINE(score_dense)(
         return;
     }
 #define ROW(j) (j)
-    IN_BLOCKS(SCORE)
+    IN_LARGE_BLOCKS(SCORE)
 #undef ROW
 }
 
@@ -79,7 +84,7 @@ INLINE void MINE(score_dense)(
 INLINE int MINE(judge)(
     Epoch *epoch, const REAL *RESTRICT z, REAL *RESTRICT change, int code, double weight)
 {
-    const ptrdiff_t K = epoch->n_neurons, own = K == 1 ? code - 1 : code;
+    const ptrdiff_t K = epoch->n_neurons, own = code;
     int mistakes = 0;
     if (K == 1) {
         /* One branch, on what cannot be foreseen: half of the rows are of either class. */
@@ -233,3 +238,4 @@ static void MINE(epoch_dense)(
 #undef MOVE
 #undef NOTE
 #undef IN_BLOCKS
+#undef IN_LARGE_BLOCKS

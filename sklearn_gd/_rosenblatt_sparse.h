@@ -1,4 +1,4 @@
-/* The epoch over a CSR matrix, included by _rosenblatt_loops.h once for each type of INDEX. */
+/* The epoch over a CSR matrix, included by _rosenblatt.h once for each type of INDEX. */
 
 INLINE void SPARSE(score)(
     const REAL *RESTRICT x, const INDEX *RESTRICT columns, ptrdiff_t n, const REAL *RESTRICT W,
@@ -24,7 +24,7 @@ INLINE void SPARSE(score)(
         for (ptrdiff_t l = 0; l < K; l += line)
             PREFETCH(W + (ptrdiff_t) columns[j] * K + l);
 #define ROW(j) ((ptrdiff_t) columns[j])
-    IN_BLOCKS(SCORE)
+    IN_LARGE_BLOCKS(SCORE)
 #undef ROW
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from copy import deepcopy
 from numbers import Integral, Real
 from typing import Any, Self
@@ -21,7 +22,14 @@ from sklearn_gd._curvature import (
 )
 from sklearn_gd._descent import Descent, copied
 from sklearn_gd._fit_tasks import CallbackSupportMixin, FitTasks, with_callbacks
-from sklearn_gd._objectives import Moments, Network, Quadratic, is_flat_at_zero, linear_step
+from sklearn_gd._objectives import (
+    Moments,
+    Network,
+    Quadratic,
+    is_flat_at_zero,
+    is_narrow,
+    linear_step,
+)
 from sklearn_gd._pieces import require_unchanged, same_settings
 from sklearn_gd._validation import (
     ArrayLike,
@@ -320,9 +328,11 @@ class ThroughOriginRegressor(
     def _moments_of(self, X: Any, Y: Array, weights: Array | None) -> Moments:
         """Return the moments of the rows, in X's precision where that is enough."""
         none = Moments(X.shape[1], Y.shape[1])
-        moments = none.added(X, Y, weights, exact=X.dtype == np.float64)
-        if X.dtype == np.float64 or is_well_conditioned(moments):
-            return moments
+        if X.dtype != np.float64 and not is_narrow(X, Y):
+            with suppress(ValueError):  # squares that overflow, or no numbers: seen again below
+                moments = none.added(X, Y, weights, exact=False)
+                if is_well_conditioned(moments):
+                    return moments
         return none.added(X, Y, weights)
 
     def _n_outputs(self) -> int:

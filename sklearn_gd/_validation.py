@@ -17,6 +17,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 # Lists, arrays, sparse matrices and data frames of several libraries, none of which need be here.
 ArrayLike = Any
 
+_SMALL = 64_000_000  # bytes that a fit may take beside its data, whatever their number
+
 _X_CHECKS: dict[str, Any] = {"accept_sparse": "csr", "dtype": [np.float64, np.float32]}
 
 
@@ -80,6 +82,16 @@ def canonical(X: Any) -> Any:
     return X.copy() if askew else X
 
 
+def by_rows(X: Any) -> Any:
+    """Return X with the numbers of a row together, unless this takes a large copy.
+
+    Columns of a data frame lie together instead, and to meet a row costs a jump for each number.
+    """
+    if sparse.issparse(X) or X.flags.c_contiguous or X.strides[1] == X.itemsize:
+        return X
+    return X if X.nbytes > _SMALL else np.ascontiguousarray(X)
+
+
 def check_weights(sample_weight: Any, X: Any, name: str = "sample_weight") -> Array | None:
     """Return the row weights in float64, or None for one each.
 
@@ -93,7 +105,7 @@ def check_weights(sample_weight: Any, X: Any, name: str = "sample_weight") -> Ar
     n_rows = X.shape[0]
     if isinstance(sample_weight, Real):
         sample_weight = np.full(n_rows, sample_weight, dtype=np.float64)
-    weights = check_numbers(name, sample_weight, np.float64)
+    weights = check_numbers(name, sample_weight, np.float64, copy=False)
     if weights.shape != (n_rows,):
         raise ValueError(
             f"{name} must be of shape ({n_rows},), one weight a row. Got shape {weights.shape}."
@@ -103,8 +115,11 @@ def check_weights(sample_weight: Any, X: Any, name: str = "sample_weight") -> Ar
     return weights
 
 
-def check_numbers(name: str, value: Any, dtype: Any) -> Array:
-    """Return `value` as a new array of `dtype`; what is not finite numbers is a ValueError."""
+def check_numbers(name: str, value: Any, dtype: Any, *, copy: bool = True) -> Array:
+    """Return `value` as an array of `dtype`; what is not finite numbers is a ValueError.
+
+    Without `copy`, it may be the one that was given.
+    """
     if sparse.issparse(value):
         raise ValueError(f"{name} must be dense. Got a sparse matrix.")
     try:
@@ -115,7 +130,7 @@ def check_numbers(name: str, value: Any, dtype: Any) -> Array:
             dtype=dtype,
             input_name=name,
             ensure_min_samples=0,
-            copy=True,
+            copy=copy,
         )
     except (TypeError, ValueError) as error:
         raise ValueError(f"{name} must hold finite numbers: {error}") from error

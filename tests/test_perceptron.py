@@ -501,3 +501,12 @@ def test_global_random_state_is_neither_read_nor_written():
     before = np.random.get_state()[1].copy()  # noqa: NPY002
     PerceptronClassifier(early_stopping=True, max_iter=3, tol=None).fit(X, y)
     assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
+
+
+def test_columns_that_lie_together_give_the_same_weights():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((200, 7))
+    y = (X[:, 0] > 0).astype(int)
+    neuron = PerceptronClassifier(max_iter=5, tol=None, random_state=0)
+    by_columns = clone(neuron).fit(np.asfortranarray(X), y)
+    assert_array_equal(by_columns.coef_, neuron.fit(X, y).coef_)

@@ -404,3 +404,22 @@ def test_partial_fit_takes_other_targets_only_in_the_same_shape():
     model = ThroughOriginRegressor().partial_fit(X, np.column_stack([y, y]))
     with pytest.raises(ValueError, match="y has 3 columns, and 2"):
         model.partial_fit(X, np.column_stack([y, y, y]))
+
+
+@pytest.mark.parametrize("scale", [1e-22, 1.0, 1e20])
+@pytest.mark.parametrize("shift", [0.0, 3.0])
+@pytest.mark.parametrize("n_features", [5, 13, 40])
+def test_single_precision_is_enough_whatever_the_units(scale, shift, n_features):
+    rng = np.random.default_rng(0)
+    X = ((rng.standard_normal((2_000, n_features)) + shift) * scale).astype(np.float32)
+    y = (X / scale).sum(axis=1) + rng.standard_normal(2_000).astype(np.float32)
+    exact = np.linalg.lstsq(X.astype(np.float64), y.astype(np.float64), rcond=None)[0]
+    model = ThroughOriginRegressor().fit(X, y.astype(np.float32))
+    assert_allclose(model.coef_.astype(np.float64) * scale, exact * scale, rtol=1e-4, atol=1e-5)
+
+
+def test_squares_that_nearly_underflow():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((100, 3)) * 1e-150
+    y = X.sum(axis=1) * 1e150
+    assert_allclose(ThroughOriginRegressor().fit(X, y).coef_, 1e150, rtol=1e-6)
