@@ -346,7 +346,8 @@ class Moments:
         """
         total = Moments(*self.xy.shape)
         total.weight = self.weight + float(X.shape[0] if weights is None else weights.sum())
-        dtype = np.float64 if exact else X.dtype
+        as_it_is = not exact or (weights is None and is_narrow(X, y))
+        dtype = X.dtype if as_it_is else np.float64
         with np.errstate(over="ignore", invalid="ignore"):
             for rows in row_chunks(X, size=max(1 << 20, X.shape[1] ** 2)):
                 X_rows = cut(X, rows).astype(dtype, copy=False)
