@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -301,15 +302,32 @@ def test_quickstart_runs_without_pandas(tmp_path):
     assert "pandas is not installed: X is an array" in done.stdout
 
 
+@pytest.fixture(scope="module")
+def gallery_runs(request, tmp_path_factory):
+    """The runs of the examples that are tested, two at a time and each on one core."""
+    wanted = {
+        item.callspec.params["example"]
+        for item in request.session.items
+        if item.name.startswith("test_example_of_the_gallery")
+    }
+    folders = {example: tmp_path_factory.mktemp(example.stem) for example in sorted(wanted)}
+    with ThreadPoolExecutor(2) as pool:
+        yield {
+            example: (folder, pool.submit(run, example, folder, "-c", REPORT, OMP_NUM_THREADS="1"))
+            for example, folder in folders.items()
+        }
+
+
 @pytest.mark.parametrize("example", GALLERY, ids=lambda path: path.name)
-def test_example_of_the_gallery_prints_and_draws(example, tmp_path):
+def test_example_of_the_gallery_prints_and_draws(example, gallery_runs):
     skip_where_something_is_missing(example)
-    done = run(example, tmp_path, "-c", REPORT)
+    folder, running = gallery_runs[example]
+    done = running.result()
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     assert not_printed(example, done.stdout) == [], done.stdout
 
-    report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     assert len(report["data"]) == FIGURES[example.name]
     for data, texts in zip(report["data"], report["texts"], strict=True):
         assert any(data), "a figure without data"
