@@ -38,7 +38,7 @@ def figures(quick: bool) -> Iterator[Figure]:
         ("import, beside scikit-learn's", ""),
         ("import, beside scikit-learn's and its callbacks", ", sklearn.callback"),
     ):
-        seconds = [import_seconds(before) for _ in range(2 if quick else 9)]
+        seconds = [import_seconds(before) for _ in range(1 if quick else 9)]
         yield Figure(name, 1e3 * statistics.median(seconds), 50.0, "ms")
 
 

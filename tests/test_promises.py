@@ -529,6 +529,8 @@ def test_columns_of_y_are_never_broadcast(name):
 # --- others' machinery ------------------------------------------------------------------------
 
 
+# Where the benchmarks' tests came first, JAX is loaded and warns of forks; no child runs it.
+@pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning")
 @pytest.mark.parametrize("name", EVERY)
 @pytest.mark.parametrize("backend", ["loky", "threading", "multiprocessing"])
 def test_backends_agree(name, backend):
