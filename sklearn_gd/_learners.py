@@ -131,9 +131,8 @@ class Learner:
         self.recipe = recipe
 
     def one_hot(self, codes: Array, low: float, high: float, dtype: Any) -> Array:
-        """Return the targets (n_rows, n_neurons): `high` for the neuron of a row's class."""
-        fires_for = np.arange(self.n_neurons) + (self.n_neurons == 1)
-        return np.where(codes[:, None] == fires_for, high, low).astype(dtype)
+        """Return the targets (n_rows, n_neurons); see :func:`one_hot`."""
+        return one_hot(codes, self.n_neurons, low, high).astype(dtype)
 
 
 class Rosenblatt(Learner):
@@ -433,6 +432,12 @@ class _Mistakes(Loss):
         self.found = self.found or bool(mistaken.any())
         # Times the number of neurons, over which the network takes the mean.
         return np.where(mistaken, -side, 0).astype(y_pred.dtype) * y_pred.shape[1]
+
+
+def one_hot(codes: Array, n_neurons: int, low: float, high: float) -> Array:
+    """Return the targets (n_rows, n_neurons): `high` for the neuron of a row's class."""
+    # A lone neuron fires for the second of two classes.
+    return np.where(codes[:, None] == np.arange(n_neurons) + (n_neurons == 1), high, low)
 
 
 def targets_of(activation: Activation) -> tuple[float, float]:

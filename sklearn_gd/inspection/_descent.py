@@ -248,7 +248,7 @@ class DescentDisplay:
         self.contours_ = ax.contour(
             *self.grid, self.grid_losses, **{**look, **(contour_kwargs or {})}
         )
-        self._colorbar = ax.figure.colorbar(self.contours_, ax=ax, label=self.loss_name)
+        ax.figure.colorbar(self.contours_, ax=ax, label=self.loss_name)
         ax.set(xlabel=self.axis_names[0], ylabel=self.axis_names[1])
 
     def animate(self, *, frames: int | Sequence[int] | None = None, interval: int = 200) -> Any:

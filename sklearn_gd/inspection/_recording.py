@@ -12,7 +12,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_array, check_consistent_length
 
 from sklearn_gd._feed_forward import FeedForwardRegressor
-from sklearn_gd._learners import Rows, targets_of
+from sklearn_gd._learners import Rows, one_hot, targets_of
 from sklearn_gd._objectives import Network, outputs
 from sklearn_gd._perceptron import PerceptronClassifier, weigh
 from sklearn_gd._through_origin import ThroughOriginRegressor
@@ -220,11 +220,10 @@ class Recording:
             )
         codes = np.searchsorted(classes, y)
         low, high = targets_of(self.activations[0])
-        fires_for = np.arange(n_neurons) + (n_neurons == 1)
         class_weights = self.model._class_weights(codes, weights)
         by_neuron = self.model._resolve().row_by_row
         rows = weigh(Rows(self.X, codes, weights), class_weights, by_neuron)
-        Y = np.where(codes[:, None] == fires_for, high, low).astype(np.float64)
+        Y = one_hot(codes, n_neurons, low, high)
         return Y, rows.weigh(slice(None), n_neurons)
 
 
