@@ -84,7 +84,7 @@ INLINE void MINE(score_dense)(
 INLINE int MINE(judge)(
     Epoch *epoch, const REAL *RESTRICT z, REAL *RESTRICT change, int code, double weight)
 {
-    const ptrdiff_t K = epoch->n_neurons, own = code;
+    const ptrdiff_t K = epoch->n_neurons;
     int mistakes = 0;
     if (K == 1) {
         /* One branch, on what cannot be foreseen: half of the rows are of either class. */
@@ -103,12 +103,12 @@ INLINE int MINE(judge)(
         mistakes += z[k] >= 0;
     }
     /* Only one neuron should have fired. */
-    const double weight_own = weight * epoch->own[own];
-    mistakes -= z[own] >= 0;
-    change[own] = 0;
+    const double weight_own = weight * epoch->own[code];
+    mistakes -= z[code] >= 0;
+    change[code] = 0;
     epoch->false_alarms += weight * mistakes;
-    if (z[own] <= 0 && weight_own != 0) {
-        change[own] = (REAL) weight_own;
+    if (z[code] <= 0 && weight_own != 0) {
+        change[code] = (REAL) weight_own;
         epoch->missed += weight_own;
         mistakes++;
     }
