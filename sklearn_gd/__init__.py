@@ -4,12 +4,11 @@ A line through the origin, a neuron, and a network of neurons, each with its own
 pluggable activations, losses, solvers and learning-rate schedules.
 """
 
-from importlib.metadata import PackageNotFoundError, version
-
 from sklearn_gd._feed_forward import FeedForwardRegressor
 from sklearn_gd._perceptron import PerceptronClassifier
 from sklearn_gd._show_versions import show_versions
 from sklearn_gd._through_origin import ThroughOriginRegressor
+from sklearn_gd._versions import __version__ as __version__
 
 __all__ = [
     "FeedForwardRegressor",
@@ -17,8 +16,3 @@ __all__ = [
     "ThroughOriginRegressor",
     "show_versions",
 ]
-
-try:
-    __version__ = version("sklearn-gd")
-except PackageNotFoundError:  # imported from a checkout that was never installed
-    __version__ = "0+unknown"

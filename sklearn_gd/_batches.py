@@ -74,13 +74,13 @@ class Batches:
 
 
 def run_epoch(
-    objective: Any, solver: Solver, parameters: Array, batches: Batches, rate: Rate
+    objective: Any, solver: Solver, parameters: Array, batches: Any, rate: Rate
 ) -> tuple[float, int]:
     """Make one step a batch; return the mean loss as it was met, and the number of steps."""
     total, steps = 0.0, 0
-    for X, y, weights, share in batches:
-        loss, gradient = objective(parameters, X, y, weights, share)
+    for batch in batches:
+        loss, gradient = objective(parameters, *batch)
         solver.step(parameters, gradient, rate)
         total += loss
         steps += 1
-    return total / batches.total_weight, steps
+    return float(total) / batches.total_weight, steps

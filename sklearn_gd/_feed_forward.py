@@ -13,12 +13,28 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_gd._batches import Batches, run_epoch
-from sklearn_gd._descent import Descent, copied, reference_loss
+from sklearn_gd._array_api import (
+    following_numpy,
+    on_host,
+    placed,
+    released,
+    require_same_space,
+    settled,
+)
+from sklearn_gd._array_rows import (
+    ArrayRows,
+    check_array_rows,
+    check_held_out_rows,
+    outputs_there,
+    require_numpy,
+)
+from sklearn_gd._batches import run_epoch
+from sklearn_gd._descent import Descent, copied
 from sklearn_gd._fit_tasks import CallbackSupportMixin, FitTasks, with_callbacks
-from sklearn_gd._holdout import lazily_picked, set_aside
+from sklearn_gd._holdout import lazily_picked
 from sklearn_gd._objectives import Network, outputs
 from sklearn_gd._pieces import require_unchanged, same_settings
+from sklearn_gd._rows import OnRows, Rows
 from sklearn_gd._validation import (
     ArrayLike,
     all_or_nothing,
@@ -32,6 +48,7 @@ from sklearn_gd._validation import (
     make_generator,
     require_some_weight,
 )
+from sklearn_gd._versions import VersionNoted
 from sklearn_gd._website import DocumentedOnline
 from sklearn_gd.activations import Activation, Identity, as_activation
 from sklearn_gd.losses import Loss, as_loss
@@ -41,16 +58,12 @@ from sklearn_gd.solvers import Solver, as_solver
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
-class Rows(NamedTuple):
-    """Rows to train or validate on."""
-
-    X: Any
-    y: Array
-    weights: Array | None
+def _by_lbfgs(solver: Any) -> bool:
+    return isinstance(solver, str) and solver == "lbfgs"
 
 
 def _makes_steps(self: FeedForwardRegressor) -> bool:
-    if isinstance(self.solver, str) and self.solver == "lbfgs":
+    if _by_lbfgs(self.solver):
         raise AttributeError("partial_fit needs a solver that makes steps. Got solver='lbfgs'.")
     return True
 
@@ -68,8 +81,8 @@ class _Fit(NamedTuple):
     network: Network
     pieces: _Pieces
     parameters: Array  # where it starts, moved in place
-    train: Rows
-    held_out: Rows | None
+    train: OnRows
+    held_out: OnRows | None
     generator: np.random.Generator
     tasks: FitTasks
     one_axis: bool
@@ -83,7 +96,7 @@ class _Fit(NamedTuple):
         """Return the loss on the rows held out; None where there are none."""
         if self.held_out is None:
             return None
-        return self.network.mean_loss(self.parameters, *self.held_out)
+        return self.held_out.mean_loss(self.parameters)
 
     def state(self, best: Array | None) -> dict[str, Any]:
         """Return, in copies, what an exact continuation needs."""
@@ -103,7 +116,12 @@ class _Fit(NamedTuple):
 
 
 class FeedForwardRegressor(
-    CallbackSupportMixin, DocumentedOnline, MultiOutputMixin, RegressorMixin, BaseEstimator
+    CallbackSupportMixin,
+    DocumentedOnline,
+    VersionNoted,
+    MultiOutputMixin,
+    RegressorMixin,
+    BaseEstimator,
 ):
     """A multi-layer perceptron for regression, trained by backpropagation.
 
@@ -276,6 +294,7 @@ class FeedForwardRegressor(
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
+        tags.array_api_support = not _by_lbfgs(self.solver)
         return tags
 
     @all_or_nothing
@@ -317,29 +336,35 @@ class FeedForwardRegressor(
         pieces = self._check_pieces()
         has_validation = check_validation_set(X_val, y_val, sample_weight_val)
         given: Any = (X, y, sample_weight)
-        X, Y, one_axis = check_regression(self, X, y, reset=True)
-        X = by_rows(X)
-        weights = check_weights(sample_weight, X)
-        require_some_weight(weights)
-        train, held_out = Rows(X, Y, weights), None
+        train, one_axis = self._check_train(X, y, sample_weight)
+        held_out = None
         if has_validation:
             held_out = self._check_held_out(X_val, y_val, sample_weight_val, train, one_axis)
 
         resumed = self.__dict__.pop("_continuation", None)
         generator = make_generator(self.random_state)
-        network = self._network(pieces, X.shape[1], Y.shape[1], X.dtype)
+        network = self._network(pieces, train.n_features, train.n_outputs, train.dtype)
         warm = self.warm_start and hasattr(self, "coefs_")
         parameters = self._current(network) if warm else self._draw(network, generator)
+        parameters = placed(parameters, train)
         if resumed is not None:
             generator.bit_generator.state = resumed["at_start"]
         at_start = generator.bit_generator.state
         if self.early_stopping and not has_validation:
-            train, held_out, kept = set_aside(train, self.validation_fraction, generator)
+            train, held_out, kept = train.set_aside(self.validation_fraction, generator)
             given = tuple(lazily_picked(part, kept) for part in given)
         self._forget()
         tasks = FitTasks(self, self.max_iter, *given)
         fit = _Fit(
-            network, pieces, parameters, train, held_out, generator, tasks, one_axis, at_start
+            network,
+            pieces,
+            parameters,
+            train.objective(network),
+            None if held_out is None else held_out.objective(network),
+            generator,
+            tasks,
+            one_axis,
+            at_start,
         )
         tasks.begins_at(fit.attributes)
         by_lbfgs = pieces.solver is None
@@ -378,6 +403,8 @@ class FeedForwardRegressor(
         """
         pieces = self._check_pieces()
         first = not hasattr(self, "coefs_")
+        require_numpy(self, X, None if first else self.coefs_[0])
+        y, sample_weight = following_numpy(y, sample_weight)
         X, Y, one_axis = check_regression(self, X, y, reset=first)
         X = by_rows(X)
         weights = check_weights(sample_weight, X)
@@ -390,7 +417,8 @@ class FeedForwardRegressor(
         generator, solver, schedule = self._carried(network, pieces)
         parameters = self._draw(network, generator) if present is None else present
         weightless = weights is not None and not weights.any()
-        reference = np.nan if weightless else reference_loss(pieces.loss, Y, weights)
+        rows = Rows(X, Y, weights).objective(network)
+        reference = np.nan if weightless else rows.reference()
         descent = Descent.after(self, reference, schedule)
         if weightless and not first:
             return self
@@ -398,11 +426,11 @@ class FeedForwardRegressor(
         self.loss_ = np.nan
         if not weightless:
             shuffler = generator if self.shuffle else None
-            batches = Batches(X, Y, weights, self._batch_rows(X), shuffler)
+            batches = rows.batches(self._batch_rows(len(Y)), shuffler)
             with descent:
                 loss, _ = run_epoch(network, solver, parameters, batches, rate)
                 descent.record(loss, rate)
-                self.loss_ = network.mean_loss(parameters, X, Y, weights)
+                self.loss_ = rows.mean_loss(parameters)
                 descent.check_end(self.loss_)
         self._forget()
         self._generator, self._solver, self._schedule = generator, solver, schedule
@@ -424,6 +452,11 @@ class FeedForwardRegressor(
             In the shape that y had in ``fit``.
         """
         check_is_fitted(self)
+        space = require_same_space(self, X, self.coefs_[0])
+        if space is not None:
+            layers = list(zip(self.coefs_, self.intercepts_, strict=True))
+            y_there = outputs_there(self, space, layers, self._activations, X)
+            return y_there[:, 0] if self._one_axis else y_there
         X = check_rows(self, X)
         X = X.astype(self.coefs_[0].dtype, copy=False)
         y_pred = outputs(self.coefs_, self.intercepts_, self._activations, X)
@@ -481,8 +514,7 @@ class FeedForwardRegressor(
         sizes = (n_features, *self._hidden_sizes(), n_outputs)
         return Network(sizes, pieces.activations, pieces.loss, self.alpha, dtype)
 
-    def _batch_rows(self, X: Any) -> int:
-        n_rows: int = X.shape[0]
+    def _batch_rows(self, n_rows: int) -> int:
         if self.batch_size is None:
             return n_rows
         return min(200 if self.batch_size == "auto" else int(self.batch_size), n_rows)
@@ -514,7 +546,7 @@ class FeedForwardRegressor(
                 f"{shapes}, and hidden_layer_sizes={self.hidden_layer_sizes!r} with "
                 f"{network.sizes[0]} features and {network.sizes[-1]} outputs needs {expected}."
             )
-        return network.flatten(self.coefs_, self.intercepts_)
+        return network.flatten(*(list(map(on_host, a)) for a in (self.coefs_, self.intercepts_)))
 
     def _check_outputs(self, n_outputs: int, one_axis: bool) -> None:
         if n_outputs != self.n_outputs_ or one_axis != self._one_axis:
@@ -522,18 +554,32 @@ class FeedForwardRegressor(
             got = "one axis" if one_axis else f"{n_outputs} columns"
             raise ValueError(f"y has {got}; in the fit before it had {seen}.")
 
+    def _check_train(self, X: Any, y: Any, sample_weight: Any) -> tuple[Rows, bool]:
+        """Return the rows to train on, and whether y came with one axis."""
+        elsewhere: Any = check_array_rows(self, X, y, sample_weight)
+        if elsewhere is not None:
+            return elsewhere  # type: ignore[no-any-return]
+        y, sample_weight = following_numpy(y, sample_weight)
+        X, Y, one_axis = check_regression(self, X, y, reset=True)
+        X = by_rows(X)
+        weights = check_weights(sample_weight, X)
+        require_some_weight(weights)
+        return Rows(X, Y, weights), one_axis
+
     def _check_held_out(
         self, X_val: Any, y_val: Any, weights_val: Any, train: Rows, one_axis: bool
-    ) -> Rows:
-        X_val, y_val, weights = check_validation_rows(
-            self, X_val, y_val, weights_val, train.X.dtype
-        )
-        y_val = check_numbers("y_val", y_val, train.X.dtype)
+    ) -> Any:
+        if isinstance(train, ArrayRows):
+            return check_held_out_rows(self, X_val, y_val, weights_val, train, one_axis)
+        X_val, y_val, weights_val = following_numpy(X_val, y_val, weights_val)
+        X_val, y_val, weights = check_validation_rows(self, X_val, y_val, weights_val, train.dtype)
+        y_val = check_numbers("y_val", y_val, train.dtype)
         if (y_val.ndim == 1) != one_axis or y_val.reshape(len(y_val), -1).shape[1:] != (
-            train.y.shape[1:]
+            train.n_outputs,
         ):
             raise ValueError(
-                f"y_val must have the columns of y. Got shape {y_val.shape} for {train.y.shape}."
+                f"y_val must have the columns of y. Got shape {y_val.shape} for "
+                f"{(train.n_rows, train.n_outputs)}."
             )
         return Rows(X_val, y_val.reshape(len(y_val), -1), weights)
 
@@ -543,10 +589,10 @@ class FeedForwardRegressor(
         solver, schedule = pieces.solver, pieces.schedule
         assert solver is not None
         solver.start(network.size, network.dtype)
-        size = self._batch_rows(train.X)
-        batches = Batches(*train, size, generator if self.shuffle else None)
-        reference = reference_loss(pieces.loss, train.y, train.weights)
-        descent = Descent.of(self, reference, schedule, tasks=tasks)
+        settled(solver, parameters)
+        size = self._batch_rows(train.rows.n_rows)
+        batches = train.batches(size, generator if self.shuffle else None)
+        descent = Descent.of(self, train.reference(), schedule, tasks=tasks)
         self.learning_rate_ = descent.rate(0)
         if resumed is not None:
             fit.restore(resumed)
@@ -556,7 +602,7 @@ class FeedForwardRegressor(
         with descent:
             for epoch in descent:
                 rate = descent.rate(epoch)
-                loss, _ = run_epoch(network, solver, parameters, batches, rate)
+                loss, _ = run_epoch(train.on_batch, solver, parameters, batches, rate)
                 descent.record(
                     loss,
                     rate,
@@ -572,16 +618,16 @@ class FeedForwardRegressor(
         from scipy.optimize import minimize
 
         network, pieces, parameters, train, _, _, tasks, *_ = fit
-        reference = reference_loss(pieces.loss, train.y, train.weights)
+        reference = train.reference()
         descent = Descent.of(self, reference, pieces.schedule, tasks=tasks)
         # scipy's tolerance has the units of the loss wherever that is below one.
         scale = 1.0 / reference if reference > 0 and np.isfinite(reference) else 1.0
-        unit = _units(network, train)
+        unit = _units(network, train.rows)
         latest = {"loss": np.nan}
 
         def objective(point: Array) -> tuple[float, Array]:
             point = (point * unit).astype(network.dtype)
-            loss, gradient = network.over_all_rows(point, *train)
+            loss, gradient = train(point)
             latest["loss"] = loss
             penalty = sum(float(np.vdot(W, W)) for W, _ in network.layers(point))
             return (loss + 0.5 * self.alpha * penalty) * scale, gradient * unit * scale
@@ -627,12 +673,9 @@ class FeedForwardRegressor(
         """Keep the history of a descent; return the weights to keep."""
         self.__dict__.update(descent.attributes())
 
-        def loss_of(parameters: Array) -> float:
-            return fit.network.mean_loss(parameters, *fit.train)
-
         with np.errstate(all="ignore"):
-            parameters: Array = descent.chosen(fit.parameters, loss_of)
-            self.loss_ = loss_of(parameters)
+            parameters: Array = descent.chosen(fit.parameters, fit.train.mean_loss)
+            self.loss_ = fit.train.mean_loss(parameters)
         descent.check_end(self.loss_)
         return parameters
 
@@ -664,8 +707,8 @@ def _as_attributes(network: Network, parameters: Array, one_axis: bool) -> dict[
     """Return the network as fitted attributes, in copies."""
     layers = network.layers(parameters.copy())
     return {
-        "coefs_": [W for W, _ in layers],
-        "intercepts_": [b for _, b in layers],
+        "coefs_": [released(W) for W, _ in layers],
+        "intercepts_": [released(b) for _, b in layers],
         "n_layers_": len(layers) + 1,
         "n_outputs_": network.n_outputs,
         "_one_axis": one_axis,
@@ -677,8 +720,7 @@ def _units(network: Network, train: Rows) -> Array:
     """Return what to measure each parameter in: those of a linear output layer in units of y."""
     unit = np.ones(network.size)
     if isinstance(network.activations[-1], Identity):
-        mean = np.average(train.y, axis=0, weights=train.weights)
-        spread = np.sqrt(np.average((train.y - mean) ** 2, axis=0, weights=train.weights))
+        spread = train.target_spread()
         for array in network.layers(unit)[-1]:
             array[:] = np.where(spread > 0, spread, 1.0)
     return unit

@@ -12,12 +12,13 @@ import numpy as np
 from scipy import sparse
 
 from sklearn_gd import _compiled
-from sklearn_gd._batches import Batches, run_epoch
+from sklearn_gd._batches import run_epoch
 from sklearn_gd._curvature import Curvature, curvature_per_row
-from sklearn_gd._descent import copied, reference_loss
-from sklearn_gd._holdout import PickedRows
+from sklearn_gd._descent import copied
+from sklearn_gd._holdout import PickedRows, set_aside
 from sklearn_gd._objectives import Network, cut, is_flat_at_zero, linear_step, row_chunks
 from sklearn_gd._pieces import require_unchanged, same_settings
+from sklearn_gd._rows import OnRows, Rows
 from sklearn_gd.activations import Activation, Identity, Step
 from sklearn_gd.losses import Loss
 from sklearn_gd.schedules import Constant, Schedule
@@ -26,8 +27,8 @@ from sklearn_gd.solvers import GradientDescent, Rate, Solver
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
-class Rows(NamedTuple):
-    """Rows to train or validate on, with the number of their class.
+class LabelledRows(NamedTuple):
+    """LabelledRows to train or validate on, with the number of their class.
 
     `own`, for Rosenblatt's rule where more than two classes have weights, says how many times as
     much a row weighs for the neuron of its own class, which tells it from all others.
@@ -37,6 +38,44 @@ class Rows(NamedTuple):
     codes: Array
     weights: Array | None
     own: Array | None = None
+
+    @property
+    def n_features(self) -> int:
+        return int(self.X.shape[1])
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        dtype: np.dtype[Any] = self.X.dtype
+        return dtype
+
+    def objective(self, network: Network, low: float, high: float) -> OnRows:
+        """Return the objective of neurons that are to put out `high` for rows of their class."""
+        targets = one_hot(self.codes, network.n_outputs, low, high).astype(network.dtype)
+        return Rows(self.X, targets, self.weights).objective(network)
+
+    def curvature(self, factor: float, alpha: float, *, intercept: bool) -> Curvature:
+        """Return the curvature of a linear model's objective over these rows."""
+        return Curvature(self.X, self.weights, factor, alpha, intercept=intercept)
+
+    def counts(self, n_classes: int) -> Array:
+        """Return how many rows of each class have weight."""
+        seen = self.codes if self.weights is None else self.codes[self.weights > 0]
+        return np.bincount(seen, minlength=n_classes)
+
+    def weighed(self, class_weights: Array | None, by_neuron: bool) -> LabelledRows:
+        """Return the rows with the weights of their classes, for all neurons or their own."""
+        if class_weights is None:
+            return self
+        if by_neuron and len(class_weights) > 2:
+            return self._replace(own=class_weights)
+        each = class_weights[self.codes]
+        return self._replace(weights=each if self.weights is None else each * self.weights)
+
+    def set_aside(
+        self, fraction: float, generator: np.random.Generator
+    ) -> tuple[LabelledRows, LabelledRows, Array]:
+        """Return rows to train on, rows to validate on, and the numbers of the former."""
+        return set_aside(self, fraction, generator, stratify=self.codes)
 
     def weigh(self, part: slice, n_neurons: int) -> Array:
         """Return what the rows of `part` weigh for each neuron, (n_rows, n_neurons)."""
@@ -117,7 +156,7 @@ class Learner:
         if self.generator is not None:
             self.generator.bit_generator.state = state["generator"]
 
-    def adopt(self, recipe: Recipe, rows: Rows) -> None:
+    def adopt(self, recipe: Recipe, rows: LabelledRows) -> None:
         """Take up a schedule, a penalty or batches that changed since the last call.
 
         Raises a ValueError where something changed that the memory of that call does not fit.
@@ -176,7 +215,7 @@ class Rosenblatt(Learner):
     def _unit(self) -> float:
         return self.schedule.rate(0) if isinstance(self.schedule, Constant) else 1.0
 
-    def adopt(self, recipe: Recipe, rows: Rows) -> None:
+    def adopt(self, recipe: Recipe, rows: LabelledRows) -> None:
         if recipe.average:  # the sums are of another kind where weights decay
             require_unchanged("alpha", self.recipe.alpha, recipe.alpha)
         super().adopt(recipe, rows)
@@ -186,7 +225,7 @@ class Rosenblatt(Learner):
                 array *= change
             self.unit = self._unit()
 
-    def epoch(self, rows: Rows, rate: float) -> float:
+    def epoch(self, rows: LabelledRows, rate: float) -> float:
         X, codes, weights, own = rows
         n_rows = X.shape[0]
         order = np.arange(n_rows) if self.generator is None else self.generator.permutation(n_rows)
@@ -240,7 +279,7 @@ class Rosenblatt(Learner):
         unit = self.coef.dtype.type(self.unit)
         return coef * unit, intercept * unit
 
-    def mean_loss(self, coef: Array, intercept: Array, rows: Rows) -> float:
+    def mean_loss(self, coef: Array, intercept: Array, rows: LabelledRows) -> float:
         total = 0.0
         for part in row_chunks(rows.X, self.n_neurons):
             fires = (np.asarray(cut(rows.X, part) @ coef) + intercept > 0).astype(np.float64)
@@ -249,15 +288,20 @@ class Rosenblatt(Learner):
             total += float(np.vdot(values, rows.weigh(part, self.n_neurons)))
         return total / rows.total(self.n_neurons)
 
-    def reference(self, rows: Rows) -> float:
+    def reference(self, rows: LabelledRows) -> float:
         """Return the loss of neurons that always, or never, fire: of each the better one."""
+        losses = self.constant_losses(rows)
+        return float(losses.min(axis=0).sum() / rows.total(self.n_neurons))
+
+    def constant_losses(self, rows: LabelledRows) -> Array:
+        """Return the summed losses (2, n_neurons) of neurons that never, or always, fire."""
         losses = np.zeros((2, self.n_neurons))
         for part in row_chunks(rows.X, self.n_neurons):
             target = self.one_hot(rows.codes[part], 0.0, 1.0, np.float64)
             for output in (0, 1):
                 values = self.recipe.loss.value(target, np.full_like(target, output))
                 losses[output] += (values * rows.weigh(part, self.n_neurons)).sum(axis=0)
-        return float(losses.min(axis=0).sum() / rows.total(self.n_neurons))
+        return losses
 
     def copy(self) -> Rosenblatt:
         twin = object.__new__(Rosenblatt)
@@ -289,14 +333,14 @@ class Gradient(Learner):
     def __init__(
         self,
         recipe: Recipe,
-        rows: Rows,
+        rows: LabelledRows,
         n_neurons: int,
         start: tuple[Array, Array] | None,
         generator: Any,
     ) -> None:
         super().__init__(recipe, n_neurons, generator)
-        self.dtype = rows.X.dtype
-        self.shape = (rows.X.shape[1], n_neurons)
+        self.dtype = rows.dtype
+        self.shape = (rows.n_features, n_neurons)
         self.low, self.high = targets_of(recipe.activation)
         self._set_rate(rows)
         network = self._network()
@@ -309,14 +353,14 @@ class Gradient(Learner):
         self.solver.start(network.size, self.dtype)
         self.sum = np.zeros(network.size if recipe.average else 0)
 
-    def adopt(self, recipe: Recipe, rows: Rows) -> None:
+    def adopt(self, recipe: Recipe, rows: LabelledRows) -> None:
         changed = recipe.auto_rate != self.recipe.auto_rate
         super().adopt(recipe, rows)
         if changed:
             self.schedule = recipe.schedule
             self._set_rate(rows)
 
-    def _set_rate(self, rows: Rows) -> None:
+    def _set_rate(self, rows: LabelledRows) -> None:
         self.base = 1.0
         activation, loss = self.recipe.activation, self.recipe.loss
         if not activation.differentiable:
@@ -324,12 +368,8 @@ class Gradient(Learner):
         per_row = curvature_per_row(loss, activation, (self.low, self.high))
         if per_row is None:
             return
-        curvature = Curvature(
-            rows.X,
-            rows.weights,
-            per_row / self.n_neurons,
-            self.recipe.alpha,
-            intercept=self.recipe.fit_intercept,
+        curvature = rows.curvature(
+            per_row / self.n_neurons, self.recipe.alpha, intercept=self.recipe.fit_intercept
         )
         top = curvature.largest()
         self.max_rate = 2.0 / top if top > 0 else np.inf
@@ -345,29 +385,28 @@ class Gradient(Learner):
             self.shape, [activation], loss, recipe.alpha, self.dtype, biases=recipe.fit_intercept
         )
 
-    def _leave_zero(self, network: Network, rows: Rows) -> None:
+    def _leave_zero(self, network: Network, rows: LabelledRows) -> None:
         # Where the activation is flat at 0, as the ReLU is, a neuron of zero weights never learns:
         # let it fire for every row at first; without a bias, step as a linear neuron would.
         if self.recipe.fit_intercept:
             network.layers(self.flat)[0][1][:] = self.high
         else:
-            gradient = linear_step(network, rows.X, self._encode(rows), rows.weights)
+            gradient = linear_step(self._objective_over(rows))
             self.flat -= self.base * self.schedule.rate(0) * gradient
 
-    def _encode(self, rows: Rows) -> Array:
-        return self.one_hot(rows.codes, self.low, self.high, self.dtype)
+    def _objective_over(self, rows: LabelledRows) -> OnRows:
+        return rows.objective(self._network(), self.low, self.high)
 
-    def epoch(self, rows: Rows, rate: float) -> float:
+    def epoch(self, rows: LabelledRows, rate: float) -> float:
         if getattr(self, "_bound_to", None) is not rows:
-            self._bound_to, self._objective = rows, self._network()
-            Y, size = self._encode(rows), self.recipe.batch_size
-            self._batches = Batches(rows.X, Y, rows.weights, size, self.generator)
+            self._bound_to, self._objective = rows, self._objective_over(rows)
+            self._batches = self._objective.batches(self.recipe.batch_size, self.generator)
         solver = _Averaging(self.solver, self.sum) if self.recipe.average else self.solver
         loss, steps = run_epoch(
-            self._objective, solver, self.flat, self._batches, rate * self.base
+            self._objective.on_batch, solver, self.flat, self._batches, rate * self.base
         )
         self.updates += steps
-        mistakes = self._objective.loss
+        mistakes = self._objective.network.loss
         if isinstance(mistakes, _Mistakes):
             self.faultless = not mistakes.found
             mistakes.found = False
@@ -383,14 +422,15 @@ class Gradient(Learner):
             self.n_neurons, self.dtype
         )
 
-    def mean_loss(self, coef: Array, intercept: Array, rows: Rows) -> float:
-        network = self._network()
-        flat = network.flatten([coef], [intercept])
-        return network.mean_loss(flat, rows.X, self._encode(rows), rows.weights)
+    def mean_loss(self, coef: Array, intercept: Array, rows: LabelledRows) -> float:
+        objective = self._objective_over(rows)
+        return objective.mean_loss(objective.network.flatten([coef], [intercept]))
 
-    def reference(self, rows: Rows) -> float:
+    def reference(self, rows: LabelledRows) -> float:
         """Return the loss of the best constant output."""
-        return reference_loss(self.recipe.loss, self._encode(rows), rows.weights)
+        network = self._network()
+        network.loss = self.recipe.loss
+        return rows.objective(network, self.low, self.high).reference()
 
     def copy(self) -> Gradient:
         twin = object.__new__(Gradient)

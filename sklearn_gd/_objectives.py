@@ -400,10 +400,18 @@ def is_flat_at_zero(activation: Activation) -> bool:
     return bool(activation.derivative(zero, activation(zero.copy()))[0] == 0)
 
 
-def linear_step(network: Network, X: Any, y: Array, weights: Array | None) -> Array:
-    """Return the gradient at zero weights that `network`, of one layer, had if it were linear."""
+def linear_step(objective: Any) -> Array:
+    """Return the gradient at zero weights that a network of one layer had if it were linear.
+
+    Parameters
+    ----------
+    objective : OnRows or its like
+        Of the network.
+    """
+    network = objective.network
     linear = Network(
         network.sizes, [Identity()], network.loss, 0.0, network.dtype, biases=network.biases
     )
-    _, gradient = linear.over_all_rows(np.zeros(linear.size, network.dtype), X, y, weights)
+    gradient: Array
+    _, gradient = objective.of(linear)(np.zeros(linear.size, network.dtype))
     return gradient

@@ -10,15 +10,14 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_gd._descent import Descent
 from sklearn_gd._fit_tasks import CallbackSupportMixin, FitTasks, with_callbacks
-from sklearn_gd._holdout import lazily_picked, set_aside
-from sklearn_gd._learners import Gradient, Recipe, Rosenblatt, Rows
+from sklearn_gd._holdout import lazily_picked
+from sklearn_gd._learners import Gradient, LabelledRows, Recipe, Rosenblatt
 from sklearn_gd._validation import (
     _X_CHECKS,
     ArrayLike,
@@ -34,6 +33,7 @@ from sklearn_gd._validation import (
     make_generator,
     require_some_weight,
 )
+from sklearn_gd._versions import VersionNoted
 from sklearn_gd._website import DocumentedOnline
 from sklearn_gd.activations import Sigmoid, Step, as_activation
 from sklearn_gd.losses import Loss, as_loss
@@ -52,7 +52,9 @@ def _is_sigmoid(self: PerceptronClassifier) -> bool:
     )
 
 
-class PerceptronClassifier(CallbackSupportMixin, DocumentedOnline, ClassifierMixin, BaseEstimator):
+class PerceptronClassifier(
+    CallbackSupportMixin, DocumentedOnline, VersionNoted, ClassifierMixin, BaseEstimator
+):
     """One neuron a class, which fires where w · x exceeds its threshold.
 
     With ``activation="step"`` it learns by Rosenblatt's rule [1]_: rows are met one by one, and
@@ -80,7 +82,7 @@ class PerceptronClassifier(CallbackSupportMixin, DocumentedOnline, ClassifierMix
         Return the mean of the weights after every row, or every step: the averaged perceptron
         [2]_, which wavers less on data that no line separates.
     batch_size : "auto" or int, default="auto"
-        Rows a step. ``"auto"``: 1 for the step, else min(200, n_rows).
+        LabelledRows a step. ``"auto"``: 1 for the step, else min(200, n_rows).
     max_iter : int, default=1000
         The largest number of epochs.
     tol : float or None, default=1e-3
@@ -289,38 +291,16 @@ class PerceptronClassifier(CallbackSupportMixin, DocumentedOnline, ClassifierMix
         recipe = self._resolve()
         has_validation = check_validation_set(X_val, y_val, sample_weight_val)
         given: Any = (X, y, sample_weight)
-        X, y = validate_data(self, X, y, reset=True, **_X_CHECKS)
-        X = by_rows(canonical(X))
-        check_classification_targets(y)
         classes_before = getattr(self, "classes_", None)
-        self.classes_, codes = np.unique(y, return_inverse=True)
-        if len(self.classes_) < 2:
-            raise ValueError(
-                f"PerceptronClassifier needs rows of at least two classes. Got one class: "
-                f"{self.classes_.tolist()[0]!r}."
-            )
-        weights = check_weights(sample_weight, X)
-        require_some_weight(weights)
-        class_weights = self._class_weights(codes, weights)
-        by_neuron = recipe.row_by_row
-        train = weigh(Rows(X, codes.astype(np.int32), weights), class_weights, by_neuron)
-        if not train.total(self._n_neurons()) > 0:
-            raise ValueError(
-                f"class_weight={self.class_weight!r} leaves no row any weight: there is nothing "
-                "to fit."
-            )
+        train = self._check_train(X, y, sample_weight)
         held_out = None
         if has_validation:
-            X_val, y_val, w_val = check_validation_rows(
-                self, X_val, y_val, sample_weight_val, X.dtype
-            )
-            held_out = Rows(X_val, self._encode(y_val, "y_val"), w_val)
-            held_out = weigh(held_out, class_weights, by_neuron)
-            if not held_out.total(self._n_neurons()) > 0:
-                raise ValueError(
-                    f"class_weight={self.class_weight!r} leaves no row of X_val any weight: there "
-                    "is nothing to validate on."
-                )
+            held_out = self._check_held_out(X_val, y_val, sample_weight_val, train)
+        class_weights = self._class_weights(train)
+        train = self._weigh(train, class_weights, recipe, "no row any weight", "fit")
+        if held_out is not None:
+            what = "no row of X_val any weight"
+            held_out = self._weigh(held_out, class_weights, recipe, what, "validate on")
 
         resumed = self.__dict__.pop("_continuation", None)
         generator = make_generator(self.random_state)
@@ -328,9 +308,7 @@ class PerceptronClassifier(CallbackSupportMixin, DocumentedOnline, ClassifierMix
             generator.bit_generator.state = resumed["at_start"]
         at_start = generator.bit_generator.state
         if self.early_stopping and not has_validation:
-            train, held_out, kept = set_aside(
-                train, self.validation_fraction, generator, stratify=train.codes
-            )
+            train, held_out, kept = train.set_aside(self.validation_fraction, generator)
             given = tuple(lazily_picked(part, kept) for part in given)
         if self.warm_start and classes_before is not None:
             if not np.array_equal(classes_before, self.classes_):
@@ -338,14 +316,14 @@ class PerceptronClassifier(CallbackSupportMixin, DocumentedOnline, ClassifierMix
                     f"warm_start needs the classes of the last fit, {classes_before}. "
                     f"Got {self.classes_}."
                 )
-            if X.shape[1] != self.coef_.shape[1]:
+            if train.n_features != self.coef_.shape[1]:
                 raise ValueError(
                     f"warm_start needs the {self.coef_.shape[1]} features of the last fit. Got "
-                    f"{X.shape[1]}."
+                    f"{train.n_features}."
                 )
             coef_init = self.coef_ if coef_init is None else coef_init
             intercept_init = self.intercept_ if intercept_init is None else intercept_init
-        start = self._check_start(coef_init, intercept_init, X)
+        start = self._check_start(coef_init, intercept_init, train)
         self._forget()
         learner = self._make_learner(recipe, train, start, generator)
         tasks = FitTasks(self, self.max_iter, *given)
@@ -396,8 +374,8 @@ class PerceptronClassifier(CallbackSupportMixin, DocumentedOnline, ClassifierMix
             )
         if not first:
             X = X.astype(self.coef_.dtype, copy=False)
-        class_weights = self._class_weights(codes, weights)
-        train = weigh(Rows(X, codes, weights), class_weights, recipe.row_by_row)
+        train = LabelledRows(X, codes, weights)
+        train = train.weighed(self._class_weights(train), recipe.row_by_row)
         if not train.total(self._n_neurons()) > 0:
             if first:
                 self._begin_untaught(recipe, X)
@@ -508,30 +486,64 @@ class PerceptronClassifier(CallbackSupportMixin, DocumentedOnline, ClassifierMix
             batch_size=int(batch),
         )
 
-    def _class_weights(self, codes: Array, weights: Array | None) -> Array | None:
+    def _check_train(self, X: Any, y: Any, sample_weight: Any) -> LabelledRows:
+        """Return the rows to train on, and keep their classes."""
+        X, y = validate_data(self, X, y, reset=True, **_X_CHECKS)
+        X = by_rows(canonical(X))
+        check_classification_targets(y)
+        self.classes_, codes = np.unique(y, return_inverse=True)
+        self._require_two_classes()
+        weights = check_weights(sample_weight, X)
+        require_some_weight(weights)
+        return LabelledRows(X, codes.astype(np.int32), weights)
+
+    def _require_two_classes(self) -> None:
+        if len(self.classes_) < 2:
+            raise ValueError(
+                f"PerceptronClassifier needs rows of at least two classes. Got one class: "
+                f"{self.classes_.tolist()[0]!r}."
+            )
+
+    def _check_held_out(
+        self, X_val: Any, y_val: Any, weights_val: Any, train: LabelledRows
+    ) -> LabelledRows:
+        X_val, y_val, weights = check_validation_rows(self, X_val, y_val, weights_val, train.dtype)
+        return LabelledRows(X_val, self._encode(y_val, "y_val"), weights)
+
+    def _weigh(
+        self,
+        rows: LabelledRows,
+        class_weights: Array | None,
+        recipe: Recipe,
+        what: str,
+        to_do: str,
+    ) -> LabelledRows:
+        """Return the rows with the weights of their classes, which some of them must have."""
+        rows = rows.weighed(class_weights, recipe.row_by_row)
+        if not rows.total(self._n_neurons()) > 0:
+            raise ValueError(
+                f"class_weight={self.class_weight!r} leaves {what}: there is nothing to {to_do}."
+            )
+        return rows
+
+    def _class_weights(self, train: LabelledRows) -> Array | None:
         """Return the weight of each class, or None for one each."""
         if self.class_weight is None:
             return None
-        y = self.classes_[codes]
         if self.class_weight == "balanced":
             # Weightless rows are no rows.
-            seen = y if weights is None else y[weights > 0]
-            present = np.unique(seen)
-            values = dict(
-                zip(
-                    present.tolist(),
-                    compute_class_weight("balanced", classes=present, y=seen),
-                    strict=True,
-                )
+            counts = train.counts(len(self.classes_))
+            present = counts > 0
+            each = np.ones(len(counts))
+            each[present] = counts.sum() / (present.sum() * counts[present])
+            return each
+        values = self.class_weight
+        unknown = [label for label in values if label not in self.classes_.tolist()]
+        if unknown:
+            raise ValueError(
+                f"The 'class_weight' parameter has labels {unknown} that are none of the "
+                f"classes {self.classes_.tolist()}."
             )
-        else:
-            values = self.class_weight
-            unknown = [label for label in values if label not in self.classes_.tolist()]
-            if unknown:
-                raise ValueError(
-                    f"The 'class_weight' parameter has labels {unknown} that are none of the "
-                    f"classes {self.classes_.tolist()}."
-                )
         each = check_numbers(
             f"The 'class_weight' parameter, {self.class_weight!r},",
             [values.get(label, 1.0) for label in self.classes_.tolist()],
@@ -577,18 +589,20 @@ class PerceptronClassifier(CallbackSupportMixin, DocumentedOnline, ClassifierMix
     def _n_neurons(self) -> int:
         return 1 if len(self.classes_) == 2 else len(self.classes_)
 
-    def _check_start(self, coef: Any, intercept: Any, X: Any) -> tuple[Array, Array] | None:
+    def _check_start(
+        self, coef: Any, intercept: Any, train: LabelledRows
+    ) -> tuple[Array, Array] | None:
         """Return first weights (n_features, n_neurons) and biases; None for zeros."""
         if coef is None and intercept is None:
             return None
         n_neurons = self._n_neurons()
-        shape = (n_neurons, X.shape[1])
-        W = np.zeros(shape, X.dtype)
-        b = np.zeros(n_neurons, X.dtype)
+        shape = (n_neurons, train.n_features)
+        W = np.zeros(shape, train.dtype)
+        b = np.zeros(n_neurons, train.dtype)
         if coef is not None:
-            W = check_same_shape("coef_init", coef, shape, X.dtype)
+            W = check_same_shape("coef_init", coef, shape, train.dtype)
         if intercept is not None:
-            b = check_same_shape("intercept_init", intercept, (n_neurons,), X.dtype)
+            b = check_same_shape("intercept_init", intercept, (n_neurons,), train.dtype)
             if not self.fit_intercept and b.any():
                 raise ValueError("intercept_init must be 0 where fit_intercept=False.")
         return np.ascontiguousarray(W.T), b
@@ -596,15 +610,15 @@ class PerceptronClassifier(CallbackSupportMixin, DocumentedOnline, ClassifierMix
     def _make_learner(
         self,
         recipe: Recipe,
-        train: Rows,
+        train: LabelledRows,
         start: tuple[Array, Array] | None,
         generator: np.random.Generator,
     ) -> Rosenblatt | Gradient:
         n_neurons = self._n_neurons()
         shuffler = generator if self.shuffle else None
         if recipe.row_by_row:
-            shape = (train.X.shape[1], n_neurons)
-            return Rosenblatt(recipe, shape, train.X.dtype, start, shuffler)
+            shape = (train.n_features, n_neurons)
+            return Rosenblatt(recipe, shape, train.dtype, start, shuffler)
         return Gradient(recipe, train, n_neurons, start, shuffler)
 
     def _begin_untaught(self, recipe: Recipe, X: Any) -> None:
@@ -615,7 +629,7 @@ class PerceptronClassifier(CallbackSupportMixin, DocumentedOnline, ClassifierMix
         self.__dict__.update(Descent.of(self, 0.0, recipe.schedule).attributes())
         self.loss_, self.learning_rate_, self.t_ = np.nan, recipe.schedule.rate(0), 0
 
-    def _resume(self, recipe: Recipe, train: Rows, first: bool) -> Rosenblatt | Gradient:
+    def _resume(self, recipe: Recipe, train: LabelledRows, first: bool) -> Rosenblatt | Gradient:
         """Return the learner of the calls before, or one that starts at the present weights."""
         if hasattr(self, "_learner"):
             learner: Rosenblatt | Gradient = deepcopy(self._learner)
@@ -628,8 +642,8 @@ class PerceptronClassifier(CallbackSupportMixin, DocumentedOnline, ClassifierMix
     def _descend(
         self,
         learner: Rosenblatt | Gradient,
-        train: Rows,
-        held_out: Rows | None,
+        train: LabelledRows,
+        held_out: LabelledRows | None,
         tasks: FitTasks,
         at_start: Any,
         resumed: dict[str, Any] | None,
@@ -711,13 +725,3 @@ def _as_attributes(learner: Rosenblatt | Gradient) -> dict[str, Any]:
     """Return the neurons as fitted attributes, in copies."""
     coef, intercept = learner.weights()
     return {"coef_": np.array(coef.T, order="C"), "intercept_": intercept.copy()}
-
-
-def weigh(rows: Rows, class_weights: Array | None, by_neuron: bool) -> Rows:
-    """Return the rows with the weights of their classes, for all neurons or for their own."""
-    if class_weights is None:
-        return rows
-    if by_neuron and len(class_weights) > 2:
-        return rows._replace(own=class_weights)
-    each = class_weights[rows.codes]
-    return rows._replace(weights=each if rows.weights is None else each * rows.weights)

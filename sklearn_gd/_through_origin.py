@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from contextlib import suppress
 from copy import deepcopy
 from numbers import Integral, Real
 from typing import Any, Self
@@ -12,14 +11,18 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import assert_all_finite, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
-from sklearn_gd._curvature import (
-    Curvature,
-    curvature_per_row,
-    is_well_conditioned,
-    uses_moments,
+from sklearn_gd._array_api import (
+    following_numpy,
+    on_host,
+    placed,
+    released,
+    require_same_space,
+    settled,
 )
+from sklearn_gd._array_rows import check_array_rows, outputs_there, require_numpy
+from sklearn_gd._curvature import Curvature, curvature_per_row
 from sklearn_gd._descent import Descent, copied
 from sklearn_gd._fit_tasks import CallbackSupportMixin, FitTasks, with_callbacks
 from sklearn_gd._objectives import (
@@ -27,10 +30,10 @@ from sklearn_gd._objectives import (
     Network,
     Quadratic,
     is_flat_at_zero,
-    is_narrow,
     linear_step,
 )
 from sklearn_gd._pieces import require_unchanged, same_settings
+from sklearn_gd._rows import Rows
 from sklearn_gd._validation import (
     ArrayLike,
     all_or_nothing,
@@ -40,6 +43,7 @@ from sklearn_gd._validation import (
     check_weights,
     require_some_weight,
 )
+from sklearn_gd._versions import VersionNoted
 from sklearn_gd._website import DocumentedOnline
 from sklearn_gd.activations import Activation, Identity, as_activation
 from sklearn_gd.losses import Loss, SquaredError, as_loss
@@ -50,7 +54,12 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 
 class ThroughOriginRegressor(
-    CallbackSupportMixin, DocumentedOnline, MultiOutputMixin, RegressorMixin, BaseEstimator
+    CallbackSupportMixin,
+    DocumentedOnline,
+    VersionNoted,
+    MultiOutputMixin,
+    RegressorMixin,
+    BaseEstimator,
 ):
     """Regression through the origin, y = f(X W), by full-batch gradient descent.
 
@@ -182,6 +191,7 @@ class ThroughOriginRegressor(
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
+        tags.array_api_support = True
         return tags
 
     @all_or_nothing
@@ -220,37 +230,36 @@ class ThroughOriginRegressor(
         given = (X, y, sample_weight)
         start = getattr(self, "coef_", None) if self.warm_start else None
         quadratic = _is_quadratic(*pieces[:2])
-        X, Y, one_axis = check_regression(self, X, y, reset=True, look_at_all=not quadratic)
-        weights = check_weights(sample_weight, X)
-        require_some_weight(weights)
+        rows, one_axis = self._check_train(X, y, sample_weight, look_at_all=not quadratic)
         name = "The last fit's coef_, where warm_start=True begins,"
         if coef_init is not None:
             name, start = "coef_init", coef_init
-        parameters = self._start(start, X.shape[1], Y.shape[1], name)
+        parameters = self._start(start, rows.n_features, rows.n_outputs, name)
+        parameters = placed(parameters, rows)
         self._forget()
-        if quadratic and uses_moments(X):
-            moments = self._moments_of(X, Y, weights)
-            objective: Any = Quadratic(moments, self.alpha)
-            source: Any = moments
+        on_rows = rows.objective(self._network(*pieces[:2], rows))
+        if quadratic and rows.uses_moments:
+            moments = rows.moments()
+            objective: Any = settled(Quadratic(moments, self.alpha), parameters)
+            base = self._resolve_rate(*pieces, rows, moments)
         else:
-            assert_all_finite(X, input_name="X")
-            network = self._network(*pieces[:2], X.shape[1], Y.shape[1])
-            objective = _OnRows(network, X, Y, weights)
-            source = X
-        base = self._resolve_rate(*pieces, source, Y, weights)
+            rows.require_finite()
+            objective = on_rows
+            base = self._resolve_rate(*pieces, rows)
+        base = placed(base, rows)
+        self.learning_rate_ = released(placed(self.learning_rate_, rows))
         tasks = FitTasks(self, self.max_iter, *given)
 
         def attributes() -> dict[str, Any]:
-            return self._as_attributes(parameters, X, one_axis)
+            return self._as_attributes(parameters, rows, one_axis)
 
         tasks.begins_at(attributes)
         self._descend(objective, pieces, base, parameters, tasks, attributes)
         self.__dict__.update(attributes())
-        rounding = 1e-8 if X.dtype == np.float64 else 1e-2
+        rounding = 1e-8 if rows.dtype == np.float64 else 1e-2
         if isinstance(objective, Quadratic) and self.loss_ < rounding * objective.yy:
             # The moments' loss is all rounding, or much of it: look at the rows again.
-            network = self._network(*pieces[:2], X.shape[1], Y.shape[1])
-            self.loss_ = network.mean_loss(parameters, X, Y, weights)
+            self.loss_ = on_rows.mean_loss(parameters)
         tasks.close()
         return self
 
@@ -281,6 +290,8 @@ class ThroughOriginRegressor(
         """
         pieces = self._check_pieces()
         first = not hasattr(self, "coef_")
+        require_numpy(self, X, None if first else self.coef_)
+        y, sample_weight = following_numpy(y, sample_weight)
         X, Y, one_axis = check_regression(self, X, y, reset=first)
         weights = check_weights(sample_weight, X)
         if not first and (self.coef_.ndim == 1) != one_axis:
@@ -291,21 +302,22 @@ class ThroughOriginRegressor(
             raise ValueError(
                 f"y has {Y.shape[1]} columns, and {self._n_outputs()} in the calls before."
             )
+        rows = Rows(X, Y, weights)
         parameters = self._start(None if first else self.coef_, X.shape[1], Y.shape[1], "coef_")
         if weights is not None and not weights.any():
             if first:
                 self.n_iter_, self.loss_, self.loss_curve_ = 0, np.nan, []
-                self.__dict__.update(self._as_attributes(parameters, X, one_axis))
+                self.__dict__.update(self._as_attributes(parameters, rows, one_axis))
             return self
         if _is_quadratic(*pieces[:2]):
             moments = getattr(self, "_moments", Moments(X.shape[1], Y.shape[1]))
             self._moments = moments = moments.added(X, Y, weights)
-            base = self._resolve_rate(*pieces, moments, Y, weights)
+            base = self._resolve_rate(*pieces, rows, moments)
             parameters[:] = 0
             self._descend(Quadratic(moments, self.alpha), pieces, base, parameters)
         else:
-            self._one_step(pieces, parameters, X, Y, weights)
-        self.__dict__.update(self._as_attributes(parameters, X, one_axis))
+            self._one_step(pieces, parameters, rows)
+        self.__dict__.update(self._as_attributes(parameters, rows, one_axis))
         return self
 
     def predict(self, X: ArrayLike) -> Array:
@@ -321,19 +333,28 @@ class ThroughOriginRegressor(
             In the shape that y had in ``fit``.
         """
         check_is_fitted(self)
+        space = require_same_space(self, X, self.coef_)
+        if space is not None:
+            W = self.coef_.T if self.coef_.ndim == 2 else self.coef_[:, None]
+            activation = self._activation or Identity()
+            y_pred = outputs_there(self, space, [(W, None)], [activation], X)
+            return y_pred[:, 0] if self.coef_.ndim == 1 else y_pred
         X = check_rows(self, X)
         z: Array = np.asarray(X @ self.coef_.T)
         return z if self._activation is None else self._activation(z)
 
-    def _moments_of(self, X: Any, Y: Array, weights: Array | None) -> Moments:
-        """Return the moments of the rows, in X's precision where that is enough."""
-        none = Moments(X.shape[1], Y.shape[1])
-        if X.dtype != np.float64 and not is_narrow(X, Y):
-            with suppress(ValueError):  # squares that overflow, or no numbers: seen again below
-                moments = none.added(X, Y, weights, exact=False)
-                if is_well_conditioned(moments):
-                    return moments
-        return none.added(X, Y, weights)
+    def _check_train(
+        self, X: Any, y: Any, sample_weight: Any, *, look_at_all: bool
+    ) -> tuple[Rows, bool]:
+        """Return the rows to train on, and whether y came with one axis."""
+        elsewhere: Any = check_array_rows(self, X, y, sample_weight)
+        if elsewhere is not None:
+            return elsewhere  # type: ignore[no-any-return]
+        y, sample_weight = following_numpy(y, sample_weight)
+        X, Y, one_axis = check_regression(self, X, y, reset=True, look_at_all=look_at_all)
+        weights = check_weights(sample_weight, X)
+        require_some_weight(weights)
+        return Rows(X, Y, weights), one_axis
 
     def _n_outputs(self) -> int:
         return 1 if self.coef_.ndim == 1 else len(self.coef_)
@@ -368,13 +389,11 @@ class ThroughOriginRegressor(
         """Return the parameters (n_features, n_outputs), flat, at `start` or at zero."""
         if start is None:
             return np.zeros(n_features * n_outputs)
-        W = check_same_shape(name, start, (n_outputs, n_features), np.float64)
+        W = check_same_shape(name, on_host(start), (n_outputs, n_features), np.float64)
         return np.ascontiguousarray(W.T).ravel()
 
-    def _network(
-        self, activation: Activation, loss: Loss, n_features: int, n_outputs: int
-    ) -> Network:
-        sizes = (n_features, n_outputs)
+    def _network(self, activation: Activation, loss: Loss, rows: Rows) -> Network:
+        sizes = (rows.n_features, rows.n_outputs)
         return Network(sizes, [activation], loss, self.alpha, np.float64, biases=False)
 
     def _resolve_rate(
@@ -383,15 +402,18 @@ class ThroughOriginRegressor(
         loss: Loss,
         solver: Solver,
         schedule: Schedule,
-        source: Any,
-        Y: Array,
-        weights: Array | None,
+        rows: Rows,
+        moments: Moments | None = None,
     ) -> float | Array:
         """Set the rates' attributes; return what the schedule's rate is multiplied with."""
         self.__dict__.pop("max_learning_rate_", None)
-        factor = curvature_per_row(loss, activation, Y)
+        factor = curvature_per_row(loss, activation, rows.target_ends())
         if factor is not None:
-            curvature = Curvature(source, weights, factor / Y.shape[1], self.alpha)
+            factor /= rows.n_outputs
+            if moments is None:
+                curvature = rows.curvature(factor, self.alpha)
+            else:
+                curvature = Curvature(moments, None, factor, self.alpha)
             top = curvature.largest()
             self.max_learning_rate_ = 2.0 / top if top > 0 else np.inf
         if self.learning_rate != "auto":
@@ -401,7 +423,7 @@ class ThroughOriginRegressor(
         diagonal[diagonal == 0] = 1.0  # an empty column: its weight has no gradient to follow
         top = curvature.largest(scale=1 / np.sqrt(diagonal))
         self.learning_rate_ = 1.0 / (max(top, np.finfo(float).tiny) * diagonal)
-        return np.repeat(self.learning_rate_, Y.shape[1])
+        return np.repeat(self.learning_rate_, rows.n_outputs)
 
     def _descend(
         self,
@@ -419,10 +441,10 @@ class ThroughOriginRegressor(
             at_zero, gradient = objective(np.zeros_like(parameters))
         first = _steepness(gradient, base)
         solver.start(objective.size, parameters.dtype)
+        settled(solver, parameters)
         if not parameters.any() and is_flat_at_zero(activation):
             # Zero is stationary then, but no minimum: step as a linear model would.
-            rows = (objective.X, objective.Y, objective.weights)
-            parameters -= base * schedule.rate(0) * linear_step(objective.network, *rows)
+            parameters -= base * schedule.rate(0) * linear_step(objective)
             first = _steepness(objective(parameters)[1], base)
         max_rate = getattr(self, "max_learning_rate_", None)
         descent = Descent.of(self, at_zero, schedule, max_rate=max_rate, tasks=tasks)
@@ -458,9 +480,7 @@ class ThroughOriginRegressor(
         self,
         pieces: tuple[Activation, Loss, Solver, Schedule],
         parameters: Array,
-        X: Any,
-        Y: Array,
-        weights: Array | None,
+        rows: Rows,
     ) -> None:
         """Make one step on these rows, with the solver's memory of the calls before."""
         activation, loss, solver, schedule = pieces
@@ -472,9 +492,8 @@ class ThroughOriginRegressor(
         else:
             solver.full_batch = False
             solver.start(parameters.size, parameters.dtype)
-        network = self._network(activation, loss, X.shape[1], Y.shape[1])
-        objective = _OnRows(network, X, Y, weights)
-        base = self._resolve_rate(*pieces, X, Y, weights)
+        objective = rows.objective(self._network(activation, loss, rows))
+        base = self._resolve_rate(*pieces, rows)
         at_zero, _ = objective(np.zeros_like(parameters))
         max_rate = getattr(self, "max_learning_rate_", None)
         descent = Descent.after(self, at_zero, schedule, max_rate=max_rate)
@@ -482,7 +501,7 @@ class ThroughOriginRegressor(
             value, gradient = objective(parameters)
             rate = descent.rate(descent.n_iter)
             if not parameters.any() and is_flat_at_zero(activation):
-                parameters -= base * rate * linear_step(network, X, Y, weights)
+                parameters -= base * rate * linear_step(objective)
             solver.step(parameters, gradient, base * rate)
             descent.record(value, float(np.max(base)) * rate)
             self.loss_, _ = objective(parameters)
@@ -490,12 +509,12 @@ class ThroughOriginRegressor(
         self.n_iter_, self.loss_curve_ = descent.n_iter, descent.loss_curve
         self._solver, self._schedule = solver, schedule
 
-    def _as_attributes(self, parameters: Array, X: Any, one_axis: bool) -> dict[str, Any]:
+    def _as_attributes(self, parameters: Array, rows: Rows, one_axis: bool) -> dict[str, Any]:
         """Return the model as fitted attributes, in copies."""
-        W = np.array(parameters.reshape(X.shape[1], -1).T, dtype=X.dtype, order="C")
+        W = released(parameters.reshape(rows.n_features, -1).T, rows.dtype)
         activation = as_activation(self.activation)
         return {
-            "coef_": W[0] if one_axis else W,
+            "coef_": W[0, :] if one_axis else W,
             "intercept_": 0.0,
             "_activation": None if type(activation) is Identity else activation,
         }
@@ -504,17 +523,6 @@ class ThroughOriginRegressor(
         """Drop what only ``partial_fit`` carries on."""
         for name in ("_moments", "_solver", "_schedule"):
             self.__dict__.pop(name, None)
-
-
-class _OnRows:
-    """The objective of a `Network` over fixed rows, all at once."""
-
-    def __init__(self, network: Network, X: Any, Y: Array, weights: Array | None) -> None:
-        self.network, self.X, self.Y, self.weights = network, X, Y, weights
-        self.size = network.size
-
-    def __call__(self, parameters: Array) -> tuple[float, Array]:
-        return self.network.over_all_rows(parameters, self.X, self.Y, self.weights)
 
 
 def _is_quadratic(activation: Activation, loss: Loss) -> bool:

@@ -1,6 +1,6 @@
-"""Errors that the estimators raise beside scikit-learn's own."""
+"""Errors and warnings that the estimators give beside scikit-learn's own."""
 
-__all__ = ["DivergenceError"]
+__all__ = ["DivergenceError", "ModelVersionWarning"]
 
 
 class DivergenceError(ValueError):
@@ -34,3 +34,41 @@ class DivergenceError(ValueError):
 
     def __str__(self) -> str:
         return str(self.args[0])
+
+
+class ModelVersionWarning(UserWarning):
+    """A stored model was loaded by another version of sklearn_gd than the one that stored it.
+
+    It may fail, or predict something else than it did. What scikit-learn's
+    ``InconsistentVersionWarning`` is for its own estimators, and given in the same places.
+
+    Parameters
+    ----------
+    estimator_name : str
+        The class of the model.
+    current_version : str
+        The version of sklearn_gd that loads it.
+    original_version : str
+        The version that stored it.
+
+    Examples
+    --------
+    >>> from sklearn_gd.exceptions import ModelVersionWarning
+    >>> warning = ModelVersionWarning("FeedForwardRegressor", "0.2.0", "0.1.0")
+    >>> str(warning).partition(":")[0]
+    'A FeedForwardRegressor stored by sklearn_gd 0.1.0 was loaded by sklearn_gd 0.2.0'
+    """
+
+    def __init__(self, estimator_name: str, current_version: str, original_version: str) -> None:
+        super().__init__(estimator_name, current_version, original_version)
+        self.estimator_name = estimator_name
+        self.current_version = current_version
+        self.original_version = original_version
+
+    def __str__(self) -> str:
+        return (
+            f"A {self.estimator_name} stored by sklearn_gd {self.original_version} was loaded by "
+            f"sklearn_gd {self.current_version}: it may fail, or predict something else than it "
+            "did. Fit it again and store it anew, or load it where "
+            f"sklearn-gd=={self.original_version} is installed."
+        )

@@ -5,20 +5,25 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import sklearn_gd
 
 PACKAGE = Path(sklearn_gd.__file__).parent
-INSPECTION = PACKAGE / "inspection"  # the subpackage of pictures, above all floors
+
+# The subpackages stand above all floors, beside each other; each has libraries of its own.
+SUBPACKAGES = {"inspection": {"matplotlib"}, "onnx": {"skl2onnx", "onnx"}}
 
 # Floors from the ground up; a module imports from floors below its own, or from its own only
 # what stands before it.
 FLOORS = [
     ["exceptions", "_website", "_kernels", "_kernels_reference"],
-    ["_pieces", "_compiled"],
+    ["_pieces", "_compiled", "_versions", "_array_api"],
     ["activations", "losses", "solvers", "schedules"],
     ["_validation", "_holdout", "_objectives", "_fit_tasks"],
     ["_batches", "_descent"],
     ["_curvature"],
+    ["_rows", "_array_rows"],
     ["_learners"],
     ["_show_versions", "_through_origin", "_perceptron", "_feed_forward"],
     ["testing", "callbacks"],
@@ -76,23 +81,28 @@ def outside_functions(tree):
     return found
 
 
-def test_pictures_stand_on_the_package_and_nothing_stands_on_them():
+@pytest.mark.parametrize("name", SUBPACKAGES)
+def test_subpackages_stand_on_the_package_and_nothing_stands_on_them(name):
     for path in PACKAGE.glob("*.py"):
-        assert not any("inspection" in module for module in imports_of(path)), path.stem
-    for path in INSPECTION.glob("*.py"):
+        assert not any(f"sklearn_gd.{name}" in module for module in imports_of(path)), path.stem
+    files = list((PACKAGE / name).glob("*.py"))
+    assert files
+    for path in files:
         for module in imports_of(path):
             if module.startswith("sklearn_gd."):
-                name = module.split(".")[1]
-                known = name == "inspection" or any(name in floor for floor in FLOORS[:-1])
+                used = module.split(".")[1]
+                known = used == name or any(used in floor for floor in FLOORS[:-1])
                 assert known, f"{path.stem} imports {module}"
 
 
-def test_pictures_need_matplotlib_only_when_they_are_drawn():
-    for path in INSPECTION.glob("*.py"):
+@pytest.mark.parametrize("name", SUBPACKAGES)
+def test_subpackages_need_what_is_theirs_only_when_they_are_used(name):
+    theirs = SUBPACKAGES[name]
+    for path in (PACKAGE / name).glob("*.py"):
         roots = {module.split(".")[0] for module in imports_of(path)}
-        assert roots - set(sys.stdlib_module_names) <= LIGHT | {"matplotlib"}, path.stem
+        assert roots - set(sys.stdlib_module_names) <= LIGHT | theirs, path.stem
         at_once = imports_in(outside_functions(ast.parse(path.read_text(encoding="utf-8"))))
-        assert not any(module.startswith("matplotlib") for module in at_once), path.stem
+        assert not theirs & {module.split(".")[0] for module in at_once}, path.stem
 
 
 def test_the_import_loads_nothing_else():
@@ -104,7 +114,7 @@ try:
 except ImportError:
     pass
 before = set(sys.modules)
-import sklearn_gd.inspection
+import sklearn_gd.inspection, sklearn_gd.onnx
 print(*{name.split(".")[0] for name in set(sys.modules) - before})
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -12,9 +12,9 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_array, check_consistent_length
 
 from sklearn_gd._feed_forward import FeedForwardRegressor
-from sklearn_gd._learners import Rows, one_hot, targets_of
+from sklearn_gd._learners import LabelledRows, one_hot, targets_of
 from sklearn_gd._objectives import Network, outputs
-from sklearn_gd._perceptron import PerceptronClassifier, weigh
+from sklearn_gd._perceptron import PerceptronClassifier
 from sklearn_gd._through_origin import ThroughOriginRegressor
 from sklearn_gd._validation import check_weights
 from sklearn_gd.activations import Activation, Step, as_activation
@@ -220,9 +220,9 @@ class Recording:
             )
         codes = np.searchsorted(classes, y)
         low, high = targets_of(self.activations[0])
-        class_weights = self.model._class_weights(codes, weights)
+        rows = LabelledRows(self.X, codes, weights)
         by_neuron = self.model._resolve().row_by_row
-        rows = weigh(Rows(self.X, codes, weights), class_weights, by_neuron)
+        rows = rows.weighed(self.model._class_weights(rows), by_neuron)
         Y = one_hot(codes, n_neurons, low, high)
         return Y, rows.weigh(slice(None), n_neurons)
 
