@@ -72,6 +72,7 @@ class Curvature:
     Parameters
     ----------
     X : ndarray or CSR of shape (n_rows, n_features), or Moments
+        With `intercept`, the moments must be those of X and a column of ones.
     weights : ndarray of shape (n_rows,) or None
     factor : float
         The curvature of one row's loss.
@@ -90,7 +91,7 @@ class Curvature:
         if intercept:
             self.penalty[-1] = 0.0
         if isinstance(X, Moments):
-            self._matrix: Array | None = X.xx * (factor / max(X.weight, np.finfo(float).tiny))
+            self._matrix: Array | None = self._from_moments(X, factor)
         elif uses_moments(X):
             self._matrix = self._from_rows(X, weights, factor)
         else:
@@ -104,10 +105,13 @@ class Curvature:
     def _from_rows(self, X: Any, weights: Array | None, factor: float) -> Array:
         # A column of ones has X'1 as its moments with X: the role that y plays for `Moments`.
         moments = Moments(X.shape[1], 1).added(X, np.ones((X.shape[0], 1)), weights)
+        return self._from_moments(moments, factor)
+
+    def _from_moments(self, moments: Moments, factor: float) -> Array:
         matrix = moments.xx
         if self.intercept:
             matrix = np.block([[moments.xx, moments.xy], [moments.xy.T, moments.yy]])
-        return matrix * (factor / moments.weight)
+        return matrix * (factor / max(moments.weight, np.finfo(float).tiny))
 
     def diagonal(self) -> Array:
         """Return the curvature along each parameter."""

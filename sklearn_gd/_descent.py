@@ -375,5 +375,10 @@ def reference_loss(loss: Any, y: Array, weights: Array | None) -> float:
     with np.errstate(all="ignore"):
         constant: float = loss._constant_loss(y, weights)
         scale: float = loss._mean(y, np.zeros_like(y), weights)
+    return relative_to(constant, scale)
+
+
+def relative_to(constant: float, zero: float) -> float:
+    """Return the loss to measure by: the best constant's, or where it is nothing, that of zero."""
     # What rounding leaves of a constant's loss is no scale to measure by.
-    return constant if constant > 1e-12 * scale else scale
+    return constant if constant > 1e-12 * zero else zero

@@ -89,6 +89,9 @@ def set_aside(
     return pick(train, X_train), pick(held_out, X[held_out]), train
 
 
-def lazily_picked(given: Any, rows: Array) -> Any:
-    """Return a function that picks `rows` out of what was given to fit; None stays None."""
-    return None if given is None else lambda: _safe_indexing(given, rows)
+def lazily_picked(given: Any, rows: Array | None) -> Any:
+    """Return a function that picks `rows` out of what was given to fit.
+
+    None stays None; so does what was given, where it is not known here which rows those are.
+    """
+    return given if given is None or rows is None else lambda: _safe_indexing(given, rows)

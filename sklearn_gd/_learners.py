@@ -212,6 +212,13 @@ class Rosenblatt(Learner):
         self.intercept_sum = np.zeros(summed[1])
         self.visits = 0
 
+    def begin(self, start: tuple[Array, Array], generator: Any) -> None:
+        """Start over at weights and biases in units of the rate, and remember nothing else."""
+        self.coef[:], self.intercept[:] = start
+        self.coef_sum[:] = self.intercept_sum[:] = 0
+        self.updates = self.visits = 0
+        self.generator = generator
+
     def _unit(self) -> float:
         return self.schedule.rate(0) if isinstance(self.schedule, Constant) else 1.0
 
@@ -268,16 +275,19 @@ class Rosenblatt(Learner):
 
     def weights(self) -> tuple[Array, Array]:
         """Return (n_features, n_neurons) weights and biases, averaged where asked for."""
-        coef, intercept = self.coef, self.intercept
-        if self.recipe.average and self.visits:
-            if self.recipe.alpha > 0:
-                coef, intercept = self.coef_sum / self.visits, self.intercept_sum / self.visits
-            else:
-                coef = coef - self.coef_sum / self.visits
-                intercept = intercept - self.intercept_sum / self.visits
-            coef, intercept = coef.astype(self.coef.dtype), intercept.astype(self.coef.dtype)
-        unit = self.coef.dtype.type(self.unit)
-        return coef * unit, intercept * unit
+        dtype = self.coef.dtype
+        unit = dtype.type(self.unit)
+        coef, intercept = self.averaged()
+        return coef.astype(dtype) * unit, intercept.astype(dtype) * unit
+
+    def averaged(self) -> tuple[Array, Array]:
+        """Return weights and biases in units of the rate, averaged where asked for."""
+        if not (self.recipe.average and self.visits):
+            return self.coef, self.intercept
+        coef, intercept = self.coef_sum / self.visits, self.intercept_sum / self.visits
+        if self.recipe.alpha > 0:
+            return coef, intercept
+        return self.coef - coef, self.intercept - intercept
 
     def mean_loss(self, coef: Array, intercept: Array, rows: LabelledRows) -> float:
         total = 0.0
@@ -304,7 +314,7 @@ class Rosenblatt(Learner):
         return losses
 
     def copy(self) -> Rosenblatt:
-        twin = object.__new__(Rosenblatt)
+        twin = object.__new__(type(self))
         vars(twin).update(vars(self))
         for name in ("coef", "intercept", "coef_sum", "intercept_sum"):
             setattr(twin, name, getattr(self, name).copy())

@@ -170,7 +170,7 @@ class Network:
                 loss += self._loss_and_gradient(layers, X, y, weights, share, rows)
                 total += self._gradient
             self._gradient[:] = total
-        self._add_penalty(layers, self._gradient_layers)
+        self.add_penalty(parameters, self._gradient)
         return loss, self._gradient
 
     def _loss_and_gradient(
@@ -225,11 +225,11 @@ class Network:
                 times = np.multiply if delta.shape[1] == 1 else np.matmul
                 delta = times(delta, layers[i][0].T, out=self._deltas[i - 1][: len(delta)])
 
-    def _add_penalty(
-        self, layers: list[tuple[Array, Array]], gradient: list[tuple[Array, Array]]
-    ) -> None:
+    def add_penalty(self, parameters: Array, gradient: Array) -> None:
+        """Add the gradient of 0.5 * alpha * ||weights||² to `gradient`, in place."""
         if self.alpha:
-            for (W, _), (W_gradient, _) in zip(layers, gradient, strict=True):
+            layers = zip(self.layers(parameters), self.layers(gradient), strict=True)
+            for (W, _), (W_gradient, _) in layers:
                 W_gradient += np.multiply(W, self.alpha, dtype=self.dtype)
 
     def _make_room(self, n_rows: int) -> None:
@@ -369,6 +369,13 @@ class Moments:
         if not (np.isfinite(total.xx.diagonal()).all() and np.isfinite(total.yy).all()):
             assert_all_finite(X, input_name="X")
             raise ValueError("X or y is too large: its squares overflow. Scale it.")
+        return total
+
+    def joined(self, other: Moments) -> Moments:
+        """Return the moments of the rows of both."""
+        total = Moments(*self.xy.shape)
+        for name in ("xx", "xy", "yy", "weight"):
+            setattr(total, name, getattr(self, name) + getattr(other, name))
         return total
 
 

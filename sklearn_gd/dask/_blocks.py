@@ -1,0 +1,173 @@
+"""Dask collections, or rows in memory, as blocks of rows that can be sent for one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import dask.array as da
+import numpy as np
+from dask.base import is_dask_collection
+from dask.delayed import delayed
+from scipy import sparse
+from sklearn.utils.validation import validate_data
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+# What stands for the X, y and weights of some rows in a graph, made anew whenever it is asked for.
+Block = Callable[[], tuple[Any, Any, Any]]
+
+
+class Blocks(NamedTuple):
+    """The rows of X, y and weights, cut alike.
+
+    `dtype` is the precision that all of X is trained in.
+    """
+
+    blocks: list[Block]
+    n_features: int
+    dtype: np.dtype[Any]
+
+
+def is_lazy(*collections: Any) -> bool:
+    """Return whether any of them is a Dask collection."""
+    return any(is_dask_collection(given) for given in collections)
+
+
+def lazy_blocks(estimator: Any, X: Any, y: Any, weights: Any, *, reset: bool = True) -> Blocks:
+    """Cut X, y and weights, some of them lazy, into the chunks of X; nothing is worked out yet.
+
+    Sets what the estimator knows of its features, or, without `reset`, checks against it.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For collections of the wrong kind or shape, or of different numbers of rows.
+    """
+    if not is_dask_collection(X):
+        X = _in_chunks_of_the_lazy_one(X, y, weights)
+    _check_kind("X", X, (2,))
+    X = whole_rows(X)
+    example: Any = X._meta if is_frame(X) else np.empty((1, X.shape[1]))
+    validate_data(estimator, example, reset=reset, skip_check_array=True)
+    dtypes = set(example.dtypes) if is_frame(X) else {X.dtype}
+    dtype = np.dtype(np.float32 if dtypes == {np.dtype(np.float32)} else np.float64)
+    cut = _cut_alike(X, y, weights)
+    return Blocks([partial(tuple, block) for block in cut], int(example.shape[1]), dtype)
+
+
+def blocks_of_memory(client: Any, X: Any, y: Array, weights: Array | None) -> Blocks:
+    """Cut checked rows that are in memory into as many blocks as the workers have threads.
+
+    Each is sent to a worker when it is asked for.
+    """
+    n_rows = X.shape[0]
+    n_blocks = min(n_rows, max(1, sum(client.nthreads().values())))
+    ends = np.linspace(0, n_rows, n_blocks + 1).astype(int).tolist()
+
+    def send(rows: slice) -> tuple[Any, Any, Any]:
+        part = (X[rows], y[rows], None if weights is None else weights[rows])
+        whole = delayed(client.scatter([part], hash=False)[0])
+        return whole[0], whole[1], whole[2]
+
+    slices = [slice(*pair) for pair in pairwise(ends)]
+    return Blocks([partial(send, rows) for rows in slices], int(X.shape[1]), X.dtype)
+
+
+def is_frame(collection: Any) -> bool:
+    """Return whether this is a Dask data frame or series."""
+    return hasattr(collection, "npartitions") and hasattr(collection, "to_dask_array")
+
+
+def _check_kind(name: str, collection: Any, ndims: tuple[int, ...]) -> None:
+    if not (isinstance(collection, da.Array) or is_frame(collection)):
+        raise TypeError(
+            f"{name} must be a Dask array or data frame, or be in memory. "
+            f"Got {type(collection).__name__}."
+        )
+    if collection.ndim not in ndims:
+        expected = " or ".join(str(ndim) for ndim in ndims)
+        raise ValueError(f"{name} must have {expected} axes. Got {collection.ndim}.")
+
+
+def _in_chunks_of_the_lazy_one(X: Any, y: Any, weights: Any) -> Any:
+    """Return X, which is in memory, as an array in the chunks of y or of the weights."""
+    leader = _known(y if is_lazy(y) else weights)
+    X = X if sparse.issparse(X) else np.asarray(X)
+    return da.from_array(X, chunks=(leader.chunks[0], -1), asarray=False)
+
+
+def whole_rows(collection: Any) -> Any:
+    """Return an array whose rows are whole, and whose width is known."""
+    if is_frame(collection):
+        return collection
+    if np.isnan(collection.shape[1]):
+        collection = collection.compute_chunk_sizes()
+    if len(collection.chunks[1]) == 1:
+        return collection
+    return _known(collection).rechunk({1: -1})
+
+
+def _known(collection: Any) -> Any:
+    """Return an array whose chunk sizes are known, worked out where they were not."""
+    if is_frame(collection):
+        return collection.to_dask_array(lengths=True)
+    if any(np.isnan(size) for size in collection.chunks[0]):
+        return collection.compute_chunk_sizes()
+    return collection
+
+
+def _n_blocks(collection: Any) -> int:
+    if is_frame(collection):
+        return int(collection.npartitions)
+    return len(collection.chunks[0])
+
+
+def _sizes(collection: Any) -> tuple[Any, ...]:
+    """Return the rows of each block; NaN where they are unknown."""
+    if is_frame(collection):
+        return (np.nan,) * collection.npartitions
+    return tuple(collection.chunks[0])
+
+
+def _cut_alike(X: Any, y: Any, weights: Any) -> list[tuple[Any, Any, Any]]:
+    """Return blocks (X, y, weights) in the chunks of X.
+
+    Chunks of unknown sizes are taken to match where there are as many of them, which is found out
+    when they are worked out; else the sizes are worked out first.
+    """
+    given = {"y": y} | ({} if weights is None else {"sample_weight": weights})
+    for name, each in given.items():
+        if is_dask_collection(each):
+            _check_kind(name, each, (1, 2) if name == "y" else (1,))
+            given[name] = whole_rows(each) if each.ndim == 2 else each
+    lazy = [each for each in given.values() if is_dask_collection(each)]
+    unknown = any(np.isnan(size) for each in (X, *lazy) for size in _sizes(each))
+    matches = len(lazy) == len(given) and all(_n_blocks(each) == _n_blocks(X) for each in lazy)
+    if not (unknown and matches):
+        X = _known(X)
+        given = {name: _in_chunks_of(X, each, name) for name, each in given.items()}
+    columns = [_delayed(X), *(_delayed(each) for each in given.values())]
+    if weights is None:
+        columns.append([None] * len(columns[0]))
+    return list(zip(*columns, strict=True))
+
+
+def _in_chunks_of(X: Any, each: Any, name: str) -> Any:
+    rows = X.chunks[0]
+    if not is_dask_collection(each):
+        each = np.asarray(each)
+        each = da.from_array(each, chunks=(len(each), *each.shape[1:]))
+    each = _known(each)
+    if each.shape[0] != sum(rows):
+        raise ValueError(
+            f"X and {name} must have as many rows. Got {sum(rows)} and {each.shape[0]}."
+        )
+    return each if each.chunks[0] == rows else each.rechunk({0: rows})
+
+
+def _delayed(collection: Any) -> list[Any]:
+    blocks = collection.to_delayed()
+    return list(np.ravel(blocks)) if isinstance(blocks, np.ndarray) else list(blocks)

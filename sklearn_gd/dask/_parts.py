@@ -1,0 +1,499 @@
+"""What a worker does with the chunks of rows that lie there.
+
+A `Shard` is Dask's actor of one fit on one worker. It is asked for sums over its parts; what a
+part is asked for depends on nothing but the question, so that a part that was lost with its
+worker can be put together again elsewhere, and the question asked once more.
+"""
+
+from __future__ import annotations
+
+import math
+import mmap
+import tempfile
+import threading
+import weakref
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import cloudpickle
+import numpy as np
+from distributed import get_worker
+from scipy import sparse
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import validate_data
+
+from sklearn_gd._holdout import PickedRows
+from sklearn_gd._learners import LabelledRows, Rosenblatt
+from sklearn_gd._objectives import Moments, Network
+from sklearn_gd._rows import Rows
+from sklearn_gd._validation import _X_CHECKS, canonical, check_regression, check_weights
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+# The share of a worker's memory that rows may take; further ones are kept in files beside it.
+_IN_MEMORY = 0.4
+
+# The shards of this process; of workers in threads there are several.
+_SHARDS: weakref.WeakValueDictionary[tuple[str, str], Shard] = weakref.WeakValueDictionary()
+
+
+def regression_rows(
+    estimator: Any, block: tuple[Any, Any, Any], dtype: Any
+) -> tuple[Rows, dict[str, Any]]:
+    """Check a block with the checks of an estimator; return its rows and what their shape is."""
+    X, y, one_axis = check_regression(estimator, block[0], block[1], reset=True)
+    told = {"one_axis": one_axis, "n_outputs": y.shape[1]}
+    X, y, weights = _with_weight(X.astype(dtype, copy=False), y, block[2])
+    return Rows(X, y.astype(dtype, copy=False), weights), told
+
+
+def labelled_rows(
+    estimator: Any, block: tuple[Any, Any, Any], dtype: Any
+) -> tuple[LabelledRows, dict[str, Any]]:
+    """Check a block with the checks of an estimator; return its rows and their labels."""
+    X, y = validate_data(estimator, block[0], block[1], reset=True, **_X_CHECKS)
+    check_classification_targets(y)
+    told = {"labels": np.unique(y)}
+    X, y, weights = _with_weight(canonical(X).astype(dtype, copy=False), y, block[2])
+    return LabelledRows(X, y, weights), told
+
+
+def _with_weight(X: Any, y: Array, sample_weight: Any) -> tuple[Any, Array, Array | None]:
+    """Leave out the rows without weight, of which nothing is learned."""
+    weights = check_weights(sample_weight, X)
+    if weights is not None and not weights.all():
+        kept = weights > 0
+        X, y, weights = X[kept], y[kept], weights[kept]
+    return X, y, weights
+
+
+class Part:
+    """The rows of one chunk, in groups: at first all of them, later those to train and validate.
+
+    Parameters
+    ----------
+    number : int
+        Which chunk it is.
+    rows : Rows or LabelledRows
+    """
+
+    def __init__(self, number: int, rows: Any) -> None:
+        self.number = number
+        self.groups: dict[Any, Any] = {"all": rows}
+        self._order: tuple[Any, Any] = (None, None)
+
+    def encode(self, classes: Array) -> None:
+        """Put the number of its class in the place of each label."""
+        rows = self.groups["all"]
+        codes = np.searchsorted(classes, rows.codes).astype(np.int32)
+        self.groups["all"] = rows._replace(codes=codes)
+
+    def weigh(self, class_weights: Array, by_neuron: bool) -> None:
+        """Take the weights of classes into account."""
+        rows = self.groups["all"].weighed(class_weights, by_neuron)
+        if rows.weights is not None and not rows.weights.all():
+            rows = _picked(rows, np.flatnonzero(rows.weights))
+        self.groups["all"] = rows
+
+    def set_aside(self, fraction: float, seed: int, before: Mapping[int, Array]) -> None:
+        """Divide the rows in those to train and to validate on, each class alike.
+
+        Parameters
+        ----------
+        fraction : float
+            Of all rows of all parts, the share to validate on.
+        seed : int
+        before : dict of ndarray of shape (n_classes,)
+            For each part by its number, how many rows of each class are in the parts before it.
+        """
+        rows = self.groups.pop("all")
+        order = np.random.default_rng([seed, self.number]).permutation(rows.X.shape[0])
+        first = before[self.number]
+        classes = _classes_of(rows)[order]
+        held = np.zeros(len(order), bool)
+        for k, count in enumerate(np.bincount(classes, minlength=len(first))):
+            n_held = math.ceil(fraction * (first[k] + count)) - math.ceil(fraction * first[k])
+            held[order[np.flatnonzero(classes == k)[:n_held]]] = True
+        self.groups["held"] = _picked(rows, np.flatnonzero(held))
+        train = np.flatnonzero(~held)
+        X = rows.X
+        rest = _picked(rows._replace(X=np.empty((len(held), 0))), train)
+        # As a local fit does: no copy of all rows but a few.
+        self.groups["train"] = rest._replace(
+            X=X[train] if sparse.issparse(X) else PickedRows(X, train)
+        )
+
+    def summary(self, _: None, group: str) -> dict[str, Any]:
+        """Return what is to be known of a group's rows before anything is learned from them."""
+        rows = self.groups[group]
+        n_rows = rows.X.shape[0]
+        weights = np.ones(n_rows) if rows.weights is None else rows.weights
+        told = {"n_rows": n_rows, "weight": float(weights.sum())}
+        if isinstance(rows, LabelledRows):
+            return told | {"counts": np.bincount(rows.codes)}
+        if not n_rows:
+            return told | {"counts": np.zeros(1, int)}
+        y = rows.y.astype(np.float64, copy=False)
+        mean = np.average(y, axis=0, weights=weights)
+        return told | {
+            "counts": np.array([n_rows]),
+            "low": y.min(axis=0),
+            "high": y.max(axis=0),
+            "mean": mean,
+            "squares": weights @ (y - mean) ** 2,
+        }
+
+    def moments(self, _: None, group: str, targets: str) -> tuple[Any, ...]:
+        """Return the moments of X and y, or of X and a column of ones."""
+        rows = self.groups[group]
+        y = np.ones((rows.X.shape[0], 1)) if targets == "ones" else rows.y
+        moments = Moments(rows.X.shape[1], y.shape[1]).added(rows.X, y, rows.weights)
+        return moments.xx, moments.xy, moments.yy, moments.weight
+
+    def target_sums(self, network: Network, group: str) -> tuple[Array]:
+        """Return the sums (n_outputs,) of the targets."""
+        rows = self._targets(network, group)
+        y = rows.y.astype(np.float64, copy=False)
+        return (y.sum(axis=0) if rows.weights is None else rows.weights @ y,)
+
+    def constants(self, network: Network, group: str, constants: Array) -> tuple[Array]:
+        """Return the summed losses (n_outputs,) of constant predictions."""
+        rows = self._targets(network, group)
+        y_pred = np.broadcast_to(constants, rows.y.shape).astype(rows.y.dtype)
+        values = network.loss.value(rows.y, y_pred).astype(np.float64, copy=False)
+        return (values.sum(axis=0) if rows.weights is None else rows.weights @ values,)
+
+    def loss(self, network: Network, group: str, parameters: Array) -> tuple[float]:
+        """Return the loss summed over a group's rows."""
+        rows = self._targets(network, group)
+        if not rows.n_rows:
+            return (0.0,)
+        weight = rows.n_rows if rows.weights is None else rows.weights.sum()
+        return (network.mean_loss(parameters, *rows) * float(weight),)
+
+    def gradient(
+        self,
+        network: Network,
+        group: str,
+        parameters: Array,
+        share: float,
+        deal: tuple[int, int, int | None, Sequence[int]],
+    ) -> tuple[Any, ...]:
+        """Return the summed loss of this part's piece of a batch, and its share of the gradient.
+
+        Parameters
+        ----------
+        network : Network
+        group : str
+        parameters : ndarray of shape (size,)
+        share : float
+            What the summed gradient is divided by.
+        deal : tuple of (step, n_steps, seed, starts)
+            The rows, in an order that `seed` gives, are dealt to the steps of the epoch in turn,
+            as cards are. The first row of a part goes to the step of its number in `starts`.
+        """
+        step, n_steps, seed, starts = deal
+        rows = self._targets(network, group)
+        if n_steps > 1:
+            first = (step - starts[self.number]) % n_steps
+            order = self._in_order(group, rows.n_rows, seed)
+            picked = slice(first, None, n_steps) if order is None else order[first::n_steps]
+            rows = _picked(rows, picked)
+        if not rows.n_rows:
+            return 0.0, np.zeros(network.size, network.dtype), 0
+        loss, gradient = network(parameters, *rows, share)
+        mistaken = int(getattr(network.loss, "found", False))
+        if mistaken:
+            network.loss.found = False
+        return loss, gradient.copy(), mistaken
+
+    def rosenblatt(
+        self,
+        learner: Rosenblatt,
+        group: str,
+        start: tuple[Array, Array],
+        rate: float,
+        seed: int | None,
+    ) -> tuple[Any, ...]:
+        """Let neurons meet a group's rows once; return their weights times their mistakes.
+
+        Returns
+        -------
+        mistakes, coef, intercept, loss, visits, coef_sum, intercept_sum
+            The last two are the average weights times the visits, where an average is kept.
+        """
+        rows = self.groups[group]
+        learner.begin(start, None if seed is None else np.random.default_rng([seed, self.number]))
+        loss = 0.0
+        if len(rows.codes):
+            loss = learner.epoch(rows, rate) * rows.total(learner.n_neurons)
+        k, visits = learner.updates, learner.visits
+        coef, intercept = (learned.astype(np.float64) for learned in start)
+        if k:
+            coef, intercept = learner.coef.astype(np.float64), learner.intercept.astype(np.float64)
+        averages = [np.float64(visits) * array for array in learner.averaged()]
+        return k, k * coef, k * intercept, loss, visits, *averages
+
+    def rosenblatt_loss(
+        self, learner: Rosenblatt, group: str, coef: Array, intercept: Array
+    ) -> tuple[float]:
+        """Return the summed loss of step neurons."""
+        rows = self.groups[group]
+        if not len(rows.codes):
+            return (0.0,)
+        return (learner.mean_loss(coef, intercept, rows) * rows.total(learner.n_neurons),)
+
+    def total(self, _: None, group: str, n_neurons: int) -> tuple[float]:
+        """Return the sum of all weights, over rows and neurons."""
+        return (self.groups[group].total(n_neurons),)
+
+    def constant_losses(self, learner: Rosenblatt, group: str) -> tuple[Array]:
+        """Return the summed losses (2, n_neurons) of neurons that never, or always, fire."""
+        return (learner.constant_losses(self.groups[group]),)
+
+    def _targets(self, network: Any, group: str) -> Rows:
+        """Return a group's rows with numbers as targets, which labels are turned into."""
+        rows = self.groups[group]
+        if isinstance(rows, Rows):
+            return rows
+        low, high = network.ends
+        key = ("targets", group, low, high)
+        if key not in self.groups:
+            self.groups[key] = rows.objective(network, low, high).rows
+        targets: Rows = self.groups[key]
+        return targets
+
+    def _in_order(self, group: str, n_rows: int, seed: int | None) -> Array | None:
+        """Return the order in which an epoch meets the rows; None: as they come."""
+        if seed is None:
+            return None
+        if self._order[0] != (group, seed):
+            generator = np.random.default_rng([seed, self.number])
+            self._order = ((group, seed), generator.permutation(n_rows))
+        order: Array = self._order[1]
+        return order
+
+
+def _classes_of(rows: Any) -> Array:
+    if isinstance(rows, LabelledRows):
+        return rows.codes
+    return np.zeros(rows.X.shape[0], int)
+
+
+def _picked(rows: Any, picked: Any) -> Any:
+    weights = None if rows.weights is None else rows.weights[picked]
+    return type(rows)(rows.X[picked], rows[1][picked], weights, *rows[3:])
+
+
+class Shard:
+    """The parts of one fit that lie on one worker: an actor.
+
+    Parameters
+    ----------
+    run : str
+        The name of the fit.
+    address : str
+        The worker's.
+    """
+
+    def __init__(self, run: str, address: str) -> None:
+        self.parts: dict[tuple[str, int], Part] = {}
+        self._made: dict[tuple[int, bytes | None], Any] = {}
+        self._room = threading.Lock()
+        worker = get_worker()
+        self._threads = int(worker.state.nthreads)
+        limit = worker.memory_manager.memory_limit
+        self._left = math.inf if limit is None else _IN_MEMORY * limit
+        self._folder = worker.local_directory
+        _SHARDS[run, address] = self
+
+    def keep(self, source: str, number: int, rows: Any, tasks: Sequence[tuple[str, Any]]) -> None:
+        """Keep the rows of a part, in memory or beside it, after the given tasks."""
+        arrays = _arrays_of(rows.X)
+        with self._room:
+            in_memory = sum(array.nbytes for array in arrays) <= self._left
+            if in_memory:
+                self._left -= sum(array.nbytes for array in arrays)
+        store = _settled if in_memory else self._filed
+        rows = rows._replace(X=_made_of([store(array) for array in arrays], rows.X))
+        part = Part(number, rows)
+        for method, arguments in tasks:
+            getattr(part, method)(*arguments)
+        self.parts[source, number] = part
+
+    def _filed(self, array: Array) -> Array:
+        """Return the array as it lies in a file, which goes with the last one that uses it."""
+        with tempfile.TemporaryFile(dir=self._folder) as file:
+            array.tofile(file)
+            file.flush()
+            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        return np.frombuffer(mapped, array.dtype).reshape(array.shape)
+
+    def do(self, source: str, method: str, arguments: Any) -> Any:
+        """Do one task with every part of a source."""
+        return _answer(lambda: self._do(source, method, arguments))
+
+    def _do(self, source: str, method: str, arguments: Any) -> None:
+        for (of, _), part in self.parts.items():
+            if of == source:
+                getattr(part, method)(*arguments)
+
+    def each(self, source: str, numbers: Sequence[int], method: str, arguments: Any) -> Any:
+        """Return what each of the parts answers, by its number."""
+        return _answer(
+            lambda: {n: getattr(self.parts[source, n], method)(None, *arguments) for n in numbers}
+        )
+
+    def total(
+        self, source: str, numbers: Sequence[int], made: bytes | None, method: str, arguments: Any
+    ) -> Any:
+        """Return the sum over the parts of what each of them answers.
+
+        Parameters
+        ----------
+        source : str
+        numbers : sequence of int
+            The parts.
+        made : bytes or None
+            A pickled function that makes what answers need, such as a network; made once.
+        method : str
+            The question: a method of `Part`.
+        arguments : tuple
+        """
+        return _answer(lambda: self._total(source, numbers, made, method, aligned(arguments)))
+
+    def _total(
+        self, source: str, numbers: Sequence[int], made: bytes | None, method: str, arguments: Any
+    ) -> Any:
+        n_threads = min(self._threads, len(numbers))
+
+        def over(thread: int) -> list[Any]:
+            model = self._model(thread, made)
+            parts = [self.parts[source, number] for number in numbers[thread::n_threads]]
+            return summed(_asked(part, method, model, arguments) for part in parts)
+
+        if n_threads == 1:
+            return over(0)
+        with ThreadPoolExecutor(n_threads) as pool:
+            return summed(pool.map(over, range(n_threads)))
+
+    def _model(self, thread: int, made: bytes | None) -> Any:
+        if made is None:
+            return None
+        key = (thread, made)
+        if key not in self._made:
+            self._made[key] = cloudpickle.loads(made)()
+        return self._made[key]
+
+
+def put(
+    run: str,
+    source: str,
+    number: int,
+    check: Callable[..., tuple[Any, dict[str, Any]]],
+    estimator: Any,
+    dtype: Any,
+    tasks: Sequence[tuple[str, Any]],
+    *block: Any,
+) -> tuple[str, dict[str, Any], bool] | None:
+    """Check a block, and keep its rows in the shard of the worker that this runs on.
+
+    Returns the worker's address, what the check tells, and whether there are rows to keep; None
+    where there is no such shard.
+    """
+    address = get_worker().address
+    shard = _SHARDS.get((run, address))
+    if shard is None:
+        return None
+    if not block[0].shape[0]:
+        return address, {}, False
+    rows, told = checked(check, estimator, block, dtype, number)
+    has_rows = rows.X.shape[0] > 0
+    if has_rows:
+        shard.keep(source, number, rows, tasks)
+    return address, told, has_rows
+
+
+def checked(check: Callable[..., Any], estimator: Any, block: Any, dtype: Any, number: int) -> Any:
+    """Check a block; an error says which one it is."""
+    try:
+        return check(estimator, block, dtype)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"In chunk {number} of the rows: {error}") from error
+
+
+def one_shape(shapes: set[tuple[bool, int]]) -> bool:
+    """Return whether y has one axis, from (one axis, columns) of its chunks, which must be alike.
+
+    Raises
+    ------
+    ValueError
+        Where they are not.
+    """
+    if len(shapes) != 1:
+        raise ValueError(f"The chunks of y must have the same columns. Got {sorted(shapes)}.")
+    ((one_axis, _),) = shapes
+    return one_axis
+
+
+def summed(results: Iterable[Any]) -> list[Any]:
+    """Return the sum of several answers, each a sequence of numbers and arrays.
+
+    Arrays are added in place, to the first one.
+    """
+    first, *others = results
+    total = list(first)
+    for result in others:
+        for i, value in enumerate(result):
+            total[i] += value
+    return total
+
+
+def _asked(part: Part, method: str, model: Any, arguments: Any) -> Any:
+    answer = getattr(part, method)(model, *arguments)
+    for rows in part.groups.values():
+        _let_go(rows.X)
+    return answer
+
+
+def _answer(work: Callable[[], Any]) -> tuple[str, Any]:
+    """Return what the work gives, or its error: what fails then is the worker, not the work."""
+    try:
+        with np.errstate(all="ignore"):  # as a local descent, which looks at the loss instead
+            return "done", work()
+    except Exception as error:
+        return "failed", error
+
+
+def aligned(arguments: Any) -> Any:
+    """Return the arguments with arrays as BLAS wants them: they come off the wire askew."""
+    if isinstance(arguments, np.ndarray):
+        return np.require(arguments, requirements=["C", "A"])
+    if isinstance(arguments, tuple):
+        return tuple(aligned(argument) for argument in arguments)
+    return arguments
+
+
+def _arrays_of(X: Any) -> list[Array]:
+    X = X.X if isinstance(X, PickedRows) else X
+    return [X.data, X.indices, X.indptr] if sparse.issparse(X) else [X]
+
+
+def _made_of(arrays: list[Array], like: Any) -> Any:
+    if not sparse.issparse(like):
+        return arrays[0]
+    return type(like)(tuple(arrays), shape=like.shape)
+
+
+def _settled(array: Array) -> Array:
+    """Return an array of whole rows that is aligned, and none's but ours."""
+    return np.require(array, requirements=["C", "A", "O"])
+
+
+def _let_go(X: Any) -> None:
+    """Give pages of rows that lie in a file back, which count as this worker's memory else."""
+    for array in _arrays_of(X):
+        mapped = getattr(array.base, "obj", array.base)
+        if isinstance(mapped, mmap.mmap) and hasattr(mapped, "madvise"):
+            mapped.madvise(mmap.MADV_DONTNEED)
