@@ -185,7 +185,7 @@ def silence(delta: Array, a: Array, sums: Array) -> None:
 
 def descend(parameters: Array, gradient: Array, rate: float | Array) -> None:
     """Move the parameters by -rate * gradient."""
-    parameters -= np.asarray(rate * gradient, parameters.dtype)
+    parameters -= (rate * gradient).astype(parameters.dtype, copy=False)
 
 
 def adam(

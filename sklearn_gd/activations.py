@@ -35,11 +35,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
+from inspect import unwrap
 from numbers import Real
 from typing import Any
 
 import numpy as np
-from scipy.special import erf, expit
+from scipy import special
 from sklearn.utils._param_validation import Interval
 
 from sklearn_gd import _compiled
@@ -63,6 +64,8 @@ __all__ = [
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
+# With SCIPY_ARRAY_API=1, SciPy wraps these; the functions of NumPy's kind inside take all arrays.
+erf, expit = unwrap(special.erf), unwrap(special.expit)
 
 _HOOKS = ("_apply", "_apply_to_sum", "_chain", "_chain_to_sum")
 _BOUNDS = ("zero_at_origin", "range", "slope", "curvature", "product")

@@ -194,8 +194,8 @@ class Pinball(Loss):
 
     def gradient(self, y_true: Array, y_pred: Array) -> Array:
         error = y_true - y_pred
-        q, zero = error.dtype.type(self.quantile), error.dtype.type(0)
-        return np.where(error > 0, -q, np.where(error < 0, 1 - q, zero))
+        q, one, zero = map(error.dtype.type, (self.quantile, 1, 0))
+        return np.where(error > 0, -q, np.where(error < 0, one - q, zero))
 
 
 class LogCosh(Loss):

@@ -106,7 +106,7 @@ class GradientDescent(Solver):
         """Nothing to remember."""
 
     def step(self, parameters: Array, gradient: Array, rate: Rate) -> None:
-        _loop("descend", rate)(parameters, gradient, rate)
+        _loop("descend", parameters, rate)(parameters, gradient, rate)
 
 
 class Momentum(Solver):
@@ -290,7 +290,7 @@ class Adam(Solver):
         rate = rate * ((1 - self.beta_2**t) ** 0.5 / (1 - self.beta_1**t))
         memory = self.means_, self.squares_
         constants = self.beta_1, self.beta_2, self.epsilon
-        _loop("adam", rate)(parameters, gradient, *memory, rate, *constants)
+        _loop("adam", parameters, rate)(parameters, gradient, *memory, rate, *constants)
 
 
 class AdamW(Adam):
@@ -335,9 +335,10 @@ class AdamW(Adam):
         super().step(parameters, gradient, rate)
 
 
-def _loop(name: str, rate: Rate) -> Any:
-    """Return the compiled loop, or its stand-in where there is one rate a parameter."""
-    return getattr(_kernels_reference if isinstance(rate, np.ndarray) else _compiled, name)
+def _loop(name: str, parameters: Array, rate: Rate) -> Any:
+    """Return the compiled loop, or its stand-in: for one rate a parameter, or arrays elsewhere."""
+    plain = isinstance(parameters, np.ndarray) and not isinstance(rate, np.ndarray)
+    return getattr(_compiled if plain else _kernels_reference, name)
 
 
 def _update_mean_square(squares: Array, gradient: Array, keep: float, scratch: Array) -> None:

@@ -1,0 +1,417 @@
+"""Rows that are arrays of another library, and a network's objective over them, there.
+
+They answer to the same calls as NumPy's rows do, so that the loops of the estimators stay as they
+are. Row numbers, first weights and rates come from NumPy, as they always do; per batch nothing is
+read back from the device, and per epoch the loss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import check_consistent_length, validate_data
+
+from sklearn_gd._array_api import PlacedArray, Space, on_host, placed, space_of
+from sklearn_gd._curvature import Curvature, uses_moments
+from sklearn_gd._descent import reference_loss
+from sklearn_gd._holdout import hold_out
+from sklearn_gd._objectives import Moments, Network
+from sklearn_gd._validation import check_weights, require_some_weight
+from sklearn_gd.activations import Activation, Identity
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Layers = list[tuple[Any, Any]]
+
+# Rows are worked on so many numbers at a time: enough to keep a GPU busy.
+_CHUNK = 1 << 22
+
+
+class ArrayRows:
+    """Rows with targets, all of another library and in one place of it.
+
+    Parameters
+    ----------
+    space : Space
+        Where X and y lie.
+    X, y : object
+        Of shapes (n_all, n_features) and (n_all, n_outputs), in one precision.
+    weights : ndarray of shape (n_all,) or None
+        NumPy's.
+    numbers : ndarray of intp, optional
+        Which rows these are, where they are not all.
+    """
+
+    def __init__(
+        self, space: Space, X: Any, y: Any, weights: Array | None, numbers: Array | None = None
+    ) -> None:
+        self.space, self.X, self.y = space, X, y
+        self.numbers = np.arange(X.shape[0]) if numbers is None else numbers
+        self.weights = weights if weights is None or numbers is None else weights[numbers]
+        self._given_weights, self._all = weights, numbers is None
+        self._weights_there = None if weights is None else space.put(weights)
+        self.n_rows, self.n_features = len(self.numbers), int(X.shape[1])
+        self.n_outputs = int(y.shape[1])
+        self.dtype = space.numpy_dtype(X)
+        self.total_weight = float(self.n_rows if self.weights is None else self.weights.sum())
+
+    @property
+    def targets(self) -> Array:
+        """The targets as NumPy has them."""
+        targets: Array = self.space.host(self.y)[self.numbers]
+        return targets
+
+    def objective(self, network: Network) -> OnArrayRows:
+        """Return the objective of a network over these rows."""
+        return OnArrayRows(network, self)
+
+    def set_aside(
+        self, fraction: float, generator: np.random.Generator
+    ) -> tuple[ArrayRows, ArrayRows, Array]:
+        """Return rows to train on, rows to validate on, and the numbers of the former."""
+        kept = self.numbers if self.weights is None else self.numbers[self.weights != 0]
+        train, held_out = (kept[part] for part in hold_out(len(kept), fraction, generator))
+        given = self.space, self.X, self.y, self._given_weights
+        return ArrayRows(*given, train), ArrayRows(*given, held_out), train
+
+    def batch(self, picked: Any) -> tuple[Any, Any, Any]:
+        """Return X, y and weights (None for one each) of rows, by a slice or an array there."""
+        take, weights = self.space.take, self._weights_there
+        return (
+            take(self.X, picked),
+            take(self.y, picked),
+            None if weights is None else take(weights, picked),
+        )
+
+    def chunks(self, width: int) -> Iterator[tuple[Any, Any, Any]]:
+        """Yield these rows' X, y and weights, cut so that layers of `width` need little memory."""
+        for rows in _cut(self.n_rows, max(width, self.n_features)):
+            yield self.batch(rows if self._all else self.space.put(self.numbers[rows]))
+
+    def target_ends(self) -> tuple[float, float]:
+        """Return the smallest and the largest target."""
+        targets = self.targets
+        return float(targets.min()), float(targets.max())
+
+    def curvature(self, factor: float, alpha: float) -> Curvature:
+        """Return the curvature of a linear model's objective over these rows."""
+        if self.uses_moments:
+            return Curvature(self.moments(), None, factor, alpha)
+        return Curvature(self.space.host(self.X), self.weights, factor, alpha)
+
+    @property
+    def uses_moments(self) -> bool:
+        """Whether their moments are the cheaper thing to iterate on."""
+        return uses_moments(self.X)
+
+    def moments(self) -> Moments:
+        """Return the moments of the rows, for NumPy, from products in the widest floats there."""
+        space, total = self.space, Moments(self.n_features, self.n_outputs)
+        total.weight = self.total_weight
+        with np.errstate(over="ignore", invalid="ignore"):
+            for X, y, weights in self.chunks(self.n_features):
+                X, y = space.astype(X, space.widest), space.astype(y, space.widest)
+                w: Any = 1.0 if weights is None else weights[:, None]
+                total.xx += space.host(X.T @ (X * w))
+                total.xy += space.host(X.T @ (y * w))
+                total.yy += space.host(space.xp.sum(y * y * w, axis=0))
+        total.xx = np.triu(total.xx) + np.triu(total.xx, 1).T
+        if not (np.isfinite(total.xx.diagonal()).all() and np.isfinite(total.yy).all()):
+            raise ValueError("X or y is too large: its squares overflow. Scale it.")
+        return total
+
+    def require_finite(self) -> None:
+        """Nothing to do: they have been looked at."""
+
+
+class OnArrayRows:
+    """The loss of a network over fixed rows, and its gradient: over all of them, or by batches.
+
+    Parameters
+    ----------
+    network : Network
+    rows : ArrayRows
+    """
+
+    def __init__(self, network: Network, rows: ArrayRows) -> None:
+        self.network, self.rows = network, rows
+        self.size = network.size
+
+    def __call__(self, parameters: Any) -> tuple[float, PlacedArray]:
+        """Return the mean loss and the gradient over all rows."""
+        rows, parameters = self.rows, placed(parameters, self.rows)
+        chunks = rows.chunks(max(self.network.sizes[1:]))
+        loss, gradient = self._sums(parameters, chunks, rows.total_weight)
+        return float(loss) / rows.total_weight, gradient
+
+    def on_batch(
+        self, parameters: PlacedArray, picked: Any, share: float
+    ) -> tuple[Any, PlacedArray]:
+        """Return the summed loss of a batch, not yet read back, and its share of the gradient."""
+        X, y, weights = self.rows.batch(picked)
+        chunks = (
+            (X[rows, ...], y[rows, ...], None if weights is None else weights[rows])
+            for rows in _cut(X.shape[0], max(self.network.sizes))
+        )
+        return self._sums(parameters, chunks, share)
+
+    def mean_loss(self, parameters: PlacedArray) -> float:
+        """Return the mean loss over rows and outputs, without the penalty."""
+        layers, total = self._layers(parameters), 0.0
+        for X, y, weights in self.rows.chunks(max(self.network.sizes[1:])):
+            X = self.rows.space.astype(X, parameters.dtype)
+            a = forward(self.rows.space, layers, self.network.activations, X)[-1][1]
+            values = self.network.loss.value(self._placed(y), self._placed(a))
+            total = total + self._weighted_sum(values, weights)
+        return float(total) / self.rows.total_weight
+
+    def reference(self) -> float:
+        """Return the loss of the best constant prediction, which tolerances are relative to."""
+        return reference_loss(self.network.loss, self.rows.targets, self.rows.weights)
+
+    def batches(self, size: int, generator: np.random.Generator | None) -> ArrayBatches:
+        """Return the batches of each epoch, whose items ``on_batch`` takes."""
+        return ArrayBatches(self.rows, size, generator)
+
+    def of(self, network: Network) -> OnArrayRows:
+        """Return the objective of another network over the same rows."""
+        return self.rows.objective(network)
+
+    def _sums(self, parameters: PlacedArray, chunks: Any, share: float) -> tuple[Any, PlacedArray]:
+        layers = self._layers(parameters)
+        loss, gradient = 0.0, None
+        for X, y, weights in chunks:
+            part, slope = self._loss_and_gradient(layers, X, y, weights, share, parameters.dtype)
+            loss = loss + part
+            gradient = slope if gradient is None else gradient + slope
+        if self.network.alpha:
+            gradient = gradient + self._penalty(layers)
+        return loss, self._placed(gradient)
+
+    def _penalty(self, layers: Layers) -> Any:
+        """Return the penalty's gradient: of the weights, and none of the biases."""
+        xp, alpha, parts = self.rows.space.xp, self.network.alpha, []
+        for W, b in layers:
+            parts.append(xp.reshape(W * alpha, (-1,)))
+            if b is not None:
+                parts.append(xp.zeros_like(b))
+        return xp.concat(parts)
+
+    def _loss_and_gradient(
+        self, layers: Layers, X: Any, y: Any, weights: Any, share: float, dtype: np.dtype[Any]
+    ) -> tuple[Any, Any]:
+        """Return the summed loss of some rows, and the flat gradient without its penalty."""
+        space, network = self.rows.space, self.network
+        X = space.astype(X, dtype)
+        passed = forward(space, layers, network.activations, X)
+        y_true, y_pred = self._placed(y), self._placed(passed[-1][1])
+        values, slopes = network.loss._value_and_gradient(y_true, y_pred)
+        scaled: Any = slopes * (1.0 / (share * network.n_outputs))
+        delta = scaled.astype(dtype).value
+        if weights is not None:
+            delta = delta * space.astype(weights, dtype)[:, None]
+        parts: list[Any] = []
+        for i in reversed(range(len(layers))):
+            delta = self._chain(network.activations[i], delta, *passed[i])
+            inputs = passed[i - 1][1] if i else X
+            of_weights = inputs.T @ delta
+            if network.biases:
+                parts.append(space.xp.sum(delta, axis=0))
+            parts.append(space.xp.reshape(of_weights, (-1,)))
+            if i:
+                delta = delta @ layers[i][0].T
+        return self._weighted_sum(values, weights), space.xp.concat(parts[::-1])
+
+    def _chain(self, activation: Activation, delta: Any, z: Any, a: Any) -> Any:
+        """Return `delta` times f'(z)."""
+        if type(activation) is Identity:
+            return delta
+        product = self._placed(delta)
+        product *= activation.derivative(self._placed(z), self._placed(a))
+        return product.value
+
+    def _weighted_sum(self, values: Any, weights: Any) -> Any:
+        """Return the weighted sum over rows of the mean over outputs, in the widest floats."""
+        space = self.rows.space
+        rows = space.xp.sum(space.astype(values.value, space.widest), axis=1)
+        return space.xp.sum(rows if weights is None else rows * weights) / values.shape[1]
+
+    def _layers(self, parameters: PlacedArray) -> Layers:
+        views: Any = self.network.layers(parameters)  # type: ignore[arg-type]
+        return [(W.value, b.value if self.network.biases else None) for W, b in views]
+
+    def _placed(self, value: Any) -> Any:
+        return PlacedArray(value, self.rows.space)
+
+
+class ArrayBatches:
+    """The rows of each epoch in batches, by their numbers: as `Batches` draws them.
+
+    A batch comes as (picked, share), for ``OnArrayRows.on_batch``.
+
+    Parameters
+    ----------
+    rows : ArrayRows
+    size : int
+        Rows a batch; the last batch may be smaller.
+    generator : numpy.random.Generator or None
+        Shuffles the rows anew each epoch; None: they come as they are.
+    """
+
+    def __init__(self, rows: ArrayRows, size: int, generator: np.random.Generator | None) -> None:
+        self.rows, self.size = rows, min(size, rows.n_rows)
+        self.generator = generator if self.size < rows.n_rows else None
+        self.total_weight = rows.total_weight
+
+    def __iter__(self) -> Iterator[tuple[Any, float]]:
+        rows, n_rows = self.rows, self.rows.n_rows
+        mean_weight = self.total_weight / n_rows
+        order = slice(None) if self.generator is None else self.generator.permutation(n_rows)
+        weights = None if rows.weights is None else rows.weights[order]
+        in_order = rows._all and self.generator is None
+        numbers = None if in_order else rows.space.put(rows.numbers[order])
+        for start in range(0, n_rows, self.size):
+            batch = slice(start, min(start + self.size, n_rows))
+            if weights is None or weights[batch].any():
+                share = (batch.stop - batch.start) * mean_weight
+                yield batch if numbers is None else numbers[batch], share
+
+
+def forward(space: Space, layers: Layers, activations: Any, X: Any) -> list[tuple[Any, Any]]:
+    """Return every layer's pre-activations and outputs."""
+    passed, a = [], X
+    for (W, b), activation in zip(layers, activations, strict=True):
+        z = a @ W if b is None else a @ W + b
+        out: Any = PlacedArray(z, space)
+        if type(activation) is not Identity:
+            out[...] = activation(out.copy())
+        a = out.value
+        passed.append((z, a))
+    return passed
+
+
+def outputs_there(estimator: Any, space: Space, layers: Layers, activations: Any, X: Any) -> Any:
+    """Return a network's outputs (n_rows, n_outputs) for rows given to ``predict``."""
+    X = validate_data(estimator, space.moved(X), reset=False, dtype=_floats(space))
+    dtype = space.numpy_dtype(layers[0][0])
+    width = max(W.shape[1] for W, _ in layers)
+    parts = [
+        forward(space, layers, activations, space.astype(X[rows, ...], dtype))[-1][1]
+        for rows in _cut(X.shape[0], max(width, X.shape[1]))
+    ]
+    return parts[0] if len(parts) == 1 else space.xp.concat(parts)
+
+
+def check_array_rows(estimator: Any, X: Any, y: Any, sample_weight: Any) -> Any:
+    """Return `ArrayRows`, and whether y has one axis; None where X is for NumPy's loops.
+
+    Raises
+    ------
+    ValueError
+        As for NumPy's; and for what trains on NumPy's arrays only.
+    """
+    space = space_of(X)
+    if space is None:
+        return None
+    _require_support(estimator, X, space)
+    checks = {"multi_output": True, "y_numeric": True, "dtype": _floats(space)}
+    X, y = validate_data(estimator, space.moved(X), _targets(space, y), **checks)
+    one_axis, given = y.ndim == 1, y
+    y = space.xp.reshape(space.astype(y, space.numpy_dtype(X)), (X.shape[0], -1))
+    if y.dtype != given.dtype and not bool(space.xp.all(space.xp.isfinite(y))):
+        raise ValueError(f"The targets y overflow {X.dtype}, the precision of X; scale them.")
+    weights = check_weights(_weights_on_host(sample_weight), X)
+    require_some_weight(weights)
+    return ArrayRows(space, X, y, weights), one_axis
+
+
+def check_held_out_rows(
+    estimator: Any, X_val: Any, y_val: Any, weights_val: Any, train: ArrayRows, one_axis: bool
+) -> ArrayRows:
+    """Return the rows of a validation set, moved to where those to train on lie."""
+    space, dtype = train.space, train.space.dtype(train.dtype)
+    try:
+        X_val = validate_data(estimator, space.moved(X_val), reset=False, dtype=dtype)
+        check_consistent_length(X_val, y_val)
+    except ValueError as error:
+        raise ValueError(f"X_val and y_val must be such as X and y: {error}") from error
+    y = space.astype(_targets(space, y_val, "y_val"), train.dtype)
+    if not bool(space.xp.all(space.xp.isfinite(y))):
+        raise ValueError("y_val must hold finite numbers.")
+    if (y.ndim == 1) != one_axis or y.ndim > 2 or (y.ndim == 2 and y.shape[1] != train.n_outputs):
+        raise ValueError(
+            f"y_val must have the columns of y. Got shape {tuple(y.shape)} for "
+            f"{(train.n_rows, train.n_outputs)}."
+        )
+    weights = check_weights(_weights_on_host(weights_val), X_val, "sample_weight_val")
+    if weights is not None and not weights.any():
+        raise ValueError(
+            "sample_weight_val is zero for all rows: there is nothing to validate on."
+        )
+    return ArrayRows(space, X_val, space.xp.reshape(y, (X_val.shape[0], -1)), weights)
+
+
+def require_numpy(estimator: Any, X: Any, fitted: Any = None) -> None:
+    """Raise a ValueError where ``partial_fit`` would have to do with another library's arrays."""
+    space = space_of(X)
+    if space is not None:
+        what = f"Got X of {space}"
+    elif fitted is None or isinstance(fitted, np.ndarray):
+        return
+    else:
+        what = "The present weights, which it would go on from, are another library's"
+    name = type(estimator).__name__
+    raise ValueError(f"{name}.partial_fit() takes NumPy arrays only; fit() takes others. {what}.")
+
+
+def _require_support(estimator: Any, X: Any, space: Space) -> None:
+    name = type(estimator).__name__
+    layout = str(getattr(X, "layout", "torch.strided"))
+    if layout != "torch.strided":
+        raise ValueError(f"X of {space} must be dense. Got one of layout {layout}.")
+    if isinstance(estimator.solver, str) and estimator.solver == "lbfgs":
+        raise ValueError(
+            f"{name}: solver='lbfgs' runs on NumPy arrays only, and X is of {space}. Choose "
+            "another solver, or fit without array_api_dispatch."
+        )
+    callbacks = getattr(estimator, "_skl_callbacks", None) or ()
+    keeps = any(hasattr(callback, "keep_state") for callback in callbacks)
+    if keeps or hasattr(estimator, "_continuation"):
+        raise ValueError(f"{name}: Checkpoint keeps fits on NumPy arrays only. X is of {space}.")
+
+
+def _floats(space: Space) -> list[Any]:
+    both = [space.xp.float64, space.xp.float32]
+    return both if space.widest == np.float64 else both[1:]
+
+
+def _targets(space: Space, y: Any, name: str = "y") -> Any:
+    """Return targets, of whatever library, there; what is no real number is a ValueError."""
+    if y is None:
+        return None
+    given: Any = y
+    if space_of(y) is None and not hasattr(y, "toarray"):
+        given = on_host(y)
+        given = given.astype(np.float64) if given.dtype.kind == "O" else given
+        if given.dtype.kind in "fiub":
+            return space.put(given)
+    elif not hasattr(y, "toarray"):
+        given = space.moved(y)
+        if space.xp.isdtype(given.dtype, ("real floating", "integral", "bool")):
+            return given
+    else:
+        raise ValueError(f"The targets {name} must be dense. Got a sparse matrix.")
+    raise ValueError(f"The targets {name} must be real numbers. Got dtype {given.dtype}.")
+
+
+def _weights_on_host(sample_weight: Any) -> Any:
+    plain = sample_weight is None or isinstance(sample_weight, Real)
+    return sample_weight if plain else on_host(sample_weight)
+
+
+def _cut(n_rows: int, width: int) -> Iterator[slice]:
+    step = max(1, _CHUNK // max(width, 1))
+    for start in range(0, n_rows, step):
+        yield slice(start, min(start + step, n_rows))

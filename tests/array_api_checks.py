@@ -1,0 +1,522 @@
+"""Fits on arrays of other libraries: they say, step for step, what NumPy's fits say.
+
+scikit-learn dispatches to the array API only where SCIPY_ARRAY_API=1 was set before the import of
+SciPy. So these tests run in a process of their own, which `test_array_api.py` starts.
+"""
+
+import re
+import warnings
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+import sklearn
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import check_estimator
+
+from sklearn_gd import (
+    FeedForwardRegressor,
+    PerceptronClassifier,
+    ThroughOriginRegressor,
+    activations,
+    losses,
+    solvers,
+)
+from sklearn_gd.activations import LeakyReLU
+from sklearn_gd.exceptions import DivergenceError
+from sklearn_gd.losses import Loss
+from sklearn_gd.schedules import Adaptive, Constant, Cosine, Exponential, InverseScaling, StepDecay
+from sklearn_gd.solvers import Nesterov, Solver
+
+strict = pytest.importorskip("array_api_strict", reason="array-api-strict is not installed")
+StrictArray = type(strict.asarray(0))
+
+
+def torch():
+    return pytest.importorskip("torch", reason="torch is not installed")
+
+
+def put(library, array):
+    """Return an array of the library; of array-api-strict, one on a device that is no CPU."""
+    if library == "torch":
+        return torch().asarray(np.array(array))
+    return strict.asarray(np.array(array), device=strict.Device("device1"))
+
+
+def host(array):
+    if isinstance(array, StrictArray):
+        return np.asarray(strict.asarray(array, device=strict.Device("CPU_DEVICE")))
+    return array if isinstance(array, np.ndarray) else array.cpu().numpy()
+
+
+def dispatched():
+    return sklearn.config_context(array_api_dispatch=True)
+
+
+LIBRARIES = pytest.mark.parametrize("library", ["strict", "torch"])
+SHORT = {"max_iter": 6, "tol": None, "random_state": 3}
+
+generator = np.random.default_rng(0)
+X = generator.normal(size=(90, 4))
+Y = np.stack([np.sin(X[:, 0]) * X[:, 1], X[:, 2] - 0.3 * X[:, 3] ** 2], axis=1)
+y = Y[:, 0]
+WEIGHTS = generator.integers(0, 4, size=90) * 0.5
+WEIGHTS[:7] = 0.0
+
+
+def fitted_there(library, estimator, X, y, *args, **kwargs):
+    """Return the estimator, fitted on arrays of the library."""
+    args = [None if a is None else put(library, a) for a in args]
+    kwargs = {name: put(library, value) for name, value in kwargs.items()}
+    with dispatched():
+        return clone(estimator).fit(put(library, X), put(library, y), *args, **kwargs)
+
+
+def assert_same_fit(library, estimator, X, y, *args, rtol=1e-8, **kwargs):
+    """Check a fit there against NumPy's: history, weights, and where and what these are."""
+    there = fitted_there(library, estimator, X, y, *args, **kwargs)
+    here = clone(estimator).fit(X, y, *args, **kwargs)
+    assert there.n_iter_ == here.n_iter_
+    assert_allclose(there.loss_curve_, here.loss_curve_, rtol=rtol)
+    assert_allclose(there.loss_, here.loss_, rtol=rtol, atol=1e-12)
+    kind = type(put(library, X))
+    if hasattr(here, "coefs_"):
+        pairs = zip(
+            [*there.coefs_, *there.intercepts_], [*here.coefs_, *here.intercepts_], strict=True
+        )
+    else:
+        pairs = [(there.coef_, here.coef_)]
+    for got, expected in pairs:
+        assert type(got) is kind
+        assert got.device == put(library, X).device
+        assert host(got).dtype == expected.dtype == X.dtype
+        assert_allclose(host(got), expected, rtol=rtol, atol=rtol)
+    with dispatched():
+        y_pred = there.predict(put(library, X))
+        score = there.score(put(library, X), put(library, y))
+    assert type(y_pred) is kind
+    assert y_pred.device == put(library, X).device
+    assert_allclose(host(y_pred), here.predict(X), rtol=rtol, atol=rtol)
+    assert isinstance(score, float)
+    return there, here
+
+
+def network(**parameters):
+    given = {"hidden_layer_sizes": (9, 7), "activation": "tanh", "learning_rate": 0.01}
+    return FeedForwardRegressor(
+        **{**given, "batch_size": 16, "alpha": 0.01, **SHORT, **parameters}
+    )
+
+
+def line(**parameters):
+    return ThroughOriginRegressor(**{"alpha": 0.01, "max_iter": 25, "tol": None, **parameters})
+
+
+@LIBRARIES
+@pytest.mark.parametrize("solver", sorted(solvers._BUILT_IN))
+def test_every_solver_makes_numpys_steps(library, solver):
+    estimator = network(solver=solver, max_iter=4)
+    assert_same_fit(library, estimator, X, y, WEIGHTS)
+    assert_same_fit(library, line(solver=solver, loss="huber"), X, Y, WEIGHTS)
+
+
+@LIBRARIES
+@pytest.mark.parametrize("name", sorted(set(activations._BUILT_IN) - {"step"}))
+def test_every_activation_is_numpys(library, name):
+    assert_same_fit(library, network(activation=name, output_activation=name), X, y)
+    if activations._BUILT_IN[name]().zero_at_origin:
+        assert_same_fit(library, line(activation=name), X, y, WEIGHTS)
+
+
+@LIBRARIES
+@pytest.mark.parametrize("name", sorted(losses._BUILT_IN))
+def test_every_loss_is_numpys(library, name):
+    assert_same_fit(library, network(loss=name), 3 * X, 3 * Y, WEIGHTS)
+    rate = 0.05 if losses._BUILT_IN[name].curvature is None else "auto"
+    assert_same_fit(library, line(loss=name, learning_rate=rate), X, 9 * Y, WEIGHTS)
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        Constant(0.01),
+        InverseScaling(0.01),
+        Exponential(0.01),
+        StepDecay(0.01, every=2),
+        Cosine(0.01, epochs=6),
+        Adaptive(0.01, patience=1),
+    ],
+    ids=lambda schedule: type(schedule).__name__,
+)
+def test_every_schedule_hears_what_numpys_hears(schedule):
+    assert_same_fit("strict", network(learning_rate=schedule), X, y)
+    assert_same_fit("strict", line(learning_rate=schedule, solver="gd"), X, y)
+
+
+@LIBRARIES
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_the_precision_of_the_rows_is_kept(library, dtype):
+    rtol = 1e-8 if dtype == "float64" else 1e-4
+    data = X.astype(dtype), Y.astype(dtype)
+    assert_same_fit(library, network(), *data, WEIGHTS, rtol=rtol)
+    assert_same_fit(library, line(), *data, WEIGHTS, rtol=rtol)
+    assert_same_fit(library, line(loss="huber"), *data, WEIGHTS, rtol=rtol)
+
+
+@LIBRARIES
+def test_a_line_ends_where_numpys_does(library):
+    there, here = assert_same_fit(library, ThroughOriginRegressor(), X, y)
+    assert there.max_learning_rate_ == pytest.approx(here.max_learning_rate_)
+    assert type(there.learning_rate_) is type(there.coef_)
+    assert_allclose(host(there.learning_rate_), here.learning_rate_)
+    exact = X @ [1.0, 2.0, 3.0, 4.0]  # the moments' loss is all rounding here
+    there = fitted_there(library, ThroughOriginRegressor(), X, exact)
+    assert there.loss_ == pytest.approx(np.mean((X @ host(there.coef_) - exact) ** 2), rel=1e-6)
+    # More columns than rows: X'X is not made.
+    wide = np.random.default_rng(1).normal(size=(20, 120))
+    assert_same_fit(library, line(), wide, wide[:, 0])
+    start = np.full((2, 4), 0.5)
+    assert_same_fit(library, line(), X, Y, coef_init=start)
+
+
+@LIBRARIES
+def test_targets_of_one_column_keep_their_axis(library):
+    assert_same_fit(library, line(), X, Y[:, :1])
+    there, _ = assert_same_fit(library, network(), X, Y[:, :1])
+    with dispatched():
+        assert tuple(there.predict(put(library, X[:3])).shape) == (3, 1)
+
+
+@LIBRARIES
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"batch_size": None},
+        {"shuffle": False},
+        {"hidden_layer_sizes": ()},
+        {"activation": ["gelu", LeakyReLU(0.2)], "init": "he"},
+        {"early_stopping": True, "max_iter": 12, "tol": 1e-2, "n_iter_no_change": 2},
+        {"early_stopping": True, "batch_size": None, "solver": Nesterov(0.8)},
+    ],
+    ids=str,
+)
+def test_the_loop_is_numpys(library, parameters, monkeypatch):
+    monkeypatch.setattr("sklearn_gd._array_rows._CHUNK", 100)  # chunks of eleven rows or fewer
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        there, here = assert_same_fit(library, network(**parameters), X, Y, WEIGHTS)
+    if "early_stopping" in parameters:
+        assert_allclose(there.validation_loss_curve_, here.validation_loss_curve_, rtol=1e-8)
+        assert there.best_iter_ == here.best_iter_
+
+
+@LIBRARIES
+def test_a_validation_set_is_watched(library):
+    estimator = network(learning_rate=0.2, max_iter=12)  # too fast for its last weights to be best
+    validation = {"X_val": X[60:], "y_val": y[60:], "sample_weight_val": WEIGHTS[60:]}
+    there, here = assert_same_fit(library, estimator, X[:60], y[:60], **validation)
+    assert there.best_iter_ == here.best_iter_ < 11
+    assert_allclose(there.validation_loss_curve_, here.validation_loss_curve_, rtol=1e-8)
+
+
+@LIBRARIES
+def test_warm_starts_go_on_wherever_the_weights_lie(library):
+    for estimator in (network(warm_start=True), line(warm_start=True, solver="gd")):
+        expected = clone(estimator).fit(X, y).fit(X, y)
+        moving = clone(estimator).fit(X, y)
+        with dispatched():
+            moving.fit(put(library, X), put(library, y))
+        assert_allclose(moving.loss_, expected.loss_, rtol=1e-8)
+        back = fitted_there(library, estimator, X, y).fit(X, y)
+        assert_allclose(back.predict(X), expected.predict(X), rtol=1e-8, atol=1e-10)
+
+
+@LIBRARIES
+def test_targets_and_weights_follow_the_rows(library):
+    other = "strict" if library == "torch" else "torch"
+    for estimator in (network(), line()):
+        expected = clone(estimator).fit(X, y, WEIGHTS).loss_curve_
+        with dispatched():
+            for targets, weights in [
+                (put(other, y), put(other, WEIGHTS)),
+                (y.tolist(), WEIGHTS.tolist()),
+                (y, WEIGHTS),
+            ]:
+                got = clone(estimator).fit(put(library, X), targets, weights)
+                assert type(got.predict(put(library, X))) is type(put(library, X))
+                assert_allclose(got.loss_curve_, expected, rtol=1e-8)
+            got = clone(estimator).fit(X, put(library, y), put(library, WEIGHTS))
+            assert isinstance(got.predict(X), np.ndarray)
+            assert_array_equal(got.loss_curve_, expected)
+            got = clone(estimator).fit(put(library, X), put(library, 10 * y).__gt__(1), 2.0)
+            assert_allclose(got.loss_, clone(estimator).fit(X, 10 * y > 1).loss_, rtol=1e-8)
+
+
+def test_per_epoch_one_number_is_read_back(monkeypatch):
+    read = []
+    for name in ("__float__", "__bool__", "__int__"):
+        method = getattr(StrictArray, name)
+        monkeypatch.setattr(
+            StrictArray, name, lambda self, m=method: read.append(1) or m(self), raising=True
+        )
+    counts = []
+    for max_iter in (2, 7):
+        read.clear()
+        fitted_there("strict", network(max_iter=max_iter), X, y)
+        counts.append(len(read))
+    assert counts[1] - counts[0] == 5
+
+
+@LIBRARIES
+def test_a_divergence_is_numpys_and_leaves_the_fit_before(library):
+    estimator = ThroughOriginRegressor(solver="gd", learning_rate=9.0)
+    with pytest.raises(DivergenceError, match="the largest stable one is") as here:
+        clone(estimator).fit(X, y)
+    fitted = fitted_there(library, ThroughOriginRegressor(), X, y)
+    before = host(fitted.coef_).copy()
+    fitted.set_params(**estimator.get_params())
+    with dispatched(), pytest.raises(DivergenceError) as there:
+        fitted.fit(put(library, X), put(library, y))
+    assert str(there.value)[:60] == str(here.value)[:60]
+    assert_allclose(there.value.loss_curve, here.value.loss_curve, rtol=1e-8)
+    assert_array_equal(host(fitted.coef_), before)
+    with pytest.raises(DivergenceError, match="FeedForwardRegressor diverged in epoch"):
+        fitted_there(library, network(solver="gd", learning_rate=1e6, activation="relu"), X, y)
+
+
+def bent(z):
+    return np.where(z > 0, z, 0.1 * np.expm1(z)) + 0.1 * (z > 1) * np.arctan(z - 1)
+
+
+def bent_slope(z):
+    return np.where(z > 0, 1.0, 0.1 * np.exp(z)) + 0.1 * (z > 1) / (1 + (z - 1) ** 2)
+
+
+class Cauchy(Loss):
+    curvature = 1.0
+
+    def value(self, y_true, y_pred):
+        return 0.5 * np.log1p((y_pred - y_true) ** 2)
+
+    def gradient(self, y_true, y_pred):
+        return (y_pred - y_true) / (1 + np.square(y_pred - y_true))
+
+
+class SmoothSigns(Solver):
+    def start(self, size, dtype):
+        self.mean_ = np.zeros(size, dtype)
+        self.last_ = np.zeros(size, dtype)
+
+    def step(self, parameters, gradient, rate):
+        self.mean_ *= 0.9
+        self.mean_ += 0.1 * gradient
+        self.last_[:] = parameters
+        parameters -= rate * np.clip(5 * self.mean_, -1, 1)
+        parameters[:3] = parameters[:3] + 0.01 * (self.last_[:3] - parameters[:3])
+
+
+@LIBRARIES
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_pieces_made_of_numpys_functions_train_there(library, dtype):
+    data, rtol = (X.astype(dtype), y.astype(dtype)), 1e-8 if dtype == "float64" else 1e-4
+    own = {"loss": Cauchy(), "solver": SmoothSigns()}
+    assert_same_fit(library, network(activation=(bent, bent_slope), **own), *data, rtol=rtol)
+    assert_same_fit(library, line(activation=(bent, bent_slope), **own), *data, rtol=rtol)
+
+
+@LIBRARIES
+@pytest.mark.parametrize("function", [np.cbrt, np.spacing, np.vectorize(abs)])
+def test_a_function_that_the_standard_lacks_is_named(library, function):
+    estimator = network(activation=(function, np.ones_like))
+    with pytest.raises(TypeError, match=r"cannot go into|array API standard has too"):
+        fitted_there(library, estimator, X, y)
+
+
+@LIBRARIES
+def test_what_does_not_train_there_says_so(library):
+    there = put(library, X), put(library, y)
+    name = "torch" if library == "torch" else "array_api_strict"
+    with dispatched():
+        with pytest.raises(ValueError, match=rf"solver='lbfgs' runs on NumPy.*X is of {name}"):
+            network(solver="lbfgs").fit(*there)
+        for estimator in (network(), line()):
+            with pytest.raises(ValueError, match=r"partial_fit\(\) takes NumPy arrays only"):
+                estimator.partial_fit(*there)
+            fitted = estimator.fit(*there)
+            with pytest.raises(ValueError, match=r"present weights.*another library's"):
+                fitted.partial_fit(X, y)
+            with pytest.raises(ValueError, match=r"predict\(\) must use the same namespace"):
+                fitted.predict(X)
+            with pytest.raises(ValueError, match=r"same device as those passed to fit.*NumPy"):
+                clone(estimator).fit(X, y).predict(there[0])
+            with pytest.raises(ValueError, match="must not be negative"):
+                estimator.fit(*there, put(library, -np.ones(90)))
+            with pytest.raises(ValueError, match="zero for all rows"):
+                estimator.fit(*there, put(library, np.zeros(90)))
+            with pytest.raises(ValueError, match=r"(NaN|infinity)"):
+                estimator.fit(put(library, np.where(X > 2, np.nan, X)), there[1])
+            with pytest.raises(ValueError, match="real numbers"):
+                estimator.fit(there[0], ["a"] * 90)
+        with pytest.raises(ValueError, match="squares overflow"):
+            line().fit(put(library, X * 1e200), there[1])
+        with pytest.raises(ValueError, match="targets y overflow"):
+            line().fit(put(library, X.astype(np.float32)), put(library, y * 1e200))
+        with pytest.raises(ValueError, match="must have the columns of y"):
+            network().fit(*there, X_val=there[0], y_val=put(library, Y))
+        with pytest.raises(ValueError, match="y_val must hold finite numbers"):
+            network().fit(*there, X_val=there[0], y_val=put(library, np.where(y > 1, np.inf, y)))
+        with pytest.raises(ValueError, match="such as X and y"):
+            network().fit(*there, X_val=there[0], y_val=put(library, y[1:]))
+    with pytest.raises(ValueError, match="array_api_dispatch=True, which is not set"):
+        fitted.predict(X)
+
+
+def test_sparse_tensors_are_refused():
+    sparse = torch().asarray(np.array(X)).to_sparse()
+    with dispatched(), pytest.raises(ValueError, match="must be dense"):
+        line().fit(sparse, put("torch", y))
+
+
+def test_tensors_bring_no_graph_along():
+    rows = put("torch", X).requires_grad_()
+    with dispatched():
+        fitted = network().fit(rows, put("torch", y))
+        assert not fitted.coefs_[0].requires_grad
+        assert not fitted.predict(rows).requires_grad
+        assert not line().fit(rows, put("torch", y)).coef_.requires_grad
+    assert rows.grad is None
+
+
+def test_the_given_arrays_are_not_changed_and_not_shared():
+    rows, targets = put("torch", X), put("torch", y)
+    with dispatched():
+        fitted = network(hidden_layer_sizes=()).fit(rows, targets)
+    assert_array_equal(rows.numpy(), X)
+    assert_array_equal(targets.numpy(), y)
+    storage = {coef.untyped_storage().data_ptr() for coef in (*fitted.coefs_, *fitted.intercepts_)}
+    assert len(storage) == 2  # each array has its own: it pickles alone
+
+
+def test_a_device_without_double_precision():
+    devices = strict.__array_namespace_info__().devices()
+    device = next((d for d in devices if "no_float64" in str(d)), None)
+    if device is None:
+        pytest.skip("this array-api-strict has no such device")
+    data = [strict.asarray(a.astype(np.float32), device=device) for a in (X, y)]
+    with dispatched():
+        for estimator, rtol in ((network(), 1e-4), (line(tol=1e-4, max_iter=200), 1e-3)):
+            there = clone(estimator).fit(*data)
+            here = clone(estimator).fit(X.astype(np.float32), y.astype(np.float32))
+            assert_allclose(there.loss_, here.loss_, rtol=rtol)
+
+
+@LIBRARIES
+def test_callbacks_hear_of_every_epoch_and_end_the_fit(library):
+    pytest.importorskip("sklearn.callback", reason="came with scikit-learn 1.9")
+
+    class Watcher:
+        requires_fitted_estimator = True
+
+        def setup(self, estimator, context):
+            self.seen = []
+
+        def on_fit_task_begin(self, estimator, context):
+            pass
+
+        def on_fit_task_end(self, estimator, context, *, X, fitted_estimator):
+            if context.parent is None:
+                return False
+            self.seen.append((type(X), host(fitted_estimator.predict(X[:1, ...])).shape))
+            return len(self.seen) == 3
+
+        def teardown(self, estimator, context):
+            pass
+
+    for estimator in (network(early_stopping=True), line(solver="gd")):
+        watcher = Watcher()
+        with dispatched():
+            fitted = clone(estimator).set_callbacks(watcher).fit(put(library, X), put(library, y))
+        assert fitted.n_iter_ == 3
+        assert watcher.seen == [(type(put(library, X)), (1,))] * 3
+
+
+def test_a_checkpoint_is_refused():
+    pytest.importorskip("sklearn.callback", reason="came with scikit-learn 1.9")
+    pytest.importorskip("skops", reason="skops is not installed")
+    from sklearn_gd.callbacks import Checkpoint
+
+    estimator = network().set_callbacks(Checkpoint("never_written"))
+    with dispatched(), pytest.raises(ValueError, match="Checkpoint keeps fits on NumPy"):
+        estimator.fit(put("strict", X), put("strict", y))
+
+
+@LIBRARIES
+def test_a_pipeline_stays_there(library):
+    if sklearn.__version__ < "1.8":
+        pytest.skip("the scaler of scikit-learn before 1.8 does not stay there")
+    pipeline = make_pipeline(StandardScaler(), network())
+    expected = clone(pipeline).fit(X, y).predict(X)
+    with dispatched():
+        with np.errstate(invalid="ignore"):  # of the scaler, on arrays that are NumPy's inside
+            pipeline.fit(put(library, X), put(library, y))
+        got = pipeline.predict(put(library, X))
+    assert_allclose(host(got), expected, rtol=1e-8, atol=1e-10)
+
+
+def test_a_fitted_model_moves_to_numpy():
+    helpers = pytest.importorskip("sklearn.utils._array_api")
+    if not hasattr(helpers, "move_estimator_to"):
+        pytest.skip("came with scikit-learn 1.9")
+    for estimator in (network(), line(activation="tanh")):
+        there = fitted_there("torch", estimator, X, y)
+        here = helpers.move_estimator_to(there, np, "cpu")
+        with dispatched():
+            expected = there.predict(put("torch", X)).numpy()
+        assert_allclose(here.predict(X), expected, rtol=1e-12)
+
+
+def test_without_dispatch_tensors_are_made_numpys():
+    for estimator in (network(), line()):
+        fitted = clone(estimator).fit(put("torch", X), put("torch", y))
+        expected = clone(estimator).fit(X, y)
+        assert isinstance(fitted.predict(put("torch", X)), np.ndarray)
+        assert_array_equal(fitted.predict(X), expected.predict(X))
+
+
+@pytest.mark.filterwarnings(f"default::{ConvergenceWarning.__module__}.ConvergenceWarning")
+@pytest.mark.parametrize(
+    "estimator",
+    [ThroughOriginRegressor(), FeedForwardRegressor(), PerceptronClassifier()],
+    ids=lambda estimator: type(estimator).__name__,
+)
+def test_scikit_learn_accepts_it_with_the_array_api(estimator):
+    by_row = [f"check_sample_weight_equivalence_on_{kind}_data" for kind in ("dense", "sparse")]
+    expected = by_row if isinstance(estimator, PerceptronClassifier) else []
+    results = check_estimator(
+        estimator, on_skip=None, expected_failed_checks=dict.fromkeys(expected, "row by row")
+    )
+    passed = {result["check_name"] for result in results if result["status"] == "passed"}
+    supports, recent = estimator.__sklearn_tags__().array_api_support, sklearn.__version__ >= "1.9"
+    wanted = {"check_array_api_input"} if supports or recent else set()
+    if supports and recent:
+        wanted |= {"check_array_api_same_namespace"}
+        wanted |= {"check_array_api_mixed_inputs"} if find_spec("torch") else set()
+    assert wanted <= passed
+
+
+def test_the_page_runs_and_prints_what_it_shows(capsys):
+    torch()
+    pytest.importorskip("sklearn.callback", reason="the page moves a model as in scikit-learn 1.9")
+    page = Path(__file__).parents[1] / "docs" / "array_api.md"
+    text = page.read_text(encoding="utf-8")
+    namespace = {"__name__": "block"}
+    for code in re.findall(r"^```py\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL):
+        exec(compile(code, str(page), "exec"), namespace)
+        shown = re.findall(r"^\s*print\(.*\)  # (.*)$", code, flags=re.MULTILINE)
+        assert shown
+        assert capsys.readouterr().out.splitlines() == shown
