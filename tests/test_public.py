@@ -12,6 +12,7 @@ MODULES = [
     "sklearn_gd.exceptions",
     "sklearn_gd.inspection",
     "sklearn_gd.losses",
+    "sklearn_gd.onnx",
     "sklearn_gd.schedules",
     "sklearn_gd.solvers",
     "sklearn_gd.testing",

@@ -1,0 +1,207 @@
+"""Converters of the estimators, as skl2onnx calls them: first the shapes, then the nodes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_gd._array_api import on_host
+from sklearn_gd._feed_forward import FeedForwardRegressor
+from sklearn_gd._perceptron import PerceptronClassifier
+from sklearn_gd._through_origin import ThroughOriginRegressor
+from sklearn_gd.activations import Sigmoid, as_activation
+from sklearn_gd.onnx._activations import activate, softplus
+from sklearn_gd.onnx._graph import Graph, precision, real_type
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+def register() -> None:
+    """Teach skl2onnx the estimators of this package; to call it again does no harm.
+
+    Raises
+    ------
+    ImportError
+        Where skl2onnx is not installed.
+
+    Notes
+    -----
+    A regressor has one output, of shape (n_rows, n_outputs); (n_rows, 1) where y had one axis, as
+    is usual in ONNX. A classifier has two: the labels (n_rows,), and, of shape
+    (n_rows, n_classes), what ``predict_proba`` returns where there is one, else the scores of
+    ``decision_function``; with two classes the scores are (-z, z). skl2onnx's options for
+    classifiers apply: ``zipmap``, ``raw_scores`` (scores instead of probabilities), ``nocl`` and
+    ``output_class_labels``.
+
+    The graph computes in the precision of its input: FloatTensorType or DoubleTensorType.
+
+    Examples
+    --------
+    >>> from sklearn_gd import FeedForwardRegressor
+    >>> from sklearn_gd.onnx import register
+    >>> from skl2onnx import to_onnx  # doctest: +SKIP
+    >>> register()  # doctest: +SKIP
+    >>> X = np.linspace(-1, 1, 50, dtype=np.float32)[:, None]
+    >>> net = FeedForwardRegressor(max_iter=5, tol=None, random_state=0).fit(X, X[:, 0])
+    >>> model = to_onnx(net, X)  # doctest: +SKIP
+    """
+    try:
+        from skl2onnx import update_registered_converter
+    except ImportError as error:
+        raise ImportError(
+            "sklearn_gd.onnx.register needs skl2onnx: pip install 'sklearn-gd[onnx]'"
+        ) from error
+    for estimator, convert in (
+        (ThroughOriginRegressor, _convert_line),
+        (FeedForwardRegressor, _convert_network),
+    ):
+        update_registered_converter(estimator, _alias(estimator), _regressor_shapes, convert)
+    update_registered_converter(
+        PerceptronClassifier,
+        _alias(PerceptronClassifier),
+        _classifier_shapes,
+        _convert_neurons,
+        parser=_parse_classifier,
+        options={
+            "zipmap": [True, False, "columns"],
+            "raw_scores": [True, False],
+            "nocl": [True, False],
+            "output_class_labels": [False, True],
+        },
+    )
+
+
+def _alias(estimator: type) -> str:
+    return f"SklearnGd{estimator.__name__}"
+
+
+def _rows_and_type(operator: Any) -> tuple[Any, Any]:
+    """Return the number of rows, mostly None, and the outputs' type; check the input."""
+    from skl2onnx.common.data_types import StringTensorType
+
+    model, inputs = operator.raw_operator, operator.inputs
+    check_is_fitted(model)
+    name = type(model).__name__
+    if any(isinstance(variable.type, StringTensorType) for variable in inputs):
+        raise ValueError(f"{name} takes numbers. Got {[variable.type for variable in inputs]}.")
+    columns = [variable.get_second_dimension() for variable in inputs]
+    if None not in columns and sum(columns) != model.n_features_in_:
+        raise ValueError(
+            f"{name} was fitted on {model.n_features_in_} features. The input to convert it for "
+            f"has {sum(columns)}."
+        )
+    return inputs[0].get_first_dimension(), real_type(precision(operator))
+
+
+def _regressor_shapes(operator: Any) -> None:
+    n_rows, real = _rows_and_type(operator)
+    model = operator.raw_operator
+    is_line = isinstance(model, ThroughOriginRegressor)
+    n_outputs = len(np.atleast_2d(on_host(model.coef_))) if is_line else model.n_outputs_
+    operator.outputs[0].set_type(real([n_rows, n_outputs]))
+
+
+def _convert_line(scope: Any, operator: Any, container: Any) -> None:
+    graph, line = Graph(scope, operator, container), operator.raw_operator
+    W = np.atleast_2d(on_host(line.coef_)).T
+    z = graph.node("MatMul", graph._rows(operator), W)
+    f = line._activation
+    graph._end(z if f is None else activate(f, z, graph), operator.outputs[0])
+
+
+def _convert_network(scope: Any, operator: Any, container: Any) -> None:
+    graph, net = Graph(scope, operator, container), operator.raw_operator
+    a = graph._rows(operator)
+    for W, b, f in zip(net.coefs_, net.intercepts_, net._activations, strict=True):
+        z = graph.node("Add", graph.node("MatMul", a, on_host(W)), on_host(b))
+        a = activate(f, z, graph)
+    graph._end(a, operator.outputs[0])
+
+
+def _parse_classifier(scope: Any, model: Any, inputs: Any, custom_parsers: Any = None) -> Any:
+    """Check what skl2onnx would stumble over, and let it declare the outputs."""
+    from skl2onnx._parse import _parse_sklearn_classifier
+
+    check_is_fitted(model)
+    _onnx_labels(model.classes_)
+    return _parse_sklearn_classifier(scope, model, inputs, custom_parsers=custom_parsers)
+
+
+def _onnx_labels(classes: Array) -> list[str] | Array:
+    """Return labels as ONNX has them: strings, or integers of 64 bits."""
+    if all(isinstance(label, str) for label in classes):
+        return [str(label) for label in classes]
+    if classes.dtype.kind in "biuf":
+        with np.errstate(invalid="ignore"):
+            labels = classes.astype(np.int64)
+        if (labels == classes).all():
+            return labels
+    raise ValueError(
+        "In ONNX, labels are strings or whole numbers. PerceptronClassifier was fitted on the "
+        f"classes {classes.tolist()} of dtype {classes.dtype}."
+    )
+
+
+def _classifier_shapes(operator: Any) -> None:
+    from skl2onnx.common.data_types import Int64TensorType, StringTensorType
+    from skl2onnx.common.utils_classifier import get_label_classes
+
+    n_rows, real = _rows_and_type(operator)
+    labels = _onnx_labels(get_label_classes(operator.scope_inst, operator.raw_operator))
+    kind = StringTensorType if isinstance(labels, list) else Int64TensorType
+    operator.outputs[0].set_type(kind([n_rows]))
+    operator.outputs[1].set_type(real([n_rows, len(labels)]))
+
+
+def _convert_neurons(scope: Any, operator: Any, container: Any) -> None:
+    from onnx import TensorProto
+    from skl2onnx.common.utils_classifier import get_label_classes
+
+    graph, model = Graph(scope, operator, container), operator.raw_operator
+    z = graph.node("MatMul", graph._rows(operator), np.asarray(model.coef_).T)
+    z = graph.node("Add", z, model.intercept_)
+    if len(model.classes_) == 2:
+        fires = graph.node("Reshape", graph.node("Greater", z, 0.0), np.array([-1]))
+        codes = graph.node("Cast", fires, to=TensorProto.INT64)
+    else:
+        codes = graph.node("ArgMax", z, axis=1, keepdims=0)
+    labels = _onnx_labels(get_label_classes(scope, model))
+    known = graph._labels(labels) if isinstance(labels, list) else labels
+    graph._end(graph.node("Gather", known, codes), operator.outputs[0])
+    raw = container.get_options(model, {"raw_scores": False})["raw_scores"]
+    has_probabilities = not raw and hasattr(model, "predict_proba")
+    second = _probabilities(model, z, graph) if has_probabilities else _scores(model, z, graph)
+    graph._end(second, operator.outputs[1])
+
+
+def _scores(model: PerceptronClassifier, z: str, graph: Graph) -> str:
+    if len(model.classes_) > 2:
+        return z
+    return graph.node("Concat", graph.node("Neg", z), z, axis=1)
+
+
+def _probabilities(model: PerceptronClassifier, z: str, graph: Graph) -> str:
+    f = as_activation(model.activation)
+    if len(model.classes_) == 2:
+        p = activate(f, z, graph)
+        return graph.node("Concat", graph.node("Sub", 1.0, p), p, axis=1)
+    if type(f) is Sigmoid:
+        return _softmax_of_log_sigmoid(model, z, graph)
+    p = activate(f, z, graph)
+    totals = graph.node("ReduceSum", p, np.array([1]))
+    shares = graph.node("Div", p, totals)
+    return graph.node("Where", graph.node("Greater", totals, 0.0), shares, 1 / len(model.classes_))
+
+
+def _softmax_of_log_sigmoid(model: PerceptronClassifier, z: str, graph: Graph) -> str:
+    """Return the sigmoids' shares of their sum, also where a float32 has no room for them.
+
+    ``predict_proba`` sees a sigmoid of zero where exp(-z) overflows. Such a neuron gets the same,
+    very low logarithm as every other silent one here: if all are, the classes share alike.
+    """
+    log_p = graph.node("Neg", softplus(None, graph.node("Neg", z), graph))
+    largest = np.finfo(np.result_type(graph.dtype, model.coef_.dtype)).max
+    silent = graph.node("Less", z, -np.log(largest))
+    return graph.node("Softmax", graph.node("Where", silent, -1e6, log_p), axis=1)
