@@ -10,7 +10,6 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_gd._array_api import (
@@ -35,6 +34,7 @@ from sklearn_gd._holdout import lazily_picked
 from sklearn_gd._objectives import Network, outputs
 from sklearn_gd._pieces import require_unchanged, same_settings
 from sklearn_gd._rows import OnRows, Rows
+from sklearn_gd._typed import Typed, available_if
 from sklearn_gd._validation import (
     ArrayLike,
     all_or_nothing,
@@ -119,6 +119,7 @@ class FeedForwardRegressor(
     CallbackSupportMixin,
     DocumentedOnline,
     VersionNoted,
+    Typed,
     MultiOutputMixin,
     RegressorMixin,
     BaseEstimator,
@@ -558,7 +559,7 @@ class FeedForwardRegressor(
         """Return the rows to train on, and whether y came with one axis."""
         elsewhere: Any = check_array_rows(self, X, y, sample_weight)
         if elsewhere is not None:
-            return elsewhere  # type: ignore[no-any-return]
+            return elsewhere
         y, sample_weight = following_numpy(y, sample_weight)
         X, Y, one_axis = check_regression(self, X, y, reset=True)
         X = by_rows(X)

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 try:
-    from sklearn.callback import CallbackSupportMixin, with_callbacks
+    from sklearn.callback import CallbackSupportMixin
+    from sklearn.callback import with_callbacks as _with_callbacks
 except ImportError:  # scikit-learn < 1.9
 
     class CallbackSupportMixin:  # type: ignore[no-redef]
         """Stands for scikit-learn's, which is not there."""
 
-    def with_callbacks(method: Any) -> Any:
+    def _with_callbacks(method: Any) -> Any:
         """Return the method as it is."""
         return method
 
@@ -27,6 +30,12 @@ __all__ = ["CallbackSupportMixin", "FitTasks", "with_callbacks"]
 # A progress bar sums over all tasks at the end of each, beside the fit and holding it up: longer
 # fits than `_LONG` report groups of epochs, so many in all.
 _LONG, _GROUPS = 1000, 400
+
+
+def with_callbacks(method: F) -> F:
+    """Return the fitting method as scikit-learn's decorator of the name makes it."""
+    managed: F = _with_callbacks(method)
+    return managed
 
 
 class FitTasks:

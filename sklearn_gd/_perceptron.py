@@ -10,7 +10,6 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -18,6 +17,7 @@ from sklearn_gd._descent import Descent
 from sklearn_gd._fit_tasks import CallbackSupportMixin, FitTasks, with_callbacks
 from sklearn_gd._holdout import lazily_picked
 from sklearn_gd._learners import Gradient, LabelledRows, Recipe, Rosenblatt
+from sklearn_gd._typed import Typed, available_if
 from sklearn_gd._validation import (
     _X_CHECKS,
     ArrayLike,
@@ -53,7 +53,7 @@ def _is_sigmoid(self: PerceptronClassifier) -> bool:
 
 
 class PerceptronClassifier(
-    CallbackSupportMixin, DocumentedOnline, VersionNoted, ClassifierMixin, BaseEstimator
+    CallbackSupportMixin, DocumentedOnline, VersionNoted, Typed, ClassifierMixin, BaseEstimator
 ):
     """One neuron a class, which fires where w · x exceeds its threshold.
 

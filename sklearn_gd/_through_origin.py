@@ -34,6 +34,7 @@ from sklearn_gd._objectives import (
 )
 from sklearn_gd._pieces import require_unchanged, same_settings
 from sklearn_gd._rows import Rows
+from sklearn_gd._typed import Typed
 from sklearn_gd._validation import (
     ArrayLike,
     all_or_nothing,
@@ -57,6 +58,7 @@ class ThroughOriginRegressor(
     CallbackSupportMixin,
     DocumentedOnline,
     VersionNoted,
+    Typed,
     MultiOutputMixin,
     RegressorMixin,
     BaseEstimator,
@@ -349,7 +351,7 @@ class ThroughOriginRegressor(
         """Return the rows to train on, and whether y came with one axis."""
         elsewhere: Any = check_array_rows(self, X, y, sample_weight)
         if elsewhere is not None:
-            return elsewhere  # type: ignore[no-any-return]
+            return elsewhere
         y, sample_weight = following_numpy(y, sample_weight)
         X, Y, one_axis = check_regression(self, X, y, reset=True, look_at_all=look_at_all)
         weights = check_weights(sample_weight, X)

@@ -1,5 +1,7 @@
 """Errors and warnings that the estimators give beside scikit-learn's own."""
 
+from collections.abc import Iterable
+
 __all__ = ["DivergenceError", "ModelVersionWarning"]
 
 
@@ -27,10 +29,10 @@ class DivergenceError(ValueError):
     True
     """
 
-    def __init__(self, message: str, loss_curve: object = ()) -> None:
+    def __init__(self, message: str, loss_curve: Iterable[float] = ()) -> None:
         # Both go to args: an exception pickles by its args, and has to cross process borders.
         super().__init__(message, loss_curve)
-        self.loss_curve = list(loss_curve)  # type: ignore[call-overload]
+        self.loss_curve = list(loss_curve)
 
     def __str__(self) -> str:
         return str(self.args[0])
