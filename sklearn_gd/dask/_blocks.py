@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -16,8 +14,37 @@ from sklearn.utils.validation import validate_data
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-# What stands for the X, y and weights of some rows in a graph, made anew whenever it is asked for.
-Block = Callable[[], tuple[Any, Any, Any]]
+
+class Block:
+    """Some rows, by what stands for their X, y and weights in a graph of tasks."""
+
+    def __init__(self, *parts: Any) -> None:
+        self.parts = parts
+
+    def ask(self) -> tuple[Any, ...]:
+        """Return what stands for X, y and weights, or None for the last."""
+        return self.parts
+
+    def let_go(self) -> None:
+        """Hear that what was asked for has been used."""
+
+
+class BlockFromMemory(Block):
+    """Rows in memory, which are sent to some worker whenever they are asked for."""
+
+    def __init__(self, client: Any, *parts: Any) -> None:
+        super().__init__(*parts)
+        self.client = client
+        self._sent: Any = None
+
+    def ask(self) -> tuple[Any, ...]:
+        # As long as the future is held, here or in a graph that is under way, the rows are too.
+        (self._sent,) = self.client.scatter([self.parts], hash=False)
+        sent = delayed(self._sent)
+        return sent[0], sent[1], sent[2]
+
+    def let_go(self) -> None:
+        self._sent = None
 
 
 class Blocks(NamedTuple):
@@ -55,7 +82,7 @@ def lazy_blocks(estimator: Any, X: Any, y: Any, weights: Any, *, reset: bool = T
     dtypes = set(example.dtypes) if is_frame(X) else {X.dtype}
     dtype = np.dtype(np.float32 if dtypes == {np.dtype(np.float32)} else np.float64)
     cut = _cut_alike(X, y, weights)
-    return Blocks([partial(tuple, block) for block in cut], int(example.shape[1]), dtype)
+    return Blocks([Block(*block) for block in cut], int(example.shape[1]), dtype)
 
 
 def blocks_of_memory(client: Any, X: Any, y: Array, weights: Array | None) -> Blocks:
@@ -67,13 +94,11 @@ def blocks_of_memory(client: Any, X: Any, y: Array, weights: Array | None) -> Bl
     n_blocks = min(n_rows, max(1, sum(client.nthreads().values())))
     ends = np.linspace(0, n_rows, n_blocks + 1).astype(int).tolist()
 
-    def send(rows: slice) -> tuple[Any, Any, Any]:
-        part = (X[rows], y[rows], None if weights is None else weights[rows])
-        whole = delayed(client.scatter([part], hash=False)[0])
-        return whole[0], whole[1], whole[2]
-
-    slices = [slice(*pair) for pair in pairwise(ends)]
-    return Blocks([partial(send, rows) for rows in slices], int(X.shape[1]), X.dtype)
+    blocks: list[Block] = [
+        BlockFromMemory(client, X[a:b], y[a:b], None if weights is None else weights[a:b])
+        for a, b in pairwise(ends)
+    ]
+    return Blocks(blocks, int(X.shape[1]), X.dtype)
 
 
 def is_frame(collection: Any) -> bool:

@@ -149,16 +149,14 @@ class OnDask:
         told = self._on_workers(source, blocks, regression_rows)
         one_axis = one_shape({(each["one_axis"], each["n_outputs"]) for each in told.values()})
         rows = OnWorkers(self._workers, source, "all", blocks.n_features, blocks.dtype)
-        if not rows.n_rows:
-            raise ValueError(f"{type(self).__name__}: no row of {source} has weight.")
         return rows, one_axis
 
     def _on_workers(self, source: str, blocks: Blocks, check: Any) -> dict[int, dict[str, Any]]:
         """Place blocks on the workers; return what their checks tell."""
         told = self._workers.place(source, blocks, check, self._local())
-        if not told:
+        if not self._workers.holds(source):
             raise ValueError(
-                f"{type(self).__name__} needs rows, with weight, to fit. There are none."
+                f"{type(self).__name__} needs rows, with weight, to {source}. There are none."
             )
         return told
 
@@ -195,7 +193,7 @@ class DaskThroughOriginRegressor(OnDask, ThroughOriginRegressor):
     >>> import dask.array as da
     >>> from distributed import Client
     >>> from sklearn_gd.dask import DaskThroughOriginRegressor
-    >>> with Client(processes=False, dashboard_address=None) as client:
+    >>> with Client(processes=False, dashboard_address=":0") as client:
     ...     X = da.random.default_rng(0).normal(size=(10_000, 3), chunks=(1_000, -1))
     ...     line = DaskThroughOriginRegressor().fit(X, X @ [1.0, 2.0, 3.0])
     >>> line.coef_.round(6)
@@ -293,7 +291,7 @@ class DaskFeedForwardRegressor(OnDask, FeedForwardRegressor):
     >>> import dask.array as da
     >>> from distributed import Client
     >>> from sklearn_gd.dask import DaskFeedForwardRegressor
-    >>> with Client(processes=False, dashboard_address=None) as client:
+    >>> with Client(processes=False, dashboard_address=":0") as client:
     ...     X = da.random.default_rng(0).uniform(-1, 1, size=(2_000, 2), chunks=(500, -1))
     ...     net = DaskFeedForwardRegressor(
     ...         hidden_layer_sizes=20, learning_rate=0.01, max_iter=20, tol=None, random_state=0
@@ -357,7 +355,7 @@ class DaskFeedForwardRegressor(OnDask, FeedForwardRegressor):
             return check(X, y, weights, train, one_axis), one_axis
 
         blocks = self._blocks_of(in_memory, X_val, y_val, weights_val, reset=False)
-        rows, val_one_axis = self._placed("validation", blocks._replace(dtype=train.dtype))
+        rows, val_one_axis = self._placed("validate", blocks._replace(dtype=train.dtype))
         if (val_one_axis, rows.n_outputs) != (one_axis, train.n_outputs):
             raise ValueError(
                 f"y_val must have the columns of y. Got {rows.n_outputs} columns for "
@@ -408,7 +406,7 @@ class DaskPerceptronClassifier(OnDask, PerceptronClassifier):
     >>> import dask.array as da
     >>> from distributed import Client
     >>> from sklearn_gd.dask import DaskPerceptronClassifier
-    >>> with Client(processes=False, dashboard_address=None) as client:
+    >>> with Client(processes=False, dashboard_address=":0") as client:
     ...     X = da.random.default_rng(0).normal(size=(2_000, 2), chunks=(500, -1))
     ...     X = X[abs(X[:, 0] - X[:, 1]) > 0.2]
     ...     neuron = DaskPerceptronClassifier(random_state=0).fit(X, X[:, 0] > X[:, 1])
@@ -510,9 +508,9 @@ class DaskPerceptronClassifier(OnDask, PerceptronClassifier):
 
         blocks = self._blocks_of(in_memory, X_val, y_val, weights_val, reset=False)
         blocks = blocks._replace(dtype=train.dtype)
-        labels = self._labels(self._on_workers("validation", blocks, labelled_rows))
+        labels = self._labels(self._on_workers("validate", blocks, labelled_rows))
         self._encode(labels, "y_val")  # says which are none of the classes
-        return self._encoded("validation", blocks)
+        return self._encoded("validate", blocks)
 
     def _labels(self, told: dict[int, dict[str, Any]]) -> Array:
         return np.unique(np.concatenate([each["labels"] for each in told.values()]))

@@ -91,7 +91,7 @@ def score_of(local: Any, client: Any, X: Any, y: Any, sample_weight: Any) -> flo
     """Return R², the mean over outputs, or the accuracy, of which each chunk tells its part."""
     score = _hits if is_classifier(local) else _errors
     blocks = lazy_blocks(local, X, y, sample_weight, reset=False).blocks
-    tasks = [delayed(partial(score, local), pure=False)(*block()) for block in blocks]
+    tasks = [delayed(partial(score, local), pure=False)(*block.ask()) for block in blocks]
     told = [part for part in client.gather(client.compute(tasks)) if part is not None]
     weight = sum(part[0] for part in told)
     if not weight:

@@ -31,8 +31,9 @@ from sklearn_gd._validation import _X_CHECKS, canonical, check_regression, check
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-# The share of a worker's memory that rows may take; further ones are kept in files beside it.
-_IN_MEMORY = 0.4
+# Up to this share of a worker's memory rows are kept in it, and further ones in files: at 0.6 Dask
+# begins to move results to the disk, and at 0.8 the worker takes no more tasks.
+_IN_MEMORY = 0.5
 
 # The shards of this process; of workers in threads there are several.
 _SHARDS: weakref.WeakValueDictionary[tuple[str, str], Shard] = weakref.WeakValueDictionary()
@@ -304,7 +305,9 @@ class Shard:
         worker = get_worker()
         self._threads = int(worker.state.nthreads)
         limit = worker.memory_manager.memory_limit
-        self._left = math.inf if limit is None else _IN_MEMORY * limit
+        self._left = math.inf
+        if limit is not None:
+            self._left = _IN_MEMORY * limit - worker.monitor.get_process_memory()
         self._folder = worker.local_directory
         _SHARDS[run, address] = self
 
@@ -494,6 +497,9 @@ def _settled(array: Array) -> Array:
 def _let_go(X: Any) -> None:
     """Give pages of rows that lie in a file back, which count as this worker's memory else."""
     for array in _arrays_of(X):
-        mapped = getattr(array.base, "obj", array.base)
+        base: Any = array
+        while isinstance(base, np.ndarray):
+            base = base.base
+        mapped = getattr(base, "obj", None)
         if isinstance(mapped, mmap.mmap) and hasattr(mapped, "madvise"):
             mapped.madvise(mmap.MADV_DONTNEED)

@@ -55,7 +55,7 @@ class RowsInTree:
         sums = self._summed(partial(_sums_of, estimator, blocks.dtype), _joined)
         if sums is None:
             raise ValueError(
-                f"{type(estimator).__name__} needs rows, with weight, to fit. There are none."
+                f"{type(estimator).__name__} needs rows, with weight, to train. There are none."
             )
         self._sums: Sums = sums
         self.n_rows, self.one_axis = sums.n_rows, sums.one_axis
@@ -88,6 +88,9 @@ class RowsInTree:
                 return result_of(self._client, future)
             except LostWorkerError:  # with rows that were sent to it: they are sent again
                 continue
+            finally:
+                for block in self._blocks.blocks:
+                    block.let_go()
         raise RuntimeError(f"Workers are lost faster than they sum up: {ATTEMPTS} times in a row.")
 
 
@@ -107,7 +110,7 @@ def _tree(
 ) -> Any:
     """Return a task for the sum over blocks, which are always added up in the same order."""
     level = [
-        delayed(partial(of_block, number), pure=False)(*block())
+        delayed(partial(of_block, number), pure=False)(*block.ask())
         for number, block in enumerate(blocks)
     ]
     while len(level) > 1:

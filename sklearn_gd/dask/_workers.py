@@ -69,6 +69,10 @@ class Workers:
         self._settle()
         return {n: told for (of, n), told in sorted(self._told.items()) if of == source and told}
 
+    def holds(self, source: str) -> bool:
+        """Return whether there is any row of a source."""
+        return bool(self._holders(source))
+
     def do(self, source: str, method: str, *arguments: Any) -> None:
         """Do one task with every part of a source, and with those that are made again later."""
         task = (method, arguments)
@@ -145,7 +149,7 @@ class Workers:
         check, estimator, dtype = self._sources[source]
         tasks = self._tasks[source]
         task = partial(put, self.run, source, number, check, estimator, dtype, tasks)
-        return delayed(task, pure=False)(*self._blocks[key]())
+        return delayed(task, pure=False)(*self._blocks[key].ask())
 
     def _note(self, key: Key, future: Any) -> None:
         """Note down where a part went to; nowhere, where its worker was lost or has no shard."""
@@ -155,6 +159,7 @@ class Workers:
             return
         if placed is not None and placed[0] in self._shards:
             address, told, has_rows = placed
+            self._blocks[key].let_go()
             self._where[key], self._told[key] = address if has_rows else None, told
 
     def _man(self) -> None:
@@ -237,6 +242,10 @@ def result_of(client: Client, future: Any, address: str | None = None) -> Any:
         except CancelledError:
             require_open(client)
             raise LostWorkerError(str(address)) from None
+        except RuntimeError:
+            if address is None:
+                raise
+            raise LostWorkerError(address) from None  # an actor, with its worker
 
 
 def live_workers(client: Client) -> set[str]:
