@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+from importlib.util import find_spec
 
 import pytest
 
@@ -9,6 +10,7 @@ MODULES = [
     "sklearn_gd",
     "sklearn_gd.activations",
     "sklearn_gd.callbacks",
+    *(["sklearn_gd.dask"] if find_spec("distributed") else []),
     "sklearn_gd.exceptions",
     "sklearn_gd.inspection",
     "sklearn_gd.losses",
