@@ -33,24 +33,20 @@ class OnWorkers:
         What X is trained in.
     """
 
-    uses_moments = True
-
     def __init__(
         self, workers: Workers, source: str, group: str, n_features: int, dtype: Any
     ) -> None:
         self.workers, self.source, self.group = workers, source, group
         self.n_features, self.dtype = n_features, np.dtype(dtype)
         self._totals: dict[int, float] = {}
-        told = workers.each(source, "summary", group)
-        self.summaries = list(told.values())
-        self.n_rows = sum(summary["n_rows"] for summary in self.summaries)
-        self.total_weight = sum(summary["weight"] for summary in self.summaries)
-        # By number of the part: what the rows before it are.
-        self.starts = [0] * (1 + max(told, default=0))
-        row = 0
-        for number, summary in told.items():
-            self.starts[number] = row
-            row += summary["n_rows"]
+        self._told: dict[int, dict[str, Any]] = workers.each(source, "summary", group)
+        self.n_rows, self.total_weight = 0, 0.0
+        starts = {}
+        for number, told in self._told.items():
+            starts[number] = self.n_rows
+            self.n_rows += told["n_rows"]
+            self.total_weight += told["weight"]
+        workers.do(source, "start_at", group, starts)
 
     def total_of(self, made: bytes | None, method: str, *arguments: Any) -> list[Any]:
         """Return the sum over all parts of what each answers about this group."""
@@ -63,8 +59,8 @@ class OnWorkers:
     def counts(self, n_classes: int) -> Array:
         """Return how many rows there are of each class."""
         counts = np.zeros(n_classes, int)
-        for summary in self.summaries:
-            counts[: len(summary["counts"])] += summary["counts"]
+        for told in self._told.values():
+            counts[: len(told["counts"])] += told["counts"]
         return counts
 
     def set_aside(
@@ -74,17 +70,17 @@ class OnWorkers:
 
         Returns rows to train on and rows to validate on.
         """
-        n_classes = max(len(summary["counts"]) for summary in self.summaries)
+        n_classes = max(len(told["counts"]) for told in self._told.values())
         before, so_far = {}, np.zeros(n_classes, int)
-        for number, summary in self.workers.each(self.source, "summary", self.group).items():
+        for number, told in self._told.items():
             before[number] = so_far.copy()
-            so_far[: len(summary["counts"])] += summary["counts"]
+            so_far[: len(told["counts"])] += told["counts"]
         held = np.ceil(fraction * so_far).astype(int)
         if (so_far[so_far > 0] < 2).any() or (held >= so_far)[so_far > 0].any():
+            by_class = f", by class {so_far.tolist()}" if n_classes > 1 else ""
             raise ValueError(
                 f"early_stopping=True cannot set aside validation_fraction={fraction} of "
-                f"{self.n_rows} rows, of which the classes have {so_far.tolist()}. Give X_val and "
-                "y_val, or more rows."
+                f"{self.n_rows} rows{by_class}. Give X_val and y_val, or more rows."
             )
         seed = int(generator.integers(2**63))
         self.workers.do(self.source, "set_aside", fraction, seed, before)
@@ -114,20 +110,16 @@ class OnWorkers:
         return spread
 
     def _with_rows(self) -> list[dict[str, Any]]:
-        return [summary for summary in self.summaries if summary["n_rows"]]
+        return [told for told in self._told.values() if told["n_rows"]]
 
     # Of a linear model.
 
-    def moments(self, targets: str = "y") -> Moments:
-        """Return the moments of X and y, or of X and a column of ones."""
-        xx, xy, yy, weight = self.total_of(None, "moments", targets)
-        moments = Moments(*xy.shape)
-        moments.xx, moments.xy, moments.yy, moments.weight = xx, xy, yy, weight
-        return moments
-
     def curvature(self, factor: float, alpha: float, *, intercept: bool = False) -> Curvature:
         """Return the curvature of a linear model's objective over these rows."""
-        return Curvature(self.moments("ones"), None, factor, alpha, intercept=intercept)
+        xx, xy, yy, weight = self.total_of(None, "moments_with_ones")
+        moments = Moments(*xy.shape)
+        moments.xx, moments.xy, moments.yy, moments.weight = xx, xy, yy, weight
+        return Curvature(moments, None, factor, alpha, intercept=intercept)
 
     def require_finite(self) -> None:
         """Nothing: each block was looked at where it lies."""
@@ -178,7 +170,7 @@ class NetworkOnWorkers:
     def __call__(self, parameters: Array) -> tuple[float, Array]:
         """Return the mean loss and the gradient over all rows."""
         share = self.rows.total_weight
-        loss, gradient = self.on_batch(parameters, share, (0, 1, None, ()))
+        loss, gradient = self.on_batch(parameters, share, (0, 1, None))
         return loss / share, gradient
 
     def on_batch(self, parameters: Array, share: float, deal: Any) -> tuple[float, Array]:
@@ -264,7 +256,7 @@ class DealtBatches:
         for step in range(self.n_steps):
             dealt = len(range(step, n_rows, self.n_steps))
             share = dealt * self.total_weight / n_rows
-            yield share, (step, self.n_steps, seed, self.rows.starts)
+            yield share, (step, self.n_steps, seed)
 
 
 class MixedRosenblatt(Rosenblatt):

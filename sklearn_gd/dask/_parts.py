@@ -82,6 +82,7 @@ class Part:
     def __init__(self, number: int, rows: Any) -> None:
         self.number = number
         self.groups: dict[Any, Any] = {"all": rows}
+        self.starts: dict[str, int] = {}
         self._order: tuple[Any, Any] = (None, None)
 
     def encode(self, classes: Array) -> None:
@@ -125,6 +126,10 @@ class Part:
             X=X[train] if sparse.issparse(X) else PickedRows(X, train)
         )
 
+    def start_at(self, group: str, starts: Mapping[int, int]) -> None:
+        """Hear how many rows of a group are in the parts before this one, by their numbers."""
+        self.starts[group] = starts[self.number]
+
     def summary(self, _: None, group: str) -> dict[str, Any]:
         """Return what is to be known of a group's rows before anything is learned from them."""
         rows = self.groups[group]
@@ -145,11 +150,11 @@ class Part:
             "squares": weights @ (y - mean) ** 2,
         }
 
-    def moments(self, _: None, group: str, targets: str) -> tuple[Any, ...]:
-        """Return the moments of X and y, or of X and a column of ones."""
+    def moments_with_ones(self, _: None, group: str) -> tuple[Any, ...]:
+        """Return the moments of X and a column of ones."""
         rows = self.groups[group]
-        y = np.ones((rows.X.shape[0], 1)) if targets == "ones" else rows.y
-        moments = Moments(rows.X.shape[1], y.shape[1]).added(rows.X, y, rows.weights)
+        ones = np.ones((rows.X.shape[0], 1))
+        moments = Moments(rows.X.shape[1], 1).added(rows.X, ones, rows.weights)
         return moments.xx, moments.xy, moments.yy, moments.weight
 
     def target_sums(self, network: Network, group: str) -> tuple[Array]:
@@ -179,7 +184,7 @@ class Part:
         group: str,
         parameters: Array,
         share: float,
-        deal: tuple[int, int, int | None, Sequence[int]],
+        deal: tuple[int, int, int | None],
     ) -> tuple[Any, ...]:
         """Return the summed loss of this part's piece of a batch, and its share of the gradient.
 
@@ -190,14 +195,14 @@ class Part:
         parameters : ndarray of shape (size,)
         share : float
             What the summed gradient is divided by.
-        deal : tuple of (step, n_steps, seed, starts)
+        deal : tuple of (step, n_steps, seed)
             The rows, in an order that `seed` gives, are dealt to the steps of the epoch in turn,
-            as cards are. The first row of a part goes to the step of its number in `starts`.
+            as cards are, and each part goes on where the one before it ended.
         """
-        step, n_steps, seed, starts = deal
+        step, n_steps, seed = deal
         rows = self._targets(network, group)
         if n_steps > 1:
-            first = (step - starts[self.number]) % n_steps
+            first = (step - self.starts[group]) % n_steps
             order = self._in_order(group, rows.n_rows, seed)
             picked = slice(first, None, n_steps) if order is None else order[first::n_steps]
             rows = _picked(rows, picked)
