@@ -428,7 +428,8 @@ def checked(check: Callable[..., Any], estimator: Any, block: Any, dtype: Any, n
     try:
         return check(estimator, block, dtype)
     except (TypeError, ValueError) as error:
-        raise type(error)(f"In chunk {number} of the rows: {error}") from error
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"In chunk {number} of the rows: {error}") from error
 
 
 def one_shape(shapes: set[tuple[bool, int]]) -> bool:
@@ -450,9 +451,11 @@ def summed(results: Iterable[Any]) -> list[Any]:
 
     Arrays are added in place, to the first one.
     """
-    first, *others = results
-    total = list(first)
-    for result in others:
+    total: list[Any] = []
+    for result in results:  # one at a time: each may be as large as a network
+        if not total:
+            total = list(result)
+            continue
         for i, value in enumerate(result):
             total[i] += value
     return total
