@@ -23,6 +23,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn_gd import FeedForwardRegressor, PerceptronClassifier, ThroughOriginRegressor
 from sklearn_gd._objectives import Network
 from sklearn_gd.activations import as_activation
+from sklearn_gd.callbacks import Checkpoint, resume
 from sklearn_gd.exceptions import DivergenceError
 from sklearn_gd.losses import as_loss
 from sklearn_gd.schedules import Adaptive, StepDecay
@@ -436,6 +437,22 @@ def test_a_callback_sees_the_epochs_and_ends_the_fit(client, rows):
     assert (callback.seen, model.n_iter_) == (3, 3)
 
 
+def test_a_checkpoint_is_resumed(client, rows, tmp_path):
+    pytest.importorskip("sklearn.callback", reason="scikit-learn before 1.9 has no callbacks")
+    pytest.importorskip("skops", reason="skops is not installed")
+    X, y = cut(rows[0]), cut(rows[1])
+    path = tmp_path / "net.checkpoint"
+    net = DaskFeedForwardRegressor(
+        hidden_layer_sizes=5, max_iter=7, tol=None, batch_size=200, early_stopping=True,
+        random_state=0,
+    )  # fmt: skip
+    net.set_callbacks(Checkpoint(path, every=3)).fit(X, y)
+    again = resume(path, X, y)
+    assert type(again) is DaskFeedForwardRegressor
+    assert again.n_iter_ == 7
+    assert_allclose(weights_of(again), weights_of(net), rtol=1e-9)
+
+
 def test_own_pieces_of_the_main_module_travel(client, rows, tmp_path):
     # Pickled by value: workers know nothing of a class that was written in a notebook.
     program = tmp_path / "own.py"
@@ -777,11 +794,25 @@ def test_a_client_that_is_closed_ends_the_fit(remote, client, rows):
     model.client = other
     closer = threading.Timer(1.0, other.close)
     closer.start()
-    with pytest.raises(RuntimeError, match="The Dask client is clos"):
+    with pytest.raises(RuntimeError, match="The Dask client was closed"):
         model.fit(cut(X), cut(y > 0))
     closer.join()
     assert "coef_" not in vars(model)
     assert left_on(client) == 0  # Dask lets go of what a client had
+
+
+def test_a_cluster_that_is_closed_ends_the_fit(client, rows):
+    X, y, _ = rows
+    model = DaskFeedForwardRegressor(max_iter=100_000, tol=None)
+    with (
+        started(n_workers=1, threads_per_worker=1, processes=True) as cluster,
+        distributed.Client(cluster, set_as_default=False) as model.client,
+    ):
+        closer = threading.Timer(1.0, cluster.close)
+        closer.start()
+        with pytest.raises(RuntimeError, match="or lost its scheduler, before the fit was over"):
+            model.fit(cut(X), cut(y))
+        closer.join()
 
 
 # Beside and beyond.

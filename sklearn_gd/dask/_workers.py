@@ -200,7 +200,7 @@ class Workers:
             try:
                 outcome, answer = pending.result(timeout=_TICK)
             except TimeoutError:
-                if not pending.done() and address in self.client.nthreads():
+                if not pending.done() and address in threads_of(self.client):
                     continue
                 break
             except Exception:  # of the call, and not of what it called: see `_answer`
@@ -251,18 +251,30 @@ def result_of(client: Client, future: Any, address: str | None = None) -> Any:
 def live_workers(client: Client) -> set[str]:
     """Return the addresses of the workers, and wait for one where there is none."""
     deadline = time.monotonic() + _PATIENCE
-    while not (live := set(client.nthreads())):
-        require_open(client)
+    while not (live := set(threads_of(client))):
         if time.monotonic() > deadline:
             raise RuntimeError(f"The cluster has had no worker for {_PATIENCE:.0f} seconds.")
         time.sleep(0.05)
     return live
 
 
+def threads_of(client: Client) -> dict[str, int]:
+    """Return the number of threads of each worker, by its address; there may be no worker."""
+    require_open(client)
+    try:
+        return dict(client.nthreads())
+    except Exception as error:  # whatever is met where the scheduler was
+        raise _closed(client) from error
+
+
 def require_open(client: Client) -> None:
     """Raise a RuntimeError where the client is closed."""
     if client.status != "running":
-        raise RuntimeError(
-            f"The Dask client is {client.status}: it was closed, or lost its scheduler, before "
-            "the fit was over. The estimator is as it was; fit again with an open one."
-        )
+        raise _closed(client)
+
+
+def _closed(client: Client) -> RuntimeError:
+    return RuntimeError(
+        f"The Dask client was closed, or lost its scheduler, before the fit was over: it is "
+        f"{client.status!r}. The estimator is as it was; fit again with an open one."
+    )
