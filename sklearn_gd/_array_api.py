@@ -1,22 +1,15 @@
 """Arrays of other libraries, such as torch tensors on a GPU, as scikit-learn's array API has them.
 
-The pieces, the solvers and the loops of the estimators are written with NumPy's functions and
-operators. A `PlacedArray` makes these work on another library's array, where it lies, so that one
-and the same code trains there. Which library that is, a `Space` knows. This is the one place that
-knows scikit-learn's private helpers; where they are missing, all arrays are NumPy's, as ever.
+Which library an array is of, and where in it, a `Space` knows. This is the one place that knows
+scikit-learn's private helpers; where they are missing, all arrays are NumPy's, as ever.
 """
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable
-from inspect import unwrap
 from typing import Any
 
 import numpy as np
-from numpy.lib.mixins import NDArrayOperatorsMixin
 from numpy.typing import DTypeLike
-from scipy import special
 from sklearn import config_context, get_config
 
 try:
@@ -30,55 +23,16 @@ except ImportError:  # a scikit-learn that has them elsewhere
     get_namespace_and_device = None
 
 __all__ = [
-    "PlacedArray",
     "Space",
     "following_numpy",
     "on_host",
-    "placed",
-    "released",
     "require_same_space",
-    "settled",
     "space_of",
 ]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 _DTYPES = ("float64", "float32", "int64", "int32", "int16", "int8", "uint8", "bool")
-
-# What NumPy calls otherwise than the array API standard does.
-_NAMES = {
-    "absolute": "abs",
-    "fabs": "abs",
-    "arccos": "acos",
-    "arccosh": "acosh",
-    "arcsin": "asin",
-    "arcsinh": "asinh",
-    "arctan": "atan",
-    "arctan2": "atan2",
-    "arctanh": "atanh",
-    "amax": "max",
-    "amin": "min",
-    "fmax": "maximum",
-    "fmin": "minimum",
-}
-
-# An operator takes a Python number beside an array as it is; a function of the standard may not.
-_OPERATORS: dict[str, Callable[..., Any]] = {
-    "add": operator.add,
-    "subtract": operator.sub,
-    "multiply": operator.mul,
-    "divide": operator.truediv,
-    "matmul": operator.matmul,
-    "negative": operator.neg,
-    "power": operator.pow,
-    "less": operator.lt,
-    "less_equal": operator.le,
-    "greater": operator.gt,
-    "greater_equal": operator.ge,
-    "equal": operator.eq,
-    "not_equal": operator.ne,
-}
-_ARITHMETIC = ("add", "subtract", "multiply", "divide", "matmul", "power")
 
 
 class Space:
@@ -145,10 +99,26 @@ class Space:
         array: Array = np.asarray(_convert_to_numpy(_detached(value), self.xp))
         return array
 
-    def moved(self, value: Any) -> Any:
-        """Return what anyone may have given, a list or an array of any library, lying here."""
-        there = space_of(value)
-        return _detached(value) if there == self else self.put(on_host(value))
+    def moved(self, value: Any, name: str = "X") -> Any:
+        """Return what anyone may have given, a list or an array of any library, lying here.
+
+        Raises
+        ------
+        ValueError
+            Where it is sparse, or holds something else than real numbers.
+        """
+        if hasattr(value, "toarray") or "sparse" in str(getattr(value, "layout", "")):
+            raise ValueError(f"{name} must be dense. Got {type(value).__name__}, which is sparse.")
+        if space_of(value) == self:
+            value = _detached(value)
+            real = self.xp.isdtype(value.dtype, ("real floating", "integral", "bool"))
+        else:
+            value = on_host(value)
+            value = value.astype(np.float64) if value.dtype.kind == "O" else value
+            real = value.dtype.kind in "fiub"
+        if not real:
+            raise ValueError(f"{name} must be real numbers. Got dtype {value.dtype}.")
+        return self.put(value) if isinstance(value, np.ndarray) else value
 
     def take(self, value: Any, rows: Any) -> Any:
         """Return rows of an array, by a slice or by their numbers, an array that lies here."""
@@ -210,222 +180,6 @@ def on_host(value: Any) -> Any:
 def following_numpy(*values: Any) -> list[Any]:
     """Return what goes with an X of NumPy's: arrays of other libraries as NumPy's, too."""
     return [value if space_of(value) is None else on_host(value) for value in values]
-
-
-class PlacedArray(NDArrayOperatorsMixin):
-    """An array of another library, which NumPy's functions and operators take.
-
-    Values are never changed, since not every library can: what NumPy does in place gives this
-    object another value. So two names of one object see the same change, and views do not.
-
-    Parameters
-    ----------
-    value : object
-        The library's array.
-    space : Space
-        Where it lies.
-    """
-
-    def __init__(self, value: Any, space: Space) -> None:
-        self.value, self.space = value, space
-
-    def __array_ufunc__(
-        self, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = None, **kwargs: Any
-    ) -> Any:
-        name = ufunc.__name__
-        if method != "__call__" or kwargs:
-            raise TypeError(self._no(f"numpy.{name} with {method!r} or {sorted(kwargs)}"))
-        given = self._given(inputs, same_kind=name in _ARITHMETIC)
-        if name in _OPERATORS:
-            result = _OPERATORS[name](*given)
-        else:
-            result = self._function(name)(*self._with_arrays(given, inputs))
-        if out is None:
-            return PlacedArray(result, self.space)
-        (target,) = out
-        if not isinstance(target, PlacedArray):
-            raise TypeError(self._no(f"numpy.{name} with out= an array of NumPy's"))
-        target.value = self.space.astype(result, target.dtype)
-        return target
-
-    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        name = func.__name__
-        if name in ("shape", "ndim", "size"):
-            return getattr(args[0], name)
-        given = self._given(args)
-        named = dict(zip(kwargs, self._given(kwargs.values()), strict=True))
-        if name == "vdot":
-            result = self.space.xp.sum(given[0] * given[1])
-        else:
-            if name == "where":
-                given = [given[0], *self._with_arrays(given[1:], args[1:])]
-            result = self._function(name)(*given, **named)
-        return PlacedArray(result, self.space)
-
-    def __array__(self, *args: Any, **kwargs: Any) -> Array:
-        raise TypeError(self._no("a function that makes it an array of NumPy's"))
-
-    def _no(self, what: str) -> str:
-        return (
-            f"An array of {self.space} cannot go into {what}. A piece of your own that trains "
-            "there is made of operators and NumPy functions that the array API standard has too."
-        )
-
-    def _function(self, name: str) -> Callable[..., Any]:
-        """Return the library's own function for NumPy's or SciPy's of that name."""
-        xp = self.space.xp
-        if name == "expit":
-            return getattr(xp, "sigmoid", None) or self._logistic
-        if name == "erf":
-            return getattr(xp, "erf", None) or self._erf
-        function = getattr(xp, _NAMES.get(name, name), None)
-        if function is None:
-            raise TypeError(self._no(f"numpy.{name}"))
-        return function
-
-    def _logistic(self, z: Any) -> Any:
-        with np.errstate(over="ignore"):  # for libraries that are made of NumPy
-            return 1 / (1 + self.space.xp.exp(-z))
-
-    def _erf(self, z: Any) -> Any:
-        # The standard has none. Not every library has one under this name: then SciPy's.
-        return self.space.put(unwrap(special.erf)(self.space.host(z)))
-
-    def _given(self, values: Any, same_kind: bool = False) -> list[Any]:
-        """Return arguments as the library takes them."""
-        space = self.space
-        given = []
-        for value in values:
-            if isinstance(value, PlacedArray):
-                value = value.value
-                if same_kind and value.dtype == space.xp.bool:
-                    value = space.astype(value, self._float())
-            elif isinstance(value, np.generic) or (
-                isinstance(value, np.ndarray) and value.ndim == 0
-            ):
-                value = value.item()
-            elif isinstance(value, np.ndarray):
-                value = space.put(value)
-            elif isinstance(value, np.dtype) or (
-                isinstance(value, type) and issubclass(value, np.generic)
-            ):
-                value = space.dtype(value)
-            given.append(value)
-        return given
-
-    def _with_arrays(self, given: list[Any], before: Any) -> list[Any]:
-        """Return arguments with numbers made arrays, of the others' type or what NumPy makes."""
-        xp, device = self.space.xp, self.space.device
-        arrays = [value for value in given if hasattr(value, "dtype")]
-        if len(arrays) == len(given):
-            return given
-        dtype = arrays[0].dtype if arrays else self.space.dtype(np.result_type(*before))
-        return [
-            value if hasattr(value, "dtype") else xp.full((), value, dtype=dtype, device=device)
-            for value in given
-        ]
-
-    def _float(self) -> np.dtype[Any]:
-        return self.dtype if self.dtype.kind == "f" else self.space.widest
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return tuple(self.value.shape)
-
-    @property
-    def ndim(self) -> int:
-        return len(self.shape)
-
-    @property
-    def size(self) -> int:
-        return int(np.prod(self.shape))
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        return self.space.numpy_dtype(self.value)
-
-    @property
-    def T(self) -> PlacedArray:  # noqa: N802
-        return self if self.ndim < 2 else PlacedArray(self.value.T, self.space)
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __float__(self) -> float:
-        return float(self.value)
-
-    def __bool__(self) -> bool:
-        return bool(self.value)
-
-    def __getitem__(self, key: Any) -> PlacedArray:
-        keys = self._given(key if isinstance(key, tuple) else (key,))
-        full = keys if Ellipsis in keys or len(keys) == self.ndim else [*keys, Ellipsis]
-        return PlacedArray(self.value[tuple(full)], self.space)
-
-    def __setitem__(self, key: Any, value: Any) -> None:
-        everywhere = key is Ellipsis or (isinstance(key, slice) and key == slice(None))
-        (given,) = self._given((value,))
-        if everywhere and getattr(given, "shape", None) == self.value.shape:
-            self.value = self.space.astype(given, self.dtype)
-            return
-        self.value = self.space.xp.asarray(self.value, copy=True)
-        self.value[key] = given
-
-    def copy(self) -> PlacedArray:
-        return PlacedArray(self.value, self.space)
-
-    def astype(self, dtype: DTypeLike, copy: bool = True) -> PlacedArray:
-        return PlacedArray(self.space.astype(self.value, dtype), self.space)
-
-    def reshape(self, *shape: Any) -> PlacedArray:
-        sizes = shape[0] if len(shape) == 1 and isinstance(shape[0], tuple) else shape
-        return PlacedArray(self.space.xp.reshape(self.value, tuple(sizes)), self.space)
-
-    def ravel(self) -> PlacedArray:
-        return self.reshape(-1)
-
-    def sum(self, axis: Any = None) -> PlacedArray:
-        return np.sum(self, axis=axis)
-
-    def mean(self, axis: Any = None) -> PlacedArray:
-        return np.mean(self, axis=axis)
-
-    def max(self, axis: Any = None) -> PlacedArray:
-        return np.max(self, axis=axis)
-
-    def min(self, axis: Any = None) -> PlacedArray:
-        return np.min(self, axis=axis)
-
-    def any(self) -> bool:
-        return bool(self.space.xp.any(self.value != 0))
-
-
-def placed(values: Any, rows: Any) -> Any:
-    """Return an array of NumPy's where some rows lie; itself where these are NumPy's too."""
-    space = getattr(rows, "space", None)
-    if space is None or not isinstance(values, np.ndarray):
-        return values
-    return PlacedArray(space.put(values), space)
-
-
-def settled(holder: Any, like: Any) -> Any:
-    """Return `holder`, the arrays among its attributes moved to where an array like them lies."""
-    if isinstance(like, PlacedArray):
-        for name, value in vars(holder).items():
-            if isinstance(value, np.ndarray):
-                setattr(holder, name, placed(value, like))
-    return holder
-
-
-def released(array: Any, dtype: DTypeLike | None = None) -> Any:
-    """Return a placed array as a new one of its own library; anything else as it is.
-
-    With `dtype`, an array of NumPy's is copied, too.
-    """
-    if isinstance(array, PlacedArray):
-        value = array.value if dtype is None else array.space.astype(array.value, dtype)
-        return array.space.xp.asarray(value, copy=True)
-    return array if dtype is None else np.array(array, dtype=dtype, order="C")
 
 
 def require_same_space(estimator: Any, X: Any, fitted: Any, method: str = "predict") -> Any:

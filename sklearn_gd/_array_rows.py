@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_consistent_length, validate_data
 
-from sklearn_gd._array_api import PlacedArray, Space, on_host, placed, space_of
+from sklearn_gd._array_api import Space, on_host, space_of
 from sklearn_gd._curvature import Curvature, uses_moments
 from sklearn_gd._descent import reference_loss
 from sklearn_gd._holdout import hold_out
 from sklearn_gd._objectives import Moments, Network
+from sklearn_gd._placed import PlacedArray, placed
 from sklearn_gd._validation import check_weights, require_some_weight
 from sklearn_gd.activations import Activation, Identity
 
@@ -333,7 +334,7 @@ def check_held_out_rows(
     """Return the rows of a validation set, moved to where those to train on lie."""
     space, dtype = train.space, train.space.dtype(train.dtype)
     try:
-        X_val = validate_data(estimator, space.moved(X_val), reset=False, dtype=dtype)
+        X_val = validate_data(estimator, space.moved(X_val, "X_val"), reset=False, dtype=dtype)
         check_consistent_length(X_val, y_val)
     except ValueError as error:
         raise ValueError(f"X_val and y_val must be such as X and y: {error}") from error
@@ -346,10 +347,7 @@ def check_held_out_rows(
             f"{(train.n_rows, train.n_outputs)}."
         )
     weights = check_weights(_weights_on_host(weights_val), X_val, "sample_weight_val")
-    if weights is not None and not weights.any():
-        raise ValueError(
-            "sample_weight_val is zero for all rows: there is nothing to validate on."
-        )
+    require_some_weight(weights, "sample_weight_val", "validate on")
     return ArrayRows(space, X_val, space.xp.reshape(y, (X_val.shape[0], -1)), weights)
 
 
@@ -368,9 +366,6 @@ def require_numpy(estimator: Any, X: Any, fitted: Any = None) -> None:
 
 def _require_support(estimator: Any, X: Any, space: Space) -> None:
     name = type(estimator).__name__
-    layout = str(getattr(X, "layout", "torch.strided"))
-    if layout != "torch.strided":
-        raise ValueError(f"X of {space} must be dense. Got one of layout {layout}.")
     if isinstance(estimator.solver, str) and estimator.solver == "lbfgs":
         raise ValueError(
             f"{name}: solver='lbfgs' runs on NumPy arrays only, and X is of {space}. Choose "
@@ -388,22 +383,7 @@ def _floats(space: Space) -> list[Any]:
 
 
 def _targets(space: Space, y: Any, name: str = "y") -> Any:
-    """Return targets, of whatever library, there; what is no real number is a ValueError."""
-    if y is None:
-        return None
-    given: Any = y
-    if space_of(y) is None and not hasattr(y, "toarray"):
-        given = on_host(y)
-        given = given.astype(np.float64) if given.dtype.kind == "O" else given
-        if given.dtype.kind in "fiub":
-            return space.put(given)
-    elif not hasattr(y, "toarray"):
-        given = space.moved(y)
-        if space.xp.isdtype(given.dtype, ("real floating", "integral", "bool")):
-            return given
-    else:
-        raise ValueError(f"The targets {name} must be dense. Got a sparse matrix.")
-    raise ValueError(f"The targets {name} must be real numbers. Got dtype {given.dtype}.")
+    return None if y is None else space.moved(y, f"The targets {name}")
 
 
 def _weights_on_host(sample_weight: Any) -> Any:

@@ -12,14 +12,7 @@ from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_gd._array_api import (
-    following_numpy,
-    on_host,
-    placed,
-    released,
-    require_same_space,
-    settled,
-)
+from sklearn_gd._array_api import following_numpy, on_host, require_same_space
 from sklearn_gd._array_rows import (
     ArrayRows,
     check_array_rows,
@@ -33,6 +26,7 @@ from sklearn_gd._fit_tasks import CallbackSupportMixin, FitTasks, with_callbacks
 from sklearn_gd._holdout import lazily_picked
 from sklearn_gd._objectives import Network, outputs
 from sklearn_gd._pieces import require_unchanged, same_settings
+from sklearn_gd._placed import placed, released, settled
 from sklearn_gd._rows import OnRows, Rows
 from sklearn_gd._typed import Typed, available_if
 from sklearn_gd._validation import (

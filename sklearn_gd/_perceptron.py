@@ -31,6 +31,7 @@ from sklearn_gd._validation import (
     check_validation_set,
     check_weights,
     make_generator,
+    require_numpy_rows,
     require_some_weight,
 )
 from sklearn_gd._versions import VersionNoted
@@ -361,6 +362,7 @@ class PerceptronClassifier(
         """
         recipe = self._resolve()
         first = not hasattr(self, "coef_")
+        require_numpy_rows(self, X)
         X, y = validate_data(self, X, y, reset=first, **_X_CHECKS)
         X = by_rows(canonical(X))
         check_classification_targets(y)
@@ -488,6 +490,7 @@ class PerceptronClassifier(
 
     def _check_train(self, X: Any, y: Any, sample_weight: Any) -> LabelledRows:
         """Return the rows to train on, and keep their classes."""
+        require_numpy_rows(self, X)
         X, y = validate_data(self, X, y, reset=True, **_X_CHECKS)
         X = by_rows(canonical(X))
         check_classification_targets(y)

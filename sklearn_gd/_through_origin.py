@@ -13,14 +13,7 @@ from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_gd._array_api import (
-    following_numpy,
-    on_host,
-    placed,
-    released,
-    require_same_space,
-    settled,
-)
+from sklearn_gd._array_api import following_numpy, on_host, require_same_space
 from sklearn_gd._array_rows import check_array_rows, outputs_there, require_numpy
 from sklearn_gd._curvature import Curvature, curvature_per_row
 from sklearn_gd._descent import Descent, copied
@@ -33,6 +26,7 @@ from sklearn_gd._objectives import (
     linear_step,
 )
 from sklearn_gd._pieces import require_unchanged, same_settings
+from sklearn_gd._placed import placed, released, settled
 from sklearn_gd._rows import Rows
 from sklearn_gd._typed import Typed
 from sklearn_gd._validation import (
@@ -359,7 +353,7 @@ class ThroughOriginRegressor(
         return Rows(X, Y, weights), one_axis
 
     def _n_outputs(self) -> int:
-        return 1 if self.coef_.ndim == 1 else len(self.coef_)
+        return 1 if self.coef_.ndim == 1 else int(self.coef_.shape[0])
 
     def _check_pieces(self) -> tuple[Activation, Loss, Solver, Schedule]:
         self._validate_params()

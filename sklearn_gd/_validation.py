@@ -11,6 +11,8 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils.validation import check_array, check_consistent_length, validate_data
 
+from sklearn_gd._array_api import space_of
+
 Array = np.ndarray[Any, np.dtype[Any]]
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -43,7 +45,16 @@ def all_or_nothing(fit: F) -> F:
 
 def check_rows(estimator: Any, X: Any) -> Any:
     """Check the rows to predict for: (n_rows, n_features) as seen in fit."""
+    require_numpy_rows(estimator, X)
     return canonical(validate_data(estimator, X, reset=False, **_X_CHECKS))
+
+
+def require_numpy_rows(estimator: Any, X: Any, name: str = "X") -> None:
+    """Raise a ValueError where rows are another library's, and would stay so."""
+    space = space_of(X)
+    if space is not None:
+        kind = type(estimator).__name__
+        raise ValueError(f"{kind} takes NumPy arrays only. Got {name} of {space}.")
 
 
 def check_regression(
@@ -137,10 +148,12 @@ def check_numbers(name: str, value: Any, dtype: Any, *, copy: bool = True) -> Ar
     return array
 
 
-def require_some_weight(weights: Array | None) -> None:
+def require_some_weight(
+    weights: Array | None, name: str = "sample_weight", purpose: str = "fit"
+) -> None:
     """Raise a ValueError where every row has weight zero."""
     if weights is not None and not weights.any():
-        raise ValueError("sample_weight is zero for all rows: there is nothing to fit.")
+        raise ValueError(f"{name} is zero for all rows: there is nothing to {purpose}.")
 
 
 def check_same_shape(name: str, value: Any, shape: tuple[int, ...], dtype: Any) -> Array:
@@ -164,6 +177,7 @@ def check_validation_rows(
     estimator: Any, X_val: Any, y_val: Any, sample_weight_val: Any, dtype: Any
 ) -> tuple[Any, Any, Array | None]:
     """Check X_val against the features of X; y_val is left to the estimator."""
+    require_numpy_rows(estimator, X_val, "X_val")
     checks = {**_X_CHECKS, "dtype": dtype}
     try:
         X_val = canonical(validate_data(estimator, X_val, reset=False, **checks))
@@ -171,10 +185,7 @@ def check_validation_rows(
     except ValueError as error:
         raise ValueError(f"X_val and y_val must be such as X and y: {error}") from error
     weights = check_weights(sample_weight_val, X_val, "sample_weight_val")
-    if weights is not None and not weights.any():
-        raise ValueError(
-            "sample_weight_val is zero for all rows: there is nothing to validate on."
-        )
+    require_some_weight(weights, "sample_weight_val", "validate on")
     return X_val, y_val, weights
 
 

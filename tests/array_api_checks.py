@@ -13,12 +13,14 @@ import numpy as np
 import pytest
 import sklearn
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
+import sklearn_gd.onnx
 from sklearn_gd import (
     FeedForwardRegressor,
     PerceptronClassifier,
@@ -27,6 +29,8 @@ from sklearn_gd import (
     losses,
     solvers,
 )
+from sklearn_gd._array_api import space_of
+from sklearn_gd._placed import PlacedArray
 from sklearn_gd.activations import LeakyReLU
 from sklearn_gd.exceptions import DivergenceError
 from sklearn_gd.losses import Loss
@@ -329,6 +333,64 @@ def test_pieces_made_of_numpys_functions_train_there(library, dtype):
     assert_same_fit(library, line(activation=(bent, bent_slope), **own), *data, rtol=rtol)
 
 
+def masked(z):
+    a = z.copy()
+    a[z < 0] = 0
+    a[z > 1] = z[z > 1] ** 2
+    return a
+
+
+DONE_THERE = {
+    "masked": masked,
+    "picked": lambda z: z[z > 0],
+    "new axis": lambda z: z[:, None] * z[0],
+    "negated": lambda z: np.where(~(z > 0), z, 1),
+    "counted": lambda z: (z > 0) * z,
+    "rounded": np.rint,
+    "joined": lambda z: np.concatenate([z, 2 * z]),
+    "stacked": lambda z: np.stack((z, z), axis=1),
+    "turned": lambda z: np.transpose(z, (1, 0)),
+    "clipped": lambda z: z.clip(-1, 0.5),
+    "half clipped": lambda z: z.clip(0),
+    "summed": lambda z: z / z.sum(axis=1, keepdims=True) + z.max(axis=0, keepdims=True),
+    "retyped": lambda z: np.zeros_like(z, dtype=bool),
+}
+
+
+@LIBRARIES
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("name", DONE_THERE)
+def test_what_numpy_does_is_done_there(library, dtype, name):
+    z = X.astype(dtype)
+    expected = DONE_THERE[name](z)
+    with dispatched():
+        there = put(library, z)
+        got = DONE_THERE[name](PlacedArray(there, space_of(there)))
+    assert got.dtype == expected.dtype
+    assert_allclose(host(got.value), expected, rtol=1e-5)
+    assert_array_equal(host(there), z)
+
+
+@LIBRARIES
+@pytest.mark.parametrize(
+    ("name", "function"),
+    [
+        ("numpy.median", np.median),  # torch has one that is not NumPy's
+        ("numpy.fmax", lambda z: np.fmax(z, 0)),
+        ("numpy.fmin", lambda z: np.fmin(z, 0)),
+        ("numpy.heaviside", lambda z: np.heaviside(z, 0.5)),
+        ("numpy.linalg.norm", np.linalg.norm),
+        ("numpy.select", lambda z: np.select([z > 0], [z])),
+        ("numpy.round like this", lambda z: np.round(z, 2)),
+    ],
+)
+def test_what_the_standard_lacks_is_not_guessed(library, name, function):
+    with dispatched():
+        there = put(library, X)
+        with pytest.raises(TypeError, match=f"cannot go into {name}"):
+            function(PlacedArray(there, space_of(there)))
+
+
 @LIBRARIES
 @pytest.mark.parametrize("function", [np.cbrt, np.spacing, np.vectorize(abs)])
 def test_a_function_that_the_standard_lacks_is_named(library, function):
@@ -376,10 +438,41 @@ def test_what_does_not_train_there_says_so(library):
         fitted.predict(X)
 
 
-def test_sparse_tensors_are_refused():
-    sparse = torch().asarray(np.array(X)).to_sparse()
-    with dispatched(), pytest.raises(ValueError, match="must be dense"):
-        line().fit(sparse, put("torch", y))
+@LIBRARIES
+@pytest.mark.parametrize("estimator", [network(), line()], ids=["network", "line"])
+def test_rows_are_real_numbers_and_dense(library, estimator):
+    there, targets = put(library, X), put(library, y)
+    wrong = [("dense", csr_array(X)), ("real numbers", X + 1j)]
+    if library == "torch":
+        tensors = [("dense", there.to_sparse()), ("real numbers", put(library, X + 0j))]
+        for message, rows in tensors:
+            with dispatched():
+                fitted = clone(estimator).fit(there, targets)
+                with pytest.raises(ValueError, match=f"X must be {message}"):
+                    clone(estimator).fit(rows, targets)
+                with pytest.raises(ValueError, match=f"X must be {message}"):
+                    fitted.predict(rows)
+                with pytest.raises(ValueError, match=f"targets y must be {message}"):
+                    clone(estimator).fit(there, rows[:, 0])
+        wrong += tensors
+    if isinstance(estimator, FeedForwardRegressor):
+        for message, rows in wrong:
+            with dispatched(), pytest.raises(ValueError, match=f"X_val must be {message}"):
+                clone(estimator).fit(there, targets, X_val=rows, y_val=targets)
+
+
+@LIBRARIES
+def test_neurons_want_rows_of_numpys(library):
+    neuron, labels = PerceptronClassifier(), y > 0
+    message = "PerceptronClassifier takes NumPy arrays only. Got {} of"
+    with dispatched():
+        for fit in (neuron.fit, neuron.partial_fit):
+            with pytest.raises(ValueError, match=message.format("X")):
+                fit(put(library, X), labels)
+        with pytest.raises(ValueError, match=message.format("X_val")):
+            neuron.fit(X, labels, X_val=put(library, X), y_val=labels)
+        with pytest.raises(ValueError, match=message.format("X")):
+            neuron.fit(X, labels).predict(put(library, X))
 
 
 def test_tensors_bring_no_graph_along():
@@ -507,6 +600,30 @@ def test_scikit_learn_accepts_it_with_the_array_api(estimator):
         wanted |= {"check_array_api_same_namespace"}
         wanted |= {"check_array_api_mixed_inputs"} if find_spec("torch") else set()
     assert wanted <= passed
+
+
+@LIBRARIES
+def test_a_model_is_exported_from_there(library):
+    to_onnx = pytest.importorskip("skl2onnx", reason="ONNX export needs skl2onnx").to_onnx
+    runtime = pytest.importorskip("onnxruntime", reason="exported models run in onnxruntime")
+    sklearn_gd.onnx.register()
+    for estimator, targets in ((network(), Y), (line(activation="tanh"), Y), (line(), y)):
+        there = fitted_there(library, estimator, X, targets)
+        exported = to_onnx(there, X[:1]).SerializeToString()
+        session = runtime.InferenceSession(exported, providers=["CPUExecutionProvider"])
+        expected = clone(estimator).fit(X, targets).predict(X).reshape(len(X), -1)
+        assert_allclose(session.run(None, {"X": X})[0], expected, rtol=1e-8, atol=1e-10)
+
+
+@LIBRARIES
+def test_a_network_is_drawn_from_there(library):
+    pytest.importorskip("matplotlib", reason="pictures need matplotlib").use("Agg")
+    from sklearn_gd.inspection import NetworkDisplay
+
+    there = fitted_there(library, network(), X, Y)
+    drawn, expected = map(NetworkDisplay.from_estimator, (there, network().fit(X, Y)))
+    for got, weights in zip(drawn.coefs, expected.coefs, strict=True):
+        assert_allclose(got, weights, rtol=1e-8, atol=1e-10)
 
 
 def test_the_page_runs_and_prints_what_it_shows(capsys):

@@ -21,8 +21,8 @@ SUBPACKAGES = {
 # Floors from the ground up; a module imports from floors below its own, or from its own only
 # what stands before it.
 FLOORS = [
-    ["exceptions", "_website", "_typed", "_kernels", "_kernels_reference"],
-    ["_pieces", "_compiled", "_versions", "_array_api"],
+    ["exceptions", "_website", "_typed", "_kernels", "_kernels_reference", "_array_api"],
+    ["_pieces", "_compiled", "_versions", "_placed"],
     ["activations", "losses", "solvers", "schedules"],
     ["_validation", "_holdout", "_objectives", "_fit_tasks"],
     ["_batches", "_descent"],

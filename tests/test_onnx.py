@@ -375,6 +375,33 @@ def test_a_sigmoid_of_ones_own(run, converters, n_classes, dtype):
         assert_same(p, neurons.predict_proba(here), dtype, scale=1 if scale == 1 else 50)
 
 
+class Ramp(Activation):
+    def __init__(self, top=np.inf):
+        self.top = top
+
+    def __call__(self, z):
+        return np.clip(z, 0, self.top)
+
+    def derivative(self, z, a):
+        return ((z > 0) & (z < self.top)).astype(z.dtype)
+
+
+@both_precisions
+def test_constants_may_be_infinite_and_last_inputs_left_out(run, converters, dtype):
+    def to_onnx(ramp, z, graph):
+        for nothing in (None, ""):
+            with pytest.raises(TypeError, match="Inputs of 'Clip' cannot be left out"):
+                graph.node("Clip", z, nothing, ramp.top)
+        return graph.node("Clip", graph.node("Clip", z, -np.inf, ramp.top), 0.0)
+
+    sklearn_gd.onnx.register_activation(Ramp, to_onnx)
+    X = rows(dtype)
+    for top in (np.inf, 0.5):
+        net = network(X, targets(X), activation=Ramp(top))
+        (y_pred,) = run(net, X)
+        assert_same(y_pred[:, 0], net.predict(X), dtype)
+
+
 def test_a_converter_returns_a_name(run, converters):
     X = rows(np.float32, 20)
     sklearn_gd.onnx.register_activation(Sine, lambda sine, z, graph: None)

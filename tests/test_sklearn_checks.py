@@ -21,6 +21,7 @@ class ArcsinhSlope:
     def __call__(self, z):
         return 1 / np.sqrt(1 + z * z)
 
+
 own_pair = (np.arcsinh, ArcsinhSlope())
 
 ORIGIN = [

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_gd._array_api import on_host
 from sklearn_gd._feed_forward import FeedForwardRegressor
 from sklearn_gd._perceptron import PerceptronClassifier
 from sklearn_gd._through_origin import ThroughOriginRegressor
@@ -102,9 +103,10 @@ def _weights(model: Any) -> tuple[list[Array], list[Array] | None, list[str]]:
     """Return the weights, the biases and the activations, layer by layer."""
     if isinstance(model, FeedForwardRegressor):
         names = [activation_name(f) for f in model._activations]
-        return list(model.coefs_), list(model.intercepts_), names
+        coefs, intercepts = (list(map(on_host, a)) for a in (model.coefs_, model.intercepts_))
+        return coefs, intercepts, names
     names = [activation_name(as_activation(model.activation))]
-    coefs = [np.atleast_2d(model.coef_).T]
+    coefs = [np.atleast_2d(on_host(model.coef_)).T]
     if isinstance(model, ThroughOriginRegressor):
         return coefs, None, names
     return coefs, [model.intercept_], names

@@ -99,7 +99,7 @@ def activate(f: Activation, z: str, graph: Graph) -> str:
 # small values to zero: these are made of operators that it has, and has exactly, for both.
 
 
-def _sigmoid(f: Any, z: str, graph: Graph) -> str:
+def _sigmoid(z: str, graph: Graph) -> str:
     return graph.node("Reciprocal", graph.node("Add", graph.node("Exp", graph.node("Neg", z)), 1))
 
 
@@ -115,7 +115,7 @@ def _elu(f: ELU, z: str, graph: Graph) -> str:
     return graph.node("Add", graph.node("Relu", z), graph.node("Mul", less_one, f.alpha))
 
 
-def softplus(f: Any, z: str, graph: Graph) -> str:
+def softplus(z: str, graph: Graph) -> str:
     """Add log(1 + exp(z)) to the graph."""
     # max(z, 0) + log(1 + e) with e = exp(-|z|); what 1 + e rounds off is added again.
     e = graph.node("Exp", graph.node("Neg", graph.node("Abs", z)))
@@ -125,11 +125,11 @@ def softplus(f: Any, z: str, graph: Graph) -> str:
     return graph.node("Add", graph.node("Relu", z), log)
 
 
-def _silu(f: SiLU, z: str, graph: Graph) -> str:
-    return graph.node("Mul", z, _sigmoid(f, z, graph))
+def _silu(z: str, graph: Graph) -> str:
+    return graph.node("Mul", z, _sigmoid(z, graph))
 
 
-def _gelu(f: GELU, z: str, graph: Graph) -> str:
+def _gelu(z: str, graph: Graph) -> str:
     erf = _erf(graph.node("Mul", z, np.sqrt(0.5)), graph)
     return graph.node("Mul", z, graph.node("Mul", graph.node("Add", erf, 1.0), 0.5))
 
@@ -159,12 +159,12 @@ def _erfcx_coefficients() -> list[float]:
 
 _CONVERTERS: dict[type[Activation], Converter] = {
     Identity: lambda f, z, graph: z,
-    Sigmoid: _sigmoid,
+    Sigmoid: lambda f, z, graph: _sigmoid(z, graph),
     Tanh: lambda f, z, graph: graph.node("Tanh", z),
     ReLU: lambda f, z, graph: graph.node("Relu", z),
     LeakyReLU: _leaky_relu,
     ELU: _elu,
-    Softplus: softplus,
-    SiLU: _silu,
-    GELU: _gelu,
+    Softplus: lambda f, z, graph: softplus(z, graph),
+    SiLU: lambda f, z, graph: _silu(z, graph),
+    GELU: lambda f, z, graph: _gelu(z, graph),
 }

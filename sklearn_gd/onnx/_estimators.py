@@ -13,7 +13,14 @@ from sklearn_gd._perceptron import PerceptronClassifier
 from sklearn_gd._through_origin import ThroughOriginRegressor
 from sklearn_gd.activations import Sigmoid, as_activation
 from sklearn_gd.onnx._activations import activate, softplus
-from sklearn_gd.onnx._graph import Graph, precision, real_type
+from sklearn_gd.onnx._graph import (
+    Graph,
+    constant_labels,
+    make_output,
+    precision,
+    real_type,
+    rows_of,
+)
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -99,25 +106,25 @@ def _regressor_shapes(operator: Any) -> None:
     n_rows, real = _rows_and_type(operator)
     model = operator.raw_operator
     is_line = isinstance(model, ThroughOriginRegressor)
-    n_outputs = len(np.atleast_2d(on_host(model.coef_))) if is_line else model.n_outputs_
+    n_outputs = model._n_outputs() if is_line else model.n_outputs_
     operator.outputs[0].set_type(real([n_rows, n_outputs]))
 
 
 def _convert_line(scope: Any, operator: Any, container: Any) -> None:
     graph, line = Graph(scope, operator, container), operator.raw_operator
     W = np.atleast_2d(on_host(line.coef_)).T
-    z = graph.node("MatMul", graph._rows(operator), W)
+    z = graph.node("MatMul", rows_of(graph, operator), W)
     f = line._activation
-    graph._end(z if f is None else activate(f, z, graph), operator.outputs[0])
+    make_output(graph, z if f is None else activate(f, z, graph), operator.outputs[0])
 
 
 def _convert_network(scope: Any, operator: Any, container: Any) -> None:
     graph, net = Graph(scope, operator, container), operator.raw_operator
-    a = graph._rows(operator)
+    a = rows_of(graph, operator)
     for W, b, f in zip(net.coefs_, net.intercepts_, net._activations, strict=True):
         z = graph.node("Add", graph.node("MatMul", a, on_host(W)), on_host(b))
         a = activate(f, z, graph)
-    graph._end(a, operator.outputs[0])
+    make_output(graph, a, operator.outputs[0])
 
 
 def _parse_classifier(scope: Any, model: Any, inputs: Any, custom_parsers: Any = None) -> Any:
@@ -160,7 +167,7 @@ def _convert_neurons(scope: Any, operator: Any, container: Any) -> None:
     from skl2onnx.common.utils_classifier import get_label_classes
 
     graph, model = Graph(scope, operator, container), operator.raw_operator
-    z = graph.node("MatMul", graph._rows(operator), np.asarray(model.coef_).T)
+    z = graph.node("MatMul", rows_of(graph, operator), np.asarray(model.coef_).T)
     z = graph.node("Add", z, model.intercept_)
     if len(model.classes_) == 2:
         fires = graph.node("Reshape", graph.node("Greater", z, 0.0), np.array([-1]))
@@ -168,12 +175,12 @@ def _convert_neurons(scope: Any, operator: Any, container: Any) -> None:
     else:
         codes = graph.node("ArgMax", z, axis=1, keepdims=0)
     labels = _onnx_labels(get_label_classes(scope, model))
-    known = graph._labels(labels) if isinstance(labels, list) else labels
-    graph._end(graph.node("Gather", known, codes), operator.outputs[0])
+    known = constant_labels(graph, labels) if isinstance(labels, list) else labels
+    make_output(graph, graph.node("Gather", known, codes), operator.outputs[0])
     raw = container.get_options(model, {"raw_scores": False})["raw_scores"]
     has_probabilities = not raw and hasattr(model, "predict_proba")
     second = _probabilities(model, z, graph) if has_probabilities else _scores(model, z, graph)
-    graph._end(second, operator.outputs[1])
+    make_output(graph, second, operator.outputs[1])
 
 
 def _scores(model: PerceptronClassifier, z: str, graph: Graph) -> str:
@@ -201,7 +208,7 @@ def _softmax_of_log_sigmoid(model: PerceptronClassifier, z: str, graph: Graph) -
     ``predict_proba`` sees a sigmoid of zero where exp(-z) overflows. Such a neuron gets the same,
     very low logarithm as every other silent one here: if all are, the classes share alike.
     """
-    log_p = graph.node("Neg", softplus(None, graph.node("Neg", z), graph))
+    log_p = graph.node("Neg", softplus(graph.node("Neg", z), graph))
     largest = np.finfo(np.result_type(graph.dtype, model.coef_.dtype)).max
     silent = graph.node("Less", z, -np.log(largest))
     return graph.node("Softmax", graph.node("Where", silent, -1e6, log_p), axis=1)

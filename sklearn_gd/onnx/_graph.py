@@ -38,7 +38,8 @@ class Graph:
             An ONNX operator, as ``"Tanh"`` or ``"Add"``.
         *inputs : str, number or ndarray
             The name of a node's output; or a constant, in the graph's precision. An array of
-            integers stays one, as the operator ``"ReduceSum"`` wants its axes.
+            integers stays one, as the operator ``"ReduceSum"`` wants its axes. Only the last
+            ones, where the operator can do without, may be left out.
         **attributes : Any
             The operator's attributes.
 
@@ -46,7 +47,19 @@ class Graph:
         -------
         name : str
             The name of the node's output.
+
+        Raises
+        ------
+        TypeError
+            For None or an empty name in place of an input.
+        ValueError
+            For a finite constant that overflows the graph's precision.
         """
+        if any(each is None or (isinstance(each, str) and not each) for each in inputs):
+            raise TypeError(
+                f"Inputs of {kind!r} cannot be left out by None or ''. Got {list(inputs)}. Give "
+                "all, such as -inf for a lower bound, or leave out the last ones only."
+            )
         names = [each if isinstance(each, str) else self._constant(each) for each in inputs]
         name = self._name(kind)
         self._container.add_node(kind, names, name, name=self._name(kind), **attributes)
@@ -55,13 +68,13 @@ class Graph:
     def _constant(self, value: Any) -> str:
         from onnx import numpy_helper
 
-        array = np.asarray(value)
+        given = array = np.asarray(value)
         if isinstance(value, np.ndarray) and array.dtype.kind == "i":
             array = array.astype(np.int64)
         else:
             with np.errstate(over="ignore"):
                 array = array.astype(self.dtype)
-            if np.isinf(array).any():
+            if np.isinf(array[np.isfinite(given)]).any():
                 raise ValueError(
                     f"The model has a weight that overflows {self.dtype}, the precision of its "
                     "input. Give DoubleTensorType as the input's type."
@@ -71,34 +84,39 @@ class Graph:
         self._container.add_initializer(name, tensor.data_type, array.shape, tensor)
         return name
 
-    def _labels(self, labels: list[str]) -> str:
-        from onnx import TensorProto
-
-        name = self._name("labels")
-        encoded = [label.encode("utf-8") for label in labels]
-        self._container.add_initializer(name, TensorProto.STRING, [len(labels)], encoded)
-        return name
-
     def _name(self, kind: str) -> str:
         return str(self._scope.get_unique_variable_name(f"gd_{kind.lower()}"))
 
-    def _rows(self, operator: Any) -> str:
-        """Return the name of X: of real numbers, in one piece."""
-        names = [self._as_real(variable) for variable in operator.inputs]
-        return names[0] if len(names) == 1 else self.node("Concat", *names, axis=1)
 
-    def _as_real(self, variable: Any) -> str:
-        from skl2onnx.common.data_types import guess_proto_type
+def rows_of(graph: Graph, operator: Any) -> str:
+    """Return the name of X: of real numbers, in one piece."""
+    names = [_as_real(graph, variable) for variable in operator.inputs]
+    return names[0] if len(names) == 1 else graph.node("Concat", *names, axis=1)
 
-        real = real_type(self.dtype)
-        name = str(variable.full_name)
-        if isinstance(variable.type, real):
-            return name
-        return self.node("Cast", name, to=guess_proto_type(real()))
 
-    def _end(self, name: str, variable: Any) -> None:
-        """Make `name` one of the estimator's outputs."""
-        self._container.add_node("Identity", name, variable.full_name, name=self._name("Identity"))
+def _as_real(graph: Graph, variable: Any) -> str:
+    from skl2onnx.common.data_types import guess_proto_type
+
+    real = real_type(graph.dtype)
+    name = str(variable.full_name)
+    if isinstance(variable.type, real):
+        return name
+    return graph.node("Cast", name, to=guess_proto_type(real()))
+
+
+def constant_labels(graph: Graph, labels: list[str]) -> str:
+    """Add strings to the graph; return their name."""
+    from onnx import TensorProto
+
+    name = graph._name("labels")
+    encoded = [label.encode("utf-8") for label in labels]
+    graph._container.add_initializer(name, TensorProto.STRING, [len(labels)], encoded)
+    return name
+
+
+def make_output(graph: Graph, name: str, variable: Any) -> None:
+    """Make `name` one of the estimator's outputs."""
+    graph._container.add_node("Identity", name, variable.full_name, name=graph._name("Identity"))
 
 
 def precision(operator: Any) -> np.dtype[Any]:
