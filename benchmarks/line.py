@@ -67,7 +67,7 @@ def enter(n: int, p: int, dtype: str) -> dict[str, Contender]:
 
 def enter_sparse(n: int, p: int, stored: int) -> dict[str, Contender]:
     rng = np.random.default_rng(0)
-    X = sparse.random_array((n, p), density=stored / p, rng=rng, format="csr")
+    X = sparse.csr_array(sparse.random(n, p, stored / p, "csr", None, rng))
     y = X @ rng.standard_normal(p) + rng.standard_normal(n)
 
     def loss(model: Any) -> float:

@@ -159,9 +159,8 @@ def enter_sparse(
     n: int, p: int, stored: int, hidden: tuple[int, ...], batch: int, epochs: int
 ) -> dict[str, Contender]:
     problem = Problem(n, p, hidden, "float64")
-    problem.X = sparse.random_array(
-        (n, p), density=stored / p, rng=np.random.default_rng(1), format="csr"
-    )
+    rng = np.random.default_rng(1)
+    problem.X = sparse.csr_array(sparse.random(n, p, stored / p, "csr", None, rng))
     common: dict[str, Any] = {
         "hidden_layer_sizes": hidden,
         "batch_size": batch,

@@ -61,7 +61,7 @@ def rows(n: int, p: int, classes: int, stored: int, dtype: str) -> tuple[Any, np
     """Return rows whose classes no plane quite separates, so that mistakes never end."""
     rng = np.random.default_rng(0)
     if stored:
-        X = sparse.random_array((n, p), density=stored / p, rng=rng, format="csr")
+        X = sparse.csr_array(sparse.random(n, p, stored / p, "csr", None, rng))
         X.indices, X.indptr = X.indices.astype(np.int32), X.indptr.astype(np.int32)
     else:
         X = rng.standard_normal((n, p))
