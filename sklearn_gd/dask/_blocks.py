@@ -44,9 +44,6 @@ class BlockFromMemory(Block):
         return sent[0], sent[1], sent[2]
 
     def let_go(self) -> None:
-        # A graph that is done with may hold its futures until garbage is collected.
-        if self._sent is not None and self.client.status == "running":
-            self.client.cancel([self._sent])
         self._sent = None
 
 
