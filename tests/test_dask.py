@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import joblib
@@ -50,13 +51,57 @@ def started(**options):
     return distributed.LocalCluster(dashboard_address=":0", silence_logs=50, **options)
 
 
+# In a process of its own: there a warning is no error, which would end Dask's background tasks. A
+# worker that dies is started again at once, which Dask's own nanny tries but once.
+CLUSTER = """
+import subprocess, sys, threading
+from distributed import LocalCluster
+
+def keep_a_worker(address, processes, over):
+    worker = ["-m", "distributed.cli.dask_worker", address, "--nthreads=1", "--no-nanny"]
+    while not over.is_set():
+        process = subprocess.Popen([sys.executable, *worker, "--no-dashboard"],
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        processes.append(process)
+        process.wait()
+
+if __name__ == "__main__":
+    with LocalCluster(n_workers=0, dashboard_address=":0", silence_logs=50) as cluster:
+        processes, over = [], threading.Event()
+        for _ in range(int(sys.argv[1])):
+            given = (cluster.scheduler_address, processes, over)
+            threading.Thread(target=keep_a_worker, args=given, daemon=True).start()
+        print(cluster.scheduler_address, flush=True)
+        sys.stdin.read()  # until it is closed
+        over.set()
+        for process in processes:
+            process.terminate()
+"""
+
+
+@contextmanager
+def beside(n_workers, folder):
+    """Have a cluster of worker processes; yield its address and a function that ends it."""
+    program = folder / "cluster.py"
+    program.write_text(CLUSTER)
+    with subprocess.Popen(
+        [sys.executable, str(program), str(n_workers)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    ) as process:
+        yield process.stdout.readline().strip(), process.stdin.close
+
+
 @pytest.fixture(scope="session")
-def client():
+def client(tmp_path_factory):
     """A client of two worker processes on this machine."""
     with (
-        started(n_workers=2, threads_per_worker=1, processes=True) as cluster,
-        distributed.Client(cluster) as client,
+        beside(2, tmp_path_factory.mktemp("cluster")) as (address, _),
+        distributed.Client(address) as client,
     ):
+        client.wait_for_workers(2, timeout=60)
         yield client
 
 
@@ -801,14 +846,14 @@ def test_a_client_that_is_closed_ends_the_fit(remote, client, rows):
     assert left_on(client) == 0  # Dask lets go of what a client had
 
 
-def test_a_cluster_that_is_closed_ends_the_fit(client, rows):
+def test_a_cluster_that_is_closed_ends_the_fit(client, rows, tmp_path):
     X, y, _ = rows
     model = DaskFeedForwardRegressor(max_iter=100_000, tol=None)
     with (
-        started(n_workers=1, threads_per_worker=1, processes=True) as cluster,
-        distributed.Client(cluster, set_as_default=False) as model.client,
+        beside(1, tmp_path) as (address, close),
+        distributed.Client(address, set_as_default=False, timeout=5) as model.client,
     ):
-        closer = threading.Timer(1.0, cluster.close)
+        closer = threading.Timer(1.0, close)
         closer.start()
         with pytest.raises(RuntimeError, match="or lost its scheduler, before the fit was over"):
             model.fit(cut(X), cut(y))

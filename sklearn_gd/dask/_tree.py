@@ -89,6 +89,7 @@ class RowsInTree:
             except LostWorkerError:  # with rows that were sent to it: they are sent again
                 continue
             finally:
+                future.release()
                 for block in self._blocks.blocks:
                     block.let_go()
         raise RuntimeError(f"Workers are lost faster than they sum up: {ATTEMPTS} times in a row.")
