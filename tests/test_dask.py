@@ -815,17 +815,17 @@ def test_rows_in_memory_are_sent_again_to_another_worker(client, rows):
     assert victim not in processes_of(client)
 
 
-def _fails_in_one(block, block_info=None):
-    if block_info and block_info[0]["chunk-location"][0] == 2:
-        raise KeyError("this chunk cannot be read")
-    return block
-
-
 @pytest.mark.parametrize(("remote", "local"), PAIRS)
 def test_a_chunk_that_raises_gives_its_error(remote, local, client, rows):
     X, y, _ = rows
     y = y > 0 if local is PerceptronClassifier else y
-    broken = cut(X).map_blocks(_fails_in_one, dtype=float)
+
+    def fails_in_one(block, block_info=None):  # in here, so that it travels by value
+        if block_info and block_info[0]["chunk-location"][0] == 2:
+            raise KeyError("this chunk cannot be read")
+        return block
+
+    broken = cut(X).map_blocks(fails_in_one, dtype=float)
     with pytest.raises(KeyError, match="this chunk cannot be read"):
         remote().fit(broken, cut(y))
     assert left_on(client) == 0
