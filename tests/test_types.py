@@ -1,5 +1,6 @@
 """The hints, as a user's type checker sees them: a program that is right, and what is wrong."""
 
+import os
 import re
 import runpy
 import subprocess
@@ -8,6 +9,8 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
+
+import sklearn_gd
 
 pytest.importorskip("mypy", reason="needs mypy, the type checker")
 
@@ -43,8 +46,10 @@ WRONG = {
 def checked(file, cache):
     """Return what mypy says of a file, a line each."""
     command = [sys.executable, "-m", "mypy", *USERS, f"--cache-dir={cache}", str(file)]
-    # From outside of the checkout, where the package is found as an installed one is.
-    done = subprocess.run(command, capture_output=True, text=True, cwd=cache)
+    # From outside of the checkout, where the package is found as an installed one is. An editable
+    # install maps it by an import hook, which no type checker follows: its folder is named.
+    env = os.environ | {"PYTHONPATH": str(Path(sklearn_gd.__file__).parents[1])}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=cache, env=env)
     assert not done.stderr, done.stderr
     return done.stdout.splitlines()
 
