@@ -44,14 +44,8 @@ def lazily(local: Any, method: str, X: Any) -> Any:
             f"frame. Got {type(X).__name__} of {getattr(X, 'ndim', 'no')} axes."
         )
     X = whole_rows(X)
-    like = getattr(local, method)(np.zeros((1, X.shape[1])))
-    like = like[:0].astype(
-        like.dtype
-        if is_classifier(local) and method == "predict"
-        else local.coef_.dtype
-        if hasattr(local, "coef_")
-        else local.coefs_[0].dtype
-    )
+    # One row is answered at once, here too.
+    like = getattr(local, method)(np.zeros((1, X.shape[1]), X.dtype))[:0]
     columns = [(size,) for size in like.shape[1:]]
     return X.map_blocks(
         partial(_on_array, local, method, like),
