@@ -1,5 +1,6 @@
 """The estimators on a Dask cluster of two worker processes, beside the same ones without."""
 
+import asyncio
 import os
 import pickle
 import re
@@ -17,6 +18,7 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 from scipy import sparse
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
@@ -31,6 +33,7 @@ from sklearn_gd.schedules import Adaptive, StepDecay
 from sklearn_gd.solvers import Adam
 
 da = pytest.importorskip("dask.array", reason="dask is not installed")
+dask = pytest.importorskip("dask")
 distributed = pytest.importorskip("distributed", reason="distributed is not installed")
 
 from sklearn_gd.dask import (  # noqa: E402
@@ -698,6 +701,29 @@ def test_scores_are_the_local_ones(client, rows):
         line.score(cut(X), cut(Y), cut(0 * weights))
 
 
+SCORED = {
+    "not a number": (lambda X, y: (X, np.where(y == y[700], np.nan, y)), "contains NaN"),
+    "negative weight": (lambda X, y: (X, y, y), "sample_weight must not be negative"),
+    "other columns": (lambda X, y: (X, np.column_stack([y, y])), "y has 2 columns, and the model"),
+}
+
+
+@pytest.mark.parametrize("bad", SCORED)
+def test_rows_to_score_are_looked_at(bad, client, rows):
+    X, y, _ = rows
+    make, message = SCORED[bad]
+    line = DaskThroughOriginRegressor().fit(X, y)
+    with pytest.raises(ValueError, match=rf"In chunk \d of the rows: .*{message}"):
+        line.score(*map(cut, make(X, y)))
+
+
+def test_labels_may_be_a_column_to_score(client, rows):
+    X, y, _ = rows
+    neuron = DaskPerceptronClassifier().fit(X, y > 0)
+    expected = neuron.score(X, (y > 0)[:, None])
+    assert neuron.score(cut(X), cut((y > 0)[:, None])) == pytest.approx(expected)
+
+
 def test_partial_fit_is_for_rows_in_memory(client, rows):
     X, y, _ = rows
     model = DaskThroughOriginRegressor().partial_fit(X, y)
@@ -707,6 +733,9 @@ def test_partial_fit_is_for_rows_in_memory(client, rows):
     assert np.array_equal(step.coef_, expected.coef_)
     with pytest.raises(TypeError, match=r"partial_fit takes rows in memory\. Give Dask"):
         model.partial_fit(cut(X), cut(y))
+    assert not hasattr(DaskFeedForwardRegressor(solver="lbfgs"), "partial_fit")
+    with config_context(enable_metadata_routing=True):
+        DaskFeedForwardRegressor().set_partial_fit_request(sample_weight=True)
 
 
 # Bad input.
@@ -722,10 +751,10 @@ BAD = {
         lambda X, y, w: (cut(np.where(X[700, 0] == X, np.nan, X)), cut(y), None),
         r"In chunk \d of the rows: Input X contains NaN",
     ),
-    "one axis": (lambda X, y, w: (cut(X[:, 0]), cut(y), None), "X must have 2 axes. Got 1"),
+    "one axis": (lambda X, y, w: (cut(X[:, 0]), cut(y), None), "X must have two axes. Got 1"),
     "three axes": (
         lambda X, y, w: (cut(X), cut(y[:, None, None]), None),
-        "y must have 1 or 2 axes. Got 3",
+        "y must have one axis or two axes. Got 3",
     ),
     "negative weight": (
         lambda X, y, w: (cut(X), cut(y), cut(w - 1)),
@@ -737,7 +766,25 @@ BAD = {
     ),
     "columns of weights": (
         lambda X, y, w: (cut(X), cut(y), cut(X)),
-        "sample_weight must have 1 axes. Got 2",
+        "sample_weight must have one axis. Got 2",
+    ),
+    "columns that differ in secret": (
+        lambda X, y, w: (
+            cut(X).map_blocks(lambda block: block[:, : 4 - (len(block) == 103)], dtype=float),
+            cut(y),
+            None,
+        ),
+        "In chunk 3 of the rows: X has 3 columns here, and 4 as a whole",
+    ),
+    "no targets": (lambda X, y, w: (cut(X), None, None), "requires y to be passed"),
+    "one target": (lambda X, y, w: (cut(X), 3.0, None), "y must be an array, of a number a row"),
+    "a word as weights": (
+        lambda X, y, w: (cut(X), cut(y), "balanced"),
+        "sample_weight must be an array, of a number a row. Got balanced",
+    ),
+    "fewer rows in memory": (
+        lambda X, y, w: (X[:-1], cut(y), None),
+        "X and y must have as many rows. Got 1002 and 1003",
     ),
 }
 
@@ -759,8 +806,18 @@ def test_bad_rows_are_refused_and_leave_the_estimator_as_it_was(bad, remote, loc
 
 def test_other_collections_are_refused(client, rows):
     bag = pytest.importorskip("dask.bag")
-    with pytest.raises(TypeError, match="X must be a Dask array or data frame, or be in memory"):
-        DaskThroughOriginRegressor().fit(bag.from_sequence([1, 2]), rows[1])
+    for other in (bag.from_sequence([1, 2]), dask.delayed(rows[0])):
+        with pytest.raises(TypeError, match="X must be a Dask array or data frame, or be in mem"):
+            DaskThroughOriginRegressor().fit(other, rows[1])
+
+
+def test_labels_of_two_kinds_are_refused(client, rows):
+    X = rows[0]
+    words_last = cut((X[:, 0] > 0) * 1, 1000).map_blocks(
+        lambda block: block if len(block) > 3 else block.astype(str), dtype=int
+    )
+    with pytest.raises(ValueError, match="labels must be of one kind"):
+        DaskPerceptronClassifier().fit(cut(X, 1000), words_last)
 
 
 def test_validation_rows_must_be_such_as_the_others(client, rows):
@@ -829,6 +886,108 @@ def test_a_chunk_that_raises_gives_its_error(remote, local, client, rows):
     with pytest.raises(KeyError, match="this chunk cannot be read"):
         remote().fit(broken, cut(y))
     assert left_on(client) == 0
+
+
+@pytest.mark.parametrize(("remote", "local"), PAIRS)
+@pytest.mark.parametrize("place", [np.asarray, cut])
+def test_a_client_that_was_closed_is_told(remote, local, place, client, rows):
+    X, y, _ = rows
+    model = remote()
+    model.client = distributed.Client(client.scheduler.address, set_as_default=False)
+    model.client.close()
+    with pytest.raises(RuntimeError, match="The Dask client was closed"):
+        model.fit(place(X), place(y > 0))
+
+
+def test_other_clients_are_refused(client, rows):
+    model = DaskThroughOriginRegressor()
+    with pytest.raises(TypeError, match=r"client must be a distributed\.Client or None. Got str"):
+        model.client = "tcp://there:8786"
+
+    async def fitted():
+        async with distributed.Client(
+            client.scheduler.address, asynchronous=True, set_as_default=False
+        ) as model.client:
+            model.fit(*rows)
+
+    with pytest.raises(TypeError, match="must not be an asynchronous one"):
+        asyncio.run(fitted())
+
+
+def test_sizes_are_worked_out_by_the_estimators_own_client(client, rows):
+    X, y, _ = rows
+    other = distributed.Client(client.scheduler.address, set_as_default=False)
+    with other:
+        model = DaskThroughOriginRegressor()
+        model.client = other
+        there = other.persist(cut(X))
+        model.fit(there[cut(y) > 0], cut(y[y > 0], 77))
+        assert_allclose(model.coef_, ThroughOriginRegressor().fit(X[y > 0], y[y > 0]).coef_)
+        all_columns = there[:, da.from_array(np.ones(4, bool))]
+        assert model.predict(all_columns).shape == (N,)
+        del there, all_columns
+
+
+@pytest.mark.parametrize(("remote", "local"), PAIRS)
+def test_fits_inside_tasks_leave_their_place_to_the_tasks_they_wait_for(
+    remote, local, client, rows
+):
+    X, y, _ = rows
+    y = (y > 0) * 1.0
+
+    def fitted(rate):
+        model = remote(learning_rate=rate, max_iter=3, tol=None)
+        seeds = {name: 0 for name in model.get_params() if name == "random_state"}
+        return model.set_params(**seeds).fit(X, y)
+
+    # More of them than there are threads; one of them alone would take the thread it waits for.
+    found = client.gather(client.map(fitted, [0.01, 0.02, 0.03, 0.01], pure=False))
+    first, *_, last = map(weights_of, found)
+    assert_allclose(first, last, rtol=1e-9)
+    assert left_on(client) == 0
+
+
+def test_a_search_over_fits_on_the_cluster_runs_on_the_cluster(client, rows):
+    X, y, _ = rows
+    rates = {"learning_rate": [1e-4, 1e-3]}
+    net = DaskFeedForwardRegressor(max_iter=3, tol=None, random_state=0)
+    with joblib.parallel_config("dask"):
+        search = GridSearchCV(net, rates, cv=2).fit(X / [1, 10, 0.1, 2], y)
+    assert search.best_params_ == {"learning_rate": 1e-3}
+
+
+def test_a_paused_worker_is_gone_without(client, rows):
+    X, y, _ = rows
+
+    def turn(status, dask_worker):
+        dask_worker.memory_manager.memory_pause_fraction = False
+        dask_worker.status = distributed.core.Status[status]
+
+    def statuses():
+        workers = client.scheduler_info(n_workers=-1)["workers"]
+        return sorted(worker["status"] for worker in workers.values())
+
+    def wait_for(expected):
+        for _ in range(200):
+            if statuses() == expected:
+                return
+            time.sleep(0.05)
+        raise AssertionError(statuses())
+
+    client.wait_for_workers(2, timeout=60)
+    one = min(client.nthreads())
+    options = {"max_iter": 3, "tol": None, "random_state": 0}
+    expected = DaskFeedForwardRegressor(**options).fit(cut(X), cut(y))
+    client.run(turn, "paused", workers=[one])
+    try:
+        wait_for(["paused", "running"])
+        found = DaskFeedForwardRegressor(**options).fit(cut(X), cut(y))
+        line = DaskThroughOriginRegressor().fit(X, y)
+    finally:
+        client.run(turn, "running", workers=[one])
+        wait_for(["running", "running"])
+    assert_allclose(weights_of(found), weights_of(expected), rtol=1e-9)
+    assert_allclose(line.coef_, ThroughOriginRegressor().fit(X, y).coef_, rtol=1e-9)
 
 
 @pytest.mark.parametrize("remote", [DaskFeedForwardRegressor, DaskPerceptronClassifier])
@@ -907,7 +1066,7 @@ if __name__ == "__main__":
         line = DaskThroughOriginRegressor().fit(X, y)
         net = DaskFeedForwardRegressor(
             hidden_layer_sizes=(), max_iter=1, tol=None, batch_size=150_000, learning_rate=0.02,
-            random_state=0,
+            early_stopping=True, random_state=0,
         ).fit(X, y)
         done.set()
         watcher.join()

@@ -9,8 +9,11 @@ import dask.array as da
 import numpy as np
 from dask.base import is_dask_collection
 from dask.delayed import delayed
-from scipy import sparse
+from dask.utils import is_dataframe_like, is_series_like
 from sklearn.utils.validation import validate_data
+
+from sklearn_gd._validation import _X_CHECKS
+from sklearn_gd.dask._parts import Kind
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -48,14 +51,10 @@ class BlockFromMemory(Block):
 
 
 class Blocks(NamedTuple):
-    """The rows of X, y and weights, cut alike.
-
-    `dtype` is the precision that all of X is trained in.
-    """
+    """The rows of X, y and weights, cut alike, and what all of them are like."""
 
     blocks: list[Block]
-    n_features: int
-    dtype: np.dtype[Any]
+    kind: Kind
 
 
 def is_lazy(*collections: Any) -> bool:
@@ -73,16 +72,20 @@ def lazy_blocks(estimator: Any, X: Any, y: Any, weights: Any, *, reset: bool = T
     ValueError, TypeError
         For collections of the wrong kind or shape, or of different numbers of rows.
     """
-    if not is_dask_collection(X):
-        X = _in_chunks_of_the_lazy_one(X, y, weights)
-    _check_kind("X", X, (2,))
-    X = whole_rows(X)
-    example: Any = X._meta if is_frame(X) else np.empty((1, X.shape[1]))
-    validate_data(estimator, example, reset=reset, skip_check_array=True)
+    if y is None:
+        raise ValueError(f"{type(estimator).__name__} requires y to be passed. Got None.")
+    if is_dask_collection(X):
+        _check_kind("X", X, (2,))
+        X = whole_rows(X)
+        example: Any = X._meta if is_frame(X) else np.empty((1, X.shape[1]))
+        validate_data(estimator, example, reset=reset, skip_check_array=True)
+    else:
+        example = validate_data(estimator, X, reset=reset, **_X_CHECKS)
+        X = _in_chunks_of_the_lazy_one(example, y, weights)
     dtypes = set(example.dtypes) if is_frame(X) else {X.dtype}
     dtype = np.dtype(np.float32 if dtypes == {np.dtype(np.float32)} else np.float64)
     cut = _cut_alike(X, y, weights)
-    return Blocks([Block(*block) for block in cut], int(example.shape[1]), dtype)
+    return Blocks([Block(*block) for block in cut], Kind(int(example.shape[1]), dtype))
 
 
 def blocks_of_memory(client: Any, X: Any, y: Array, weights: Array | None) -> Blocks:
@@ -98,12 +101,14 @@ def blocks_of_memory(client: Any, X: Any, y: Array, weights: Array | None) -> Bl
         BlockFromMemory(client, X[a:b], y[a:b], None if weights is None else weights[a:b])
         for a, b in pairwise(ends)
     ]
-    return Blocks(blocks, int(X.shape[1]), X.dtype)
+    return Blocks(blocks, Kind(int(X.shape[1]), X.dtype))
 
 
 def is_frame(collection: Any) -> bool:
     """Return whether this is a Dask data frame or series."""
-    return hasattr(collection, "npartitions") and hasattr(collection, "to_dask_array")
+    return is_dask_collection(collection) and (
+        is_dataframe_like(collection) or is_series_like(collection)
+    )
 
 
 def _check_kind(name: str, collection: Any, ndims: tuple[int, ...]) -> None:
@@ -113,14 +118,16 @@ def _check_kind(name: str, collection: Any, ndims: tuple[int, ...]) -> None:
             f"Got {type(collection).__name__}."
         )
     if collection.ndim not in ndims:
-        expected = " or ".join(str(ndim) for ndim in ndims)
-        raise ValueError(f"{name} must have {expected} axes. Got {collection.ndim}.")
+        expected = " or ".join(("one axis", "two axes")[ndim - 1] for ndim in ndims)
+        raise ValueError(f"{name} must have {expected}. Got {collection.ndim}.")
 
 
 def _in_chunks_of_the_lazy_one(X: Any, y: Any, weights: Any) -> Any:
     """Return X, which is in memory, as an array in the chunks of y or of the weights."""
-    leader = _known(y if is_lazy(y) else weights)
-    X = X if sparse.issparse(X) else np.asarray(X)
+    name, leader = ("y", y) if is_lazy(y) else ("sample_weight", weights)
+    _check_kind(name, leader, (1, 2))
+    leader = _known(leader)
+    _require_as_many(X.shape[0], leader.shape[0], name)
     return da.from_array(X, chunks=(leader.chunks[0], -1), asarray=False)
 
 
@@ -184,13 +191,17 @@ def _in_chunks_of(X: Any, each: Any, name: str) -> Any:
     rows = X.chunks[0]
     if not is_dask_collection(each):
         each = np.asarray(each)
+        if not each.ndim:
+            raise ValueError(f"{name} must be an array, of a number a row. Got {each}.")
         each = da.from_array(each, chunks=(len(each), *each.shape[1:]))
     each = _known(each)
-    if each.shape[0] != sum(rows):
-        raise ValueError(
-            f"X and {name} must have as many rows. Got {sum(rows)} and {each.shape[0]}."
-        )
+    _require_as_many(sum(rows), each.shape[0], name)
     return each if each.chunks[0] == rows else each.rechunk({0: rows})
+
+
+def _require_as_many(n_rows: int, given: int, name: str) -> None:
+    if given != n_rows:
+        raise ValueError(f"X and {name} must have as many rows. Got {n_rows} and {given}.")
 
 
 def _delayed(collection: Any) -> list[Any]:

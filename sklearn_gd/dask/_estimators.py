@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import numpy as np
 from distributed import Client, get_client
 from sklearn.utils.metaestimators import available_if
 
-from sklearn_gd._feed_forward import FeedForwardRegressor
+from sklearn_gd._feed_forward import FeedForwardRegressor, _makes_steps
 from sklearn_gd._learners import Gradient, Recipe, Rosenblatt
 from sklearn_gd._perceptron import PerceptronClassifier, _is_sigmoid
 from sklearn_gd._rows import Rows
 from sklearn_gd._through_origin import ThroughOriginRegressor
-from sklearn_gd._validation import ArrayLike
+from sklearn_gd._validation import ArrayLike, require_numpy_rows
 from sklearn_gd.dask._blocks import Blocks, blocks_of_memory, is_lazy, lazy_blocks
 from sklearn_gd.dask._lazy import lazily, score_of
 from sklearn_gd.dask._on_workers import MixedRosenblatt, OnWorkers
 from sklearn_gd.dask._parts import labelled_rows, one_shape, regression_rows
 from sklearn_gd.dask._tree import RowsInTree
-from sklearn_gd.dask._workers import Workers
+from sklearn_gd.dask._workers import Workers, at_work
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -48,7 +48,16 @@ class OnDask:
 
     @client.setter
     def client(self, client: Client | None) -> None:
+        if client is not None and not isinstance(client, Client):
+            raise TypeError(
+                f"client must be a distributed.Client or None. Got {type(client).__name__}."
+            )
         self._client = client
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()  # type: ignore[misc]
+        tags.array_api_support = False
+        return tags
 
     def __getstate__(self) -> Any:
         # A client and its workers are of one process.
@@ -79,7 +88,8 @@ class OnDask:
         y_pred : ndarray or Dask array; for a Dask data frame, a Dask series or data frame
             With the chunks of X.
         """
-        return lazily(self.to_local(), "predict", X)
+        with self._as_current():
+            return lazily(self.to_local(), "predict", X)
 
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Return R² of a regressor, the accuracy of a classifier; chunk by chunk for lazy rows.
@@ -96,37 +106,32 @@ class OnDask:
         """
         if not is_lazy(X, y, sample_weight):
             return float(super().score(X, y, sample_weight))  # type: ignore[misc]
-        return score_of(self.to_local(), self.client, X, y, sample_weight)
-
-    def partial_fit(self, X: ArrayLike, y: ArrayLike, *args: Any, **kwargs: Any) -> Self:
-        """Learn from rows in memory, here and not on the workers; see the local estimator.
-
-        Parameters
-        ----------
-        X, y, *args, **kwargs
-            As the local estimator's ``partial_fit`` takes them.
-
-        Raises
-        ------
-        TypeError
-            For Dask collections.
-        """
-        if is_lazy(X, y, *args, *kwargs.values()):
-            raise TypeError(
-                f"{type(self).__name__}.partial_fit takes rows in memory. Give Dask collections "
-                "to fit, or one chunk after the other to partial_fit, computed."
-            )
-        return cast(Self, super().partial_fit(X, y, *args, **kwargs))  # type: ignore[misc]
+        with at_work(self.client), self._as_current():
+            return score_of(self.to_local(), self.client, X, y, sample_weight)
 
     @contextmanager
     def _with_workers(self) -> Iterator[None]:
         """Have workers for the time of one fit, and leave nothing on them."""
-        self._workers = Workers(self.client)
-        try:
-            yield
-        finally:
-            self._workers.close()
-            del self._workers
+        client = self.client
+        with at_work(client), self._as_current():
+            self._workers = Workers(client)
+            try:
+                yield
+            finally:
+                self._workers.close()
+                del self._workers
+
+    def _require_memory(self, *given: Any) -> None:
+        if is_lazy(*given):
+            raise TypeError(
+                f"{type(self).__name__}.partial_fit takes rows in memory. Give Dask collections "
+                "to fit, or one chunk after the other to partial_fit, computed."
+            )
+
+    def _as_current(self) -> Any:
+        """Have what Dask works out by itself, such as sizes of chunks, done by our own client."""
+        client = self.__dict__.get("_client")
+        return nullcontext() if client is None else client.as_current()
 
     def _blocks_of(
         self, check: Any, X: Any, y: Any, sample_weight: Any, *, reset: bool = True
@@ -140,6 +145,8 @@ class OnDask:
         """
         if is_lazy(X, y, sample_weight):
             return lazy_blocks(self, X, y, sample_weight, reset=reset)
+        for name, given in (("X", X), ("y", y), ("sample_weight", sample_weight)):
+            require_numpy_rows(self, given, name)
         rows, one_axis = check(X, y, sample_weight)
         y = rows.y[:, 0] if one_axis else rows.y
         return blocks_of_memory(self.client, rows.X, y, rows.weights)
@@ -148,7 +155,7 @@ class OnDask:
         """Return rows with numbers as targets on the workers, and whether y has one axis."""
         told = self._on_workers(source, blocks, regression_rows)
         one_axis = one_shape({(each["one_axis"], each["n_outputs"]) for each in told.values()})
-        rows = OnWorkers(self._workers, source, "all", blocks.n_features, blocks.dtype)
+        rows = OnWorkers(self._workers, source, "all", *blocks.kind)
         return rows, one_axis
 
     def _on_workers(self, source: str, blocks: Blocks, check: Any) -> dict[int, dict[str, Any]]:
@@ -237,6 +244,34 @@ class DaskThroughOriginRegressor(OnDask, ThroughOriginRegressor):
         """
         with self._with_workers():
             return super().fit(X, y, sample_weight, coef_init=coef_init)
+
+    def partial_fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
+        """Learn from rows in memory, here and not on the workers.
+
+        See :meth:`sklearn_gd.ThroughOriginRegressor.partial_fit`.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_rows, n_features)
+        y : array-like of shape (n_rows,) or (n_rows, n_outputs)
+        sample_weight : array-like of shape (n_rows,), optional
+
+        Returns
+        -------
+        self : DaskThroughOriginRegressor
+
+        Raises
+        ------
+        TypeError
+            For Dask collections.
+        """
+        self._require_memory(X, y, sample_weight)
+        return super().partial_fit(X, y, sample_weight)
 
     def _check_train(self, X: Any, y: Any, sample_weight: Any, *, look_at_all: bool) -> Any:
         in_memory = super()._check_train
@@ -343,6 +378,35 @@ class DaskFeedForwardRegressor(OnDask, FeedForwardRegressor):
         with self._with_workers():
             return super().fit(X, y, sample_weight, **held_out)
 
+    @available_if(_makes_steps)
+    def partial_fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
+        """Learn from rows in memory, here and not on the workers.
+
+        See :meth:`sklearn_gd.FeedForwardRegressor.partial_fit`.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_rows, n_features)
+        y : array-like of shape (n_rows,) or (n_rows, n_outputs)
+        sample_weight : array-like of shape (n_rows,), optional
+
+        Returns
+        -------
+        self : DaskFeedForwardRegressor
+
+        Raises
+        ------
+        TypeError
+            For Dask collections.
+        """
+        self._require_memory(X, y, sample_weight)
+        return super().partial_fit(X, y, sample_weight)
+
     def _check_train(self, X: Any, y: Any, sample_weight: Any) -> Any:
         return self._placed("train", self._blocks_of(super()._check_train, X, y, sample_weight))
 
@@ -355,7 +419,9 @@ class DaskFeedForwardRegressor(OnDask, FeedForwardRegressor):
             return check(X, y, weights, train, one_axis), one_axis
 
         blocks = self._blocks_of(in_memory, X_val, y_val, weights_val, reset=False)
-        rows, val_one_axis = self._placed("validate", blocks._replace(dtype=train.dtype))
+        rows, val_one_axis = self._placed(
+            "validate", blocks._replace(kind=blocks.kind._replace(dtype=train.dtype))
+        )
         if (val_one_axis, rows.n_outputs) != (one_axis, train.n_outputs):
             raise ValueError(
                 f"y_val must have the columns of y. Got {rows.n_outputs} columns for "
@@ -462,6 +528,37 @@ class DaskPerceptronClassifier(OnDask, PerceptronClassifier):
         with self._with_workers():
             return super().fit(X, y, sample_weight, **start, **held_out)
 
+    def partial_fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
+        """Learn from rows in memory, here and not on the workers.
+
+        See :meth:`sklearn_gd.PerceptronClassifier.partial_fit`.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_rows, n_features)
+        y : array-like of shape (n_rows,)
+        classes : array-like of shape (n_classes,), optional
+            All labels that will ever come; needed in the first call.
+        sample_weight : array-like of shape (n_rows,), optional
+
+        Returns
+        -------
+        self : DaskPerceptronClassifier
+
+        Raises
+        ------
+        TypeError
+            For Dask collections.
+        """
+        self._require_memory(X, y, sample_weight)
+        return super().partial_fit(X, y, classes, sample_weight)
+
     def decision_function(self, X: ArrayLike) -> Any:
         """Return the weighted inputs less the threshold; lazily for a Dask array or data frame.
 
@@ -473,7 +570,8 @@ class DaskPerceptronClassifier(OnDask, PerceptronClassifier):
         -------
         z : ndarray or Dask array of shape (n_rows,) or (n_rows, n_classes); or series or frame
         """
-        return lazily(self.to_local(), "decision_function", X)
+        with self._as_current():
+            return lazily(self.to_local(), "decision_function", X)
 
     @available_if(_is_sigmoid)
     def predict_proba(self, X: ArrayLike) -> Any:
@@ -487,7 +585,8 @@ class DaskPerceptronClassifier(OnDask, PerceptronClassifier):
         -------
         p : ndarray, Dask array or Dask data frame of shape (n_rows, n_classes)
         """
-        return lazily(self.to_local(), "predict_proba", X)
+        with self._as_current():
+            return lazily(self.to_local(), "predict_proba", X)
 
     def _check_train(self, X: Any, y: Any, sample_weight: Any) -> Any:
         blocks = self._blocks_of(self._labels_in_memory, X, y, sample_weight)
@@ -507,17 +606,20 @@ class DaskPerceptronClassifier(OnDask, PerceptronClassifier):
             return Rows(rows.X, self.classes_[rows.codes][:, None], rows.weights), True
 
         blocks = self._blocks_of(in_memory, X_val, y_val, weights_val, reset=False)
-        blocks = blocks._replace(dtype=train.dtype)
+        blocks = blocks._replace(kind=blocks.kind._replace(dtype=train.dtype))
         labels = self._labels(self._on_workers("validate", blocks, labelled_rows))
         self._encode(labels, "y_val")  # says which are none of the classes
         return self._encoded("validate", blocks)
 
     def _labels(self, told: dict[int, dict[str, Any]]) -> Array:
-        return np.unique(np.concatenate([each["labels"] for each in told.values()]))
+        labels = [each["labels"] for each in told.values()]
+        if len({each.dtype.kind in "biuf" for each in labels}) > 1:
+            raise ValueError("The labels must be of one kind. Some chunks have numbers, some not.")
+        return np.unique(np.concatenate(labels))
 
     def _encoded(self, source: str, blocks: Blocks) -> OnWorkers:
         self._workers.do(source, "encode", self.classes_)
-        return OnWorkers(self._workers, source, "all", blocks.n_features, blocks.dtype)
+        return OnWorkers(self._workers, source, "all", *blocks.kind)
 
     def _make_learner(
         self, recipe: Recipe, train: Any, start: Any, generator: np.random.Generator

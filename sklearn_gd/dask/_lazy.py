@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -10,9 +11,12 @@ import numpy as np
 from dask.base import is_dask_collection
 from dask.delayed import delayed
 from sklearn.base import is_classifier
+from sklearn.utils.validation import validate_data
 
+from sklearn_gd._validation import _X_CHECKS, check_regression, check_weights
 from sklearn_gd.dask._blocks import is_frame, lazy_blocks, whole_rows
-from sklearn_gd.dask._parts import aligned
+from sklearn_gd.dask._parts import Kind, aligned, checked
+from sklearn_gd.dask._workers import result_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -83,10 +87,19 @@ def _one_row_like(X: Any) -> Any:
 
 def score_of(local: Any, client: Any, X: Any, y: Any, sample_weight: Any) -> float:
     """Return R², the mean over outputs, or the accuracy, of which each chunk tells its part."""
-    score = _hits if is_classifier(local) else _errors
-    blocks = lazy_blocks(local, X, y, sample_weight, reset=False).blocks
-    tasks = [delayed(partial(score, local), pure=False)(*block.ask()) for block in blocks]
-    told = [part for part in client.gather(client.compute(tasks)) if part is not None]
+    of_block = _hits if is_classifier(local) else _errors
+    blocks, kind = lazy_blocks(local, X, y, sample_weight, reset=False)
+    tasks = [
+        delayed(partial(_told, of_block, local, kind, number), pure=False)(*block.ask())
+        for number, block in enumerate(blocks)
+    ]
+    futures = client.compute(tasks)
+    try:
+        answers = [result_of(client, future) for future in futures]
+    finally:
+        for future in futures:  # whoever keeps the error keeps this frame, and them
+            future.release()
+    told = [part for part in answers if part is not None]
     weight = sum(part[0] for part in told)
     if not weight:
         raise ValueError("There is no row, with weight, to score.")
@@ -100,25 +113,43 @@ def score_of(local: Any, client: Any, X: Any, y: Any, sample_weight: Any) -> flo
     return float(np.mean(np.where((around_mean == 0) & (errors == 0), 1.0, 1.0 - ratio)))
 
 
-def _hits(local: Any, X: Any, y: Any, weights: Any) -> tuple[float, float] | None:
-    if not len(y):
+def _told(
+    of_block: Callable[..., Any], local: Any, kind: Kind, number: int, *block: Any
+) -> tuple[Any, ...] | None:
+    """Return what a checked block tells; None where it has no row with weight."""
+    if not block[0].shape[0]:
         return None
-    y, weights = np.asarray(y), _weights(weights, len(y))
+    X, *rest = block
+    block = (aligned(X) if isinstance(X, np.ndarray) else X, *rest)
+    told: tuple[Any, ...] | None = checked(of_block, local, block, kind, number)
+    return told
+
+
+def _hits(local: Any, block: tuple[Any, Any, Any], _: Any) -> tuple[float, float] | None:
+    """Return the weight, and that of the rows whose labels are met."""
+    X, y, weights = block
+    checked_X, y = validate_data(type(local)(), X, y, reset=True, **_X_CHECKS)
+    weights = _weights(weights, checked_X)
+    if not weights.any():
+        return None
     return weights.sum(), weights @ (local.predict(X) == y)
 
 
-def _errors(local: Any, X: Any, y: Any, weights: Any) -> tuple[Any, ...] | None:
+def _errors(local: Any, block: tuple[Any, Any, Any], _: Any) -> tuple[Any, ...] | None:
     """Return the weight, the mean of y, its squares around this, and the squared errors."""
-    if not len(y):
-        return None
-    y = np.asarray(y, np.float64)
-    y, weights = y.reshape(len(y), -1), _weights(weights, len(y))
+    X, y, weights = block
+    checked_X, y, _one_axis = check_regression(type(local)(), X, y, reset=True)
+    weights = _weights(weights, checked_X)
     if not weights.any():
         return None
-    y_pred = local.predict(aligned(X) if isinstance(X, np.ndarray) else X).reshape(y.shape)
+    y = y.astype(np.float64, copy=False)
+    y_pred = local.predict(X).reshape(len(y), -1)
+    if y_pred.shape != y.shape:
+        raise ValueError(f"y has {y.shape[1]} columns, and the model {y_pred.shape[1]} outputs.")
     mean = np.average(y, axis=0, weights=weights)
     return weights.sum(), mean, weights @ (y - mean) ** 2, weights @ (y - y_pred) ** 2
 
 
-def _weights(weights: Any, n_rows: int) -> Array:
-    return np.ones(n_rows) if weights is None else np.asarray(weights, np.float64)
+def _weights(weights: Any, X: Any) -> Array:
+    weights = check_weights(weights, X)
+    return np.ones(X.shape[0]) if weights is None else weights

@@ -14,7 +14,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, NamedTuple
 
 import cloudpickle
 import numpy as np
@@ -69,6 +69,13 @@ def _with_weight(X: Any, y: Array, sample_weight: Any) -> tuple[Any, Array, Arra
     return X, y, weights
 
 
+class Kind(NamedTuple):
+    """What all blocks of some rows are like; `dtype` is what their X is trained in."""
+
+    n_features: int
+    dtype: np.dtype[Any]
+
+
 class Part:
     """The rows of one chunk, in groups: at first all of them, later those to train and validate.
 
@@ -95,7 +102,7 @@ class Part:
         """Take the weights of classes into account."""
         rows = self.groups["all"].weighed(class_weights, by_neuron)
         if rows.weights is not None and not rows.weights.all():
-            rows = _picked(rows, np.flatnonzero(rows.weights))
+            rows = _set_apart(rows, np.flatnonzero(rows.weights))
         self.groups["all"] = rows
 
     def set_aside(self, fraction: float, seed: int, before: Mapping[int, Array]) -> None:
@@ -117,14 +124,8 @@ class Part:
         for k, count in enumerate(np.bincount(classes, minlength=len(first))):
             n_held = math.ceil(fraction * (first[k] + count)) - math.ceil(fraction * first[k])
             held[order[np.flatnonzero(classes == k)[:n_held]]] = True
-        self.groups["held"] = _picked(rows, np.flatnonzero(held))
-        train = np.flatnonzero(~held)
-        X = rows.X
-        rest = _picked(rows._replace(X=np.empty((len(held), 0))), train)
-        # As a local fit does: no copy of all rows but a few.
-        self.groups["train"] = rest._replace(
-            X=X[train] if sparse.issparse(X) else PickedRows(X, train)
-        )
+        self.groups["held"] = _set_apart(rows, np.flatnonzero(held))
+        self.groups["train"] = _set_apart(rows, np.flatnonzero(~held))
 
     def start_at(self, group: str, starts: Mapping[int, int]) -> None:
         """Hear how many rows of a group are in the parts before this one, by their numbers."""
@@ -292,6 +293,15 @@ def _picked(rows: Any, picked: Any) -> Any:
     return type(rows)(rows.X[picked], rows[1][picked], weights, *rows[3:])
 
 
+def _set_apart(rows: Any, numbers: Array) -> Any:
+    """Return some rows, with no copy of X, which may be in a file, where it is dense."""
+    X = rows.X
+    if sparse.issparse(X):
+        return _picked(rows, numbers)
+    X = PickedRows(X.X, X.rows[numbers]) if isinstance(X, PickedRows) else PickedRows(X, numbers)
+    return _picked(rows._replace(X=np.empty((rows.X.shape[0], 0))), numbers)._replace(X=X)
+
+
 class Shard:
     """The parts of one fit that lie on one worker: an actor.
 
@@ -319,10 +329,13 @@ class Shard:
     def keep(self, source: str, number: int, rows: Any, tasks: Sequence[tuple[str, Any]]) -> None:
         """Keep the rows of a part, in memory or beside it, after the given tasks."""
         arrays = _arrays_of(rows.X)
+        size = sum(array.nbytes for array in arrays)
         with self._room:
-            in_memory = sum(array.nbytes for array in arrays) <= self._left
+            # What stays in memory in any case: targets, weights, numbers of rows, and an order.
+            self._left -= rows[1].nbytes + 24 * rows.X.shape[0]
+            in_memory = size <= self._left
             if in_memory:
-                self._left -= sum(array.nbytes for array in arrays)
+                self._left -= size
         store = _settled if in_memory else self._filed
         rows = rows._replace(X=_made_of([store(array) for array in arrays], rows.X))
         part = Part(number, rows)
@@ -332,6 +345,8 @@ class Shard:
 
     def _filed(self, array: Array) -> Array:
         """Return the array as it lies in a file, which goes with the last one that uses it."""
+        if not array.size:  # there are no empty maps
+            return array
         with tempfile.TemporaryFile(dir=self._folder) as file:
             array.tofile(file)
             file.flush()
@@ -379,7 +394,8 @@ class Shard:
         def over(thread: int) -> list[Any]:
             model = self._model(thread, made)
             parts = [self.parts[source, number] for number in numbers[thread::n_threads]]
-            return summed(_asked(part, method, model, arguments) for part in parts)
+            with _quietly():
+                return summed(_asked(part, method, model, arguments) for part in parts)
 
         if n_threads == 1:
             return over(0)
@@ -401,7 +417,7 @@ def put(
     number: int,
     check: Callable[..., tuple[Any, dict[str, Any]]],
     estimator: Any,
-    dtype: Any,
+    kind: Kind,
     tasks: Sequence[tuple[str, Any]],
     *block: Any,
 ) -> tuple[str, dict[str, Any], bool] | None:
@@ -416,20 +432,23 @@ def put(
         return None
     if not block[0].shape[0]:
         return address, {}, False
-    rows, told = checked(check, estimator, block, dtype, number)
+    rows, told = checked(check, estimator, block, kind, number)
     has_rows = rows.X.shape[0] > 0
     if has_rows:
         shard.keep(source, number, rows, tasks)
     return address, told, has_rows
 
 
-def checked(check: Callable[..., Any], estimator: Any, block: Any, dtype: Any, number: int) -> Any:
+def checked(check: Callable[..., Any], estimator: Any, block: Any, kind: Kind, number: int) -> Any:
     """Check a block; an error says which one it is."""
     try:
-        return check(estimator, block, dtype)
+        width = block[0].shape[1]
+        if width != kind.n_features:
+            raise ValueError(f"X has {width} columns here, and {kind.n_features} as a whole.")
+        return check(estimator, block, kind.dtype)
     except (TypeError, ValueError) as error:
-        kind = TypeError if isinstance(error, TypeError) else ValueError
-        raise kind(f"In chunk {number} of the rows: {error}") from error
+        of = TypeError if isinstance(error, TypeError) else ValueError
+        raise of(f"In chunk {number} of the rows: {error}") from error
 
 
 def one_shape(shapes: set[tuple[bool, int]]) -> bool:
@@ -471,10 +490,15 @@ def _asked(part: Part, method: str, model: Any, arguments: Any) -> Any:
 def _answer(work: Callable[[], Any]) -> tuple[str, Any]:
     """Return what the work gives, or its error: what fails then is the worker, not the work."""
     try:
-        with np.errstate(all="ignore"):  # as a local descent, which looks at the loss instead
+        with _quietly():
             return "done", work()
     except Exception as error:
         return "failed", error
+
+
+def _quietly() -> Any:
+    """Say nothing of overflows in this thread: a descent looks at the loss instead."""
+    return np.errstate(all="ignore")
 
 
 def aligned(arguments: Any) -> Any:

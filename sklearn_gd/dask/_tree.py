@@ -13,7 +13,7 @@ from distributed import Client
 
 from sklearn_gd._objectives import Moments, Network
 from sklearn_gd.dask._blocks import Block, Blocks
-from sklearn_gd.dask._parts import aligned, checked, one_shape, regression_rows
+from sklearn_gd.dask._parts import Kind, aligned, checked, one_shape, regression_rows
 from sklearn_gd.dask._workers import ATTEMPTS, LostWorkerError, result_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -51,8 +51,8 @@ class RowsInTree:
 
     def __init__(self, client: Client, blocks: Blocks, estimator: Any) -> None:
         self._client, self._blocks, self._estimator = client, blocks, estimator
-        self.n_features, self.dtype = blocks.n_features, blocks.dtype
-        sums = self._summed(partial(_sums_of, estimator, blocks.dtype), _joined)
+        self.n_features, self.dtype = blocks.kind
+        sums = self._summed(partial(_sums_of, estimator, blocks.kind), _joined)
         if sums is None:
             raise ValueError(
                 f"{type(estimator).__name__} needs rows, with weight, to train. There are none."
@@ -78,7 +78,7 @@ class RowsInTree:
         made = cloudpickle.dumps(
             (network.sizes, network.activations, network.loss, network.biases)
         )
-        of_block = partial(_loss_of, self._estimator, self.dtype, made, parameters)
+        of_block = partial(_loss_of, self._estimator, self._blocks.kind, made, parameters)
         return float(self._summed(of_block, _added) / self._sums.moments.weight)
 
     def _summed(self, of_block: Callable[..., Any], join: Callable[[list[Any]], Any]) -> Any:
@@ -122,17 +122,17 @@ def _tree(
     return level[0]
 
 
-def _rows_of(estimator: Any, dtype: Any, number: int, block: Any) -> tuple[Any, bool]:
+def _rows_of(estimator: Any, kind: Kind, number: int, block: Any) -> tuple[Any, bool]:
     """Return the checked rows of a block, None where it has none, and whether y has one axis."""
     if not block[0].shape[0]:
         return None, False
-    rows, told = checked(regression_rows, estimator, block, dtype, number)
+    rows, told = checked(regression_rows, estimator, block, kind, number)
     X = aligned(rows.X) if isinstance(rows.X, np.ndarray) else rows.X
     return (rows._replace(X=X) if rows.n_rows else None), told["one_axis"]
 
 
-def _sums_of(estimator: Any, dtype: Any, number: int, *block: Any) -> Sums | None:
-    rows, one_axis = _rows_of(estimator, dtype, number, block)
+def _sums_of(estimator: Any, kind: Kind, number: int, *block: Any) -> Sums | None:
+    rows, one_axis = _rows_of(estimator, kind, number, block)
     if rows is None:
         return None
     moments = Moments(rows.n_features, rows.n_outputs).added(*rows)
@@ -158,9 +158,9 @@ def _joined(sums: list[Sums | None]) -> Sums | None:
 
 
 def _loss_of(
-    estimator: Any, dtype: Any, made: bytes, parameters: Array, number: int, *block: Any
+    estimator: Any, kind: Kind, made: bytes, parameters: Array, number: int, *block: Any
 ) -> float:
-    rows, _ = _rows_of(estimator, dtype, number, block)
+    rows, _ = _rows_of(estimator, kind, number, block)
     if rows is None:
         return 0.0
     sizes, activations, loss, biases = cloudpickle.loads(made)

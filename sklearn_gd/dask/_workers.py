@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Iterator
 from concurrent.futures import CancelledError
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 import numpy as np
 from dask.delayed import delayed
-from distributed import Client
+from distributed import Client, get_worker, rejoin, secede
+from distributed.threadpoolexecutor import thread_state
 
 from sklearn_gd.dask._blocks import Block, Blocks
 from sklearn_gd.dask._parts import Shard, put, summed
@@ -63,7 +66,7 @@ class Workers:
         estimator : object
             The unfitted local estimator that checks as its own ``fit`` would.
         """
-        self._sources[source] = (check, estimator, blocks.dtype)
+        self._sources[source] = (check, estimator, blocks.kind)
         self._tasks[source] = []
         self._blocks |= {(source, number): block for number, block in enumerate(blocks.blocks)}
         self._settle()
@@ -146,9 +149,9 @@ class Workers:
 
     def _placing(self, key: Key) -> Any:
         source, number = key
-        check, estimator, dtype = self._sources[source]
+        check, estimator, kind = self._sources[source]
         tasks = self._tasks[source]
-        task = partial(put, self.run, source, number, check, estimator, dtype, tasks)
+        task = partial(put, self.run, source, number, check, estimator, kind, tasks)
         return delayed(task, pure=False)(*self._blocks[key].ask())
 
     def _note(self, key: Key, future: Any) -> None:
@@ -163,10 +166,10 @@ class Workers:
             self._where[key], self._told[key] = address if has_rows else None, told
 
     def _man(self) -> None:
-        """Have a shard on every worker that is there."""
-        live = live_workers(self.client)
-        for address in set(self._shards) - live:
+        """Have a shard on every worker that takes tasks."""
+        for address in set(self._shards) - set(threads_of(self.client)):
             self._lose(address)
+        live = live_workers(self.client)
         futures = {
             address: self.client.submit(
                 Shard, self.run, address, actor=True, pure=False, workers=[address]
@@ -241,6 +244,8 @@ def result_of(client: Client, future: Any, address: str | None = None) -> Any:
                 raise LostWorkerError(address) from None
         except CancelledError:
             require_open(client)
+            if future.status == "error":  # that of a task
+                raise
             raise LostWorkerError(str(address)) from None
         except RuntimeError:
             if address is None:
@@ -248,14 +253,65 @@ def result_of(client: Client, future: Any, address: str | None = None) -> Any:
             raise LostWorkerError(address) from None  # an actor, with its worker
 
 
+@contextmanager
+def at_work(client: Client) -> Iterator[None]:
+    """Wait for workers, and use them.
+
+    A task of a cluster that does so leaves its thread to the tasks that it waits for.
+
+    Raises
+    ------
+    TypeError
+        For an asynchronous client.
+    RuntimeError
+        Where the client is closed, now or later, or there is no worker for a minute.
+    """
+    if client.asynchronous:
+        raise TypeError("The Dask client must not be an asynchronous one: fit would not wait.")
+    leaves = _in_a_task()
+    if leaves:
+        secede()
+    try:
+        live_workers(client)
+        yield
+    except RuntimeError:
+        raise
+    except Exception as error:
+        # What a closed client does with a question depends on the question.
+        require_open(client, error)
+        raise
+    finally:
+        if leaves:
+            rejoin()
+
+
+def _in_a_task() -> bool:
+    """Return whether this thread is a worker's, and counted as one that works."""
+    try:
+        get_worker()
+    except ValueError:
+        return False
+    return bool(getattr(thread_state, "proceed", False))
+
+
 def live_workers(client: Client) -> set[str]:
-    """Return the addresses of the workers, and wait for one where there is none."""
+    """Return the addresses of the workers that take tasks; wait for one where there is none."""
     deadline = time.monotonic() + _PATIENCE
-    while not (live := set(threads_of(client))):
+    while not (live := _running(client)):
         if time.monotonic() > deadline:
             raise RuntimeError(f"The cluster has had no worker for {_PATIENCE:.0f} seconds.")
         time.sleep(0.05)
     return live
+
+
+def _running(client: Client) -> set[str]:
+    """Return the addresses of the workers that are neither paused nor on their way out."""
+    require_open(client)
+    try:
+        workers = client.scheduler_info(n_workers=-1)["workers"]
+    except Exception as error:  # whatever is met where the scheduler was
+        raise _closed(client) from error
+    return {address for address, worker in workers.items() if worker["status"] == "running"}
 
 
 def threads_of(client: Client) -> dict[str, int]:
@@ -267,10 +323,10 @@ def threads_of(client: Client) -> dict[str, int]:
         raise _closed(client) from error
 
 
-def require_open(client: Client) -> None:
-    """Raise a RuntimeError where the client is closed."""
+def require_open(client: Client, met: Exception | None = None) -> None:
+    """Raise a RuntimeError where the client is closed, from the error that was met then."""
     if client.status != "running":
-        raise _closed(client)
+        raise _closed(client) from met
 
 
 def _closed(client: Client) -> RuntimeError:
