@@ -17,6 +17,7 @@ import numpy as np
 from distributed import Client, LocalCluster
 
 from benchmarks import report
+from sklearn_gd.dask._parts import packed, unpacked
 
 SIZES = (1_000, 100_000, 1_000_000)  # parameters, of eight bytes each
 WORKERS = (1, 2, 4, 8)
@@ -27,10 +28,16 @@ FAN_OUT = 8
 
 
 class Echo:
-    """A worker that answers a parameter vector with one of the same size, at once."""
+    """An actor that is asked as `sklearn_gd.dask`'s are, and answers at once with a gradient."""
 
-    def gradient(self, parameters: np.ndarray) -> np.ndarray:
-        return parameters
+    def ask(self, *message: object) -> tuple:
+        parameters = unpacked(message)[5][1]
+        return packed(("done", [0.0, parameters, 0]))
+
+
+# What goes along with the parameters: which parts of which rows, the network, the batch.
+QUESTION = ("total", "train", [0, 1, 2], bytes(700), "gradient")
+BATCH = (50.0, (3, 10, 123))
 
 
 def echo(parameters: np.ndarray) -> np.ndarray:
@@ -62,7 +69,9 @@ def measure(n_workers: int, sizes: tuple[int, ...], repeats: int) -> dict[str, l
 
         def by_actors(parameters: np.ndarray) -> list:
             # Those of the client that is open now.
-            return [answer.result() for answer in [a.gradient(parameters) for a in actors]]
+            question = (*QUESTION, ("all", parameters, *BATCH))
+            answers = [a.ask(*packed(question)) for a in actors]
+            return [unpacked(answer.result()) for answer in answers]
 
         def by_broadcast(parameters: np.ndarray) -> object:
             return client.run(echo, parameters)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import mmap
+import pickle
 import tempfile
 import threading
 import weakref
@@ -353,24 +354,36 @@ class Shard:
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         return np.frombuffer(mapped, array.dtype).reshape(array.shape)
 
-    def do(self, source: str, method: str, arguments: Any) -> Any:
-        """Do one task with every part of a source."""
-        return _answer(lambda: self._do(source, method, arguments))
+    def ask(self, *message: Any) -> tuple[Any, ...]:
+        """Answer a packed question: a method's name and its arguments.
 
-    def _do(self, source: str, method: str, arguments: Any) -> None:
+        The answer is "done" and what the method gives, or "failed" and its error: where the call
+        itself fails, it is the worker that has.
+        """
+        answer: tuple[str, Any]
+        try:
+            method, *question = unpacked(message)
+            with _quietly():
+                answer = "done", getattr(self, method)(*question)
+        except Exception as error:
+            answer = "failed", error
+        return packed(answer)
+
+    def do(self, source: str, method: str, arguments: Any) -> None:
+        """Do one task with every part of a source."""
         for (of, _), part in self.parts.items():
             if of == source:
                 getattr(part, method)(*arguments)
 
-    def each(self, source: str, numbers: Sequence[int], method: str, arguments: Any) -> Any:
+    def each(
+        self, source: str, numbers: Sequence[int], method: str, arguments: Any
+    ) -> dict[int, Any]:
         """Return what each of the parts answers, by its number."""
-        return _answer(
-            lambda: {n: getattr(self.parts[source, n], method)(None, *arguments) for n in numbers}
-        )
+        return {n: getattr(self.parts[source, n], method)(None, *arguments) for n in numbers}
 
     def total(
         self, source: str, numbers: Sequence[int], made: bytes | None, method: str, arguments: Any
-    ) -> Any:
+    ) -> list[Any]:
         """Return the sum over the parts of what each of them answers.
 
         Parameters
@@ -384,11 +397,6 @@ class Shard:
             The question: a method of `Part`.
         arguments : tuple
         """
-        return _answer(lambda: self._total(source, numbers, made, method, aligned(arguments)))
-
-    def _total(
-        self, source: str, numbers: Sequence[int], made: bytes | None, method: str, arguments: Any
-    ) -> Any:
         n_threads = min(self._threads, len(numbers))
 
         def over(thread: int) -> list[Any]:
@@ -487,13 +495,17 @@ def _asked(part: Part, method: str, model: Any, arguments: Any) -> Any:
     return answer
 
 
-def _answer(work: Callable[[], Any]) -> tuple[str, Any]:
-    """Return what the work gives, or its error: what fails then is the worker, not the work."""
-    try:
-        with _quietly():
-            return "done", work()
-    except Exception as error:
-        return "failed", error
+def packed(message: Any) -> tuple[Any, ...]:
+    """Return a message as Dask sends it fastest: its arrays one by one, and the rest as bytes."""
+    buffers: list[Any] = []
+    rest = cloudpickle.dumps(message, protocol=5, buffer_callback=buffers.append)
+    return *(np.frombuffer(buffer.raw(), np.uint8) for buffer in buffers), rest
+
+
+def unpacked(message: tuple[Any, ...]) -> Any:
+    """Return what was packed, with arrays of its own: they come off the wire askew."""
+    *buffers, rest = message
+    return pickle.loads(rest, buffers=[buffer.copy() for buffer in buffers])
 
 
 def _quietly() -> Any:
@@ -501,13 +513,9 @@ def _quietly() -> Any:
     return np.errstate(all="ignore")
 
 
-def aligned(arguments: Any) -> Any:
-    """Return the arguments with arrays as BLAS wants them: they come off the wire askew."""
-    if isinstance(arguments, np.ndarray):
-        return np.require(arguments, requirements=["C", "A"])
-    if isinstance(arguments, tuple):
-        return tuple(aligned(argument) for argument in arguments)
-    return arguments
+def aligned(array: Array) -> Array:
+    """Return the array as BLAS wants it: it comes off the wire askew."""
+    return np.require(array, requirements=["C", "A"])
 
 
 def _arrays_of(X: Any) -> list[Array]:

@@ -16,7 +16,7 @@ from distributed import Client, get_worker, rejoin, secede
 from distributed.threadpoolexecutor import thread_state
 
 from sklearn_gd.dask._blocks import Block, Blocks
-from sklearn_gd.dask._parts import Shard, put, summed
+from sklearn_gd.dask._parts import Shard, packed, put, summed, unpacked
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Key = tuple[str, int]
@@ -192,7 +192,7 @@ class Workers:
         """Return what the answer will come as; None where the worker is known to be lost."""
         require_open(self.client)
         try:
-            return getattr(self._shards[address][1], call)(*question)
+            return self._shards[address][1].ask(*packed((call, *question)))
         except RuntimeError:
             return None
 
@@ -201,12 +201,12 @@ class Workers:
         while pending is not None:
             require_open(self.client)
             try:
-                outcome, answer = pending.result(timeout=_TICK)
+                outcome, answer = unpacked(pending.result(timeout=_TICK))
             except TimeoutError:
                 if not pending.done() and address in threads_of(self.client):
                     continue
                 break
-            except Exception:  # of the call, and not of what it called: see `_answer`
+            except Exception:  # of the call, and not of what it called: see `Shard.ask`
                 require_open(self.client)
                 break
             if outcome == "failed":
