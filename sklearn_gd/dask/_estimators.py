@@ -88,8 +88,7 @@ class OnDask:
         y_pred : ndarray or Dask array; for a Dask data frame, a Dask series or data frame
             With the chunks of X.
         """
-        with self._as_current():
-            return lazily(self.to_local(), "predict", X)
+        return self._answered("predict", X)
 
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Return R² of a regressor, the accuracy of a classifier; chunk by chunk for lazy rows.
@@ -127,6 +126,10 @@ class OnDask:
                 f"{type(self).__name__}.partial_fit takes rows in memory. Give Dask collections "
                 "to fit, or one chunk after the other to partial_fit, computed."
             )
+
+    def _answered(self, method: str, X: Any) -> Any:
+        with self._as_current():
+            return lazily(self.to_local(), method, X)
 
     def _as_current(self) -> Any:
         """Have what Dask works out by itself, such as sizes of chunks, done by our own client."""
@@ -570,8 +573,7 @@ class DaskPerceptronClassifier(OnDask, PerceptronClassifier):
         -------
         z : ndarray or Dask array of shape (n_rows,) or (n_rows, n_classes); or series or frame
         """
-        with self._as_current():
-            return lazily(self.to_local(), "decision_function", X)
+        return self._answered("decision_function", X)
 
     @available_if(_is_sigmoid)
     def predict_proba(self, X: ArrayLike) -> Any:
@@ -585,8 +587,7 @@ class DaskPerceptronClassifier(OnDask, PerceptronClassifier):
         -------
         p : ndarray, Dask array or Dask data frame of shape (n_rows, n_classes)
         """
-        with self._as_current():
-            return lazily(self.to_local(), "predict_proba", X)
+        return self._answered("predict_proba", X)
 
     def _check_train(self, X: Any, y: Any, sample_weight: Any) -> Any:
         blocks = self._blocks_of(self._labels_in_memory, X, y, sample_weight)

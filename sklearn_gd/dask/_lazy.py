@@ -63,7 +63,7 @@ def lazily(local: Any, method: str, X: Any) -> Any:
 def _on_array(local: Any, method: str, like: Array, X: Any) -> Array:
     if not X.shape[0]:
         return like
-    X = aligned(X) if isinstance(X, np.ndarray) else X
+    X = aligned(X)
     answer: Array = getattr(local, method)(X)
     return answer.astype(like.dtype, copy=False)
 
@@ -120,7 +120,7 @@ def _told(
     if not block[0].shape[0]:
         return None
     X, *rest = block
-    block = (aligned(X) if isinstance(X, np.ndarray) else X, *rest)
+    block = (aligned(X), *rest)
     told: tuple[Any, ...] | None = checked(of_block, local, block, kind, number)
     return told
 

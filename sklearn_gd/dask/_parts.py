@@ -513,9 +513,9 @@ def _quietly() -> Any:
     return np.errstate(all="ignore")
 
 
-def aligned(array: Array) -> Array:
-    """Return the array as BLAS wants it: it comes off the wire askew."""
-    return np.require(array, requirements=["C", "A"])
+def aligned(X: Any) -> Any:
+    """Return an array as BLAS wants it, for it comes off the wire askew; all else as it is."""
+    return np.require(X, requirements=["C", "A"]) if isinstance(X, np.ndarray) else X
 
 
 def _arrays_of(X: Any) -> list[Array]:

@@ -127,7 +127,7 @@ def _rows_of(estimator: Any, kind: Kind, number: int, block: Any) -> tuple[Any, 
     if not block[0].shape[0]:
         return None, False
     rows, told = checked(regression_rows, estimator, block, kind, number)
-    X = aligned(rows.X) if isinstance(rows.X, np.ndarray) else rows.X
+    X = aligned(rows.X)
     return (rows._replace(X=X) if rows.n_rows else None), told["one_axis"]
 
 
