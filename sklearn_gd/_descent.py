@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import partial
 from types import TracebackType
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_gd._fit_tasks import FitTasks
+from sklearn_gd._state import StateError, copied, require_like
 from sklearn_gd.exceptions import DivergenceError
 from sklearn_gd.schedules import Schedule
 
@@ -111,7 +112,8 @@ class Descent:
         self.best_loss = math.inf
         self.best_iter = 0
         self.best_parameters: Any = None
-        self.interrupted = False
+        self.keeps_interrupted, self.interrupted = True, False
+        self._n_whole = 0  # epochs recorded to the end
         self._waited = 0
         self._rate: float | None = None
         self.ended = False
@@ -132,9 +134,14 @@ class Descent:
 
     @classmethod
     def after(cls, estimator: Any, reference: float, schedule: Schedule, **known: Any) -> Descent:
-        """Return a descent that goes on where the estimator's training losses end."""
+        """Return a descent that goes on where the estimator's training losses end.
+
+        An interrupt is not kept from the caller: whoever calls ``partial_fit`` in a loop means to
+        leave the loop.
+        """
         descent = cls.of(estimator, reference, schedule, **known)
         descent.loss_curve = list(getattr(estimator, "loss_curve_", ()))
+        descent.keeps_interrupted = False  # one epoch: there is nothing yet to keep
         if descent.loss_curve:
             descent.best_loss = min(descent.loss_curve)
             descent.best_iter = descent.loss_curve.index(descent.best_loss)
@@ -165,7 +172,8 @@ class Descent:
         trace: TracebackType | None,
     ) -> bool:
         self._quiet.__exit__(kind, error, trace)
-        if kind is not None and issubclass(kind, KeyboardInterrupt) and self.loss_curve:
+        interrupted = kind is not None and issubclass(kind, KeyboardInterrupt)
+        if interrupted and self.keeps_interrupted and self._forget_unfinished_epoch():
             self.interrupted = True
             warnings.warn(
                 f"{self.owner}: training was interrupted in epoch {self.n_iter}; the best weights "
@@ -175,6 +183,11 @@ class Descent:
             )
             return True
         return False
+
+    def _forget_unfinished_epoch(self) -> bool:
+        """Drop what was recorded of an epoch by half; return whether a whole one is left."""
+        del self.loss_curve[self._n_whole :], self.validation_loss_curve[self._n_whole :]
+        return self._n_whole > 0
 
     def __iter__(self) -> Iterator[int]:
         for epoch in range(self.n_iter, self.max_iter):
@@ -286,10 +299,11 @@ class Descent:
             self.validation_loss_curve.append(validation_loss)
             self._check_divergence(validation_loss, self.validation_loss_curve[0])
         self.improved = monitored < self.best_loss - (self.tol or 0.0) * self.reference
+        best = self.best_loss, self.best_iter, self.best_parameters
         if monitored < self.best_loss:
-            self.best_loss, self.best_iter = monitored, self.n_iter - 1
-            if parameters is not None:
-                self.best_parameters = parameters.copy()
+            best = monitored, self.n_iter - 1, None if parameters is None else parameters.copy()
+        # In one statement, which no interrupt divides.
+        (self.best_loss, self.best_iter, self.best_parameters), self._n_whole = best, self.n_iter
         self._waited = 0 if self.improved else self._waited + 1
         if self.tol is not None and self.patience is not None and self._waited >= self.patience:
             self.end()
@@ -307,15 +321,58 @@ class Descent:
             "descent": copied({name: getattr(self, name) for name in _HISTORY}),
         }
 
-    def restore(self, state: dict[str, Any]) -> None:
-        """Go back to where `record` handed out this state, short of what the loop restores."""
+    def restore(self, state: dict[str, Any], like: dict[str, Any]) -> None:
+        """Go back to where `record` handed out this state, short of what the loop restores.
+
+        Parameters
+        ----------
+        state : dict
+            What a file held. The part of the loop is checked, too.
+        like : dict
+            What the loop hands out itself, before its first epoch.
+
+        Raises
+        ------
+        StateError
+            Where the state is not of the form of one taken here; nothing has changed then.
+        """
+        history = {name: getattr(self, name) for name in _HISTORY}
+        form = {**like, "schedule": self.schedule, "descent": history}
+        require_like(state, form, "state")
+        self._require_consistent(**state["descent"])
         vars(self).update(copied(state["descent"]))
+        self._n_whole = self.n_iter
         self.schedule.__dict__.update(copied(state["schedule"]))
 
-    def check_end(self, loss: float) -> None:
-        """Raise a DivergenceError where the steps of the last epoch have gone too far."""
+    def _require_consistent(
+        self,
+        loss_curve: list[float],
+        validation_loss_curve: list[float],
+        best_iter: int,
+        **_: Any,
+    ) -> None:
+        epochs = len(loss_curve)
+        if (
+            not epochs
+            or len(validation_loss_curve) not in (0, epochs)
+            or not 0 <= best_iter < epochs
+        ):
+            raise StateError(f"the history is not one of {epochs} epochs")
+
+    def check_end(self, loss: float, *weights: Array) -> None:
+        """Raise a DivergenceError where the steps of the last epoch have gone too far.
+
+        Parameters
+        ----------
+        loss : float
+            The loss at the weights that are kept.
+        *weights : ndarray
+            These weights. A loss may be finite where they are not, since comparisons with NaN are.
+        """
         if self.loss_curve:
             self._check_divergence(loss, self.loss_curve[0])
+        if not all(map(is_finite, weights)):
+            self._diverged("its weights are no longer finite")
 
     def require_validation(self, loss: float | None) -> None:
         """Raise a ValueError where a restored descent is not validated on the rows it began with.
@@ -339,9 +396,13 @@ class Descent:
 
     def _check_divergence(self, loss: float, first: float) -> None:
         limit = _FAR_ABOVE * max(first, self.reference)
-        if math.isfinite(loss) and (loss <= limit or limit == 0):
-            return
-        what = "is no longer finite" if not math.isfinite(loss) else f"has grown to {loss:.3g}"
+        before = f"from {first:.3g} in the first epoch"
+        if not math.isfinite(loss):
+            self._diverged(f"its loss is no longer finite, {before}")
+        elif loss > limit > 0:
+            self._diverged(f"its loss has grown to {loss:.3g}, {before}")
+
+    def _diverged(self, what: str) -> NoReturn:
         advice = "Scale the features and targets (StandardScaler)."
         if self._rate is not None:
             known = f"; the largest stable one is {self.max_rate:.6g}" if self.max_rate else ""
@@ -350,9 +411,7 @@ class Descent:
                 "scale the features and targets (StandardScaler)."
             )
         raise DivergenceError(
-            f"{self.owner} diverged in epoch {self.n_iter}: its loss {what}, from {first:.3g} in "
-            f"the first epoch. {advice}",
-            self.loss_curve,
+            f"{self.owner} diverged in epoch {self.n_iter}: {what}. {advice}", self.loss_curve
         )
 
     def _print(self, loss: float, validation_loss: float | None) -> None:
@@ -364,12 +423,9 @@ class Descent:
             print(f"Epoch {self.n_iter}, loss = {loss:.8g}{held_out}")  # noqa: T201
 
 
-def copied(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a dict with its own arrays and lists."""
-    return {
-        name: value.copy() if isinstance(value, (np.ndarray, list)) else value
-        for name, value in values.items()
-    }
+def is_finite(array: Any) -> bool:
+    """Return whether all numbers of an array are finite, wherever it lies."""
+    return bool(np.all(np.isfinite(array)))
 
 
 def reference_loss(loss: Any, y: Array, weights: Array | None) -> float:

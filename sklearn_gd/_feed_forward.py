@@ -21,13 +21,15 @@ from sklearn_gd._array_rows import (
     require_numpy,
 )
 from sklearn_gd._batches import run_epoch
-from sklearn_gd._descent import Descent, copied
+from sklearn_gd._descent import Descent
 from sklearn_gd._fit_tasks import CallbackSupportMixin, FitTasks, with_callbacks
 from sklearn_gd._holdout import lazily_picked
 from sklearn_gd._objectives import Network, outputs
 from sklearn_gd._pieces import require_unchanged, same_settings
 from sklearn_gd._placed import placed, released, settled
 from sklearn_gd._rows import OnRows, Rows
+from sklearn_gd._state import copied, set_generator
+from sklearn_gd._storable import storable
 from sklearn_gd._typed import Typed, available_if
 from sklearn_gd._validation import (
     ArrayLike,
@@ -39,6 +41,7 @@ from sklearn_gd._validation import (
     check_validation_rows,
     check_validation_set,
     check_weights,
+    in_precision,
     make_generator,
     require_some_weight,
 )
@@ -102,13 +105,19 @@ class _Fit(NamedTuple):
             "solver": copied(vars(self.pieces.solver)),
         }
 
+    def form(self, has_best: bool) -> dict[str, Any]:
+        """Return what a state has to be like to be restored here; see `require_like`."""
+        best = self.parameters if has_best else None
+        return {**self.state(best), "solver": self.pieces.solver}
+
     def restore(self, state: dict[str, Any]) -> None:
         """Go back to where ``state`` was called."""
-        self.generator.bit_generator.state = state["generator"]
+        set_generator(self.generator, state["generator"])
         self.parameters[:] = state["parameters"]
         vars(self.pieces.solver).update(copied(state["solver"]))
 
 
+@storable
 class FeedForwardRegressor(
     CallbackSupportMixin,
     DocumentedOnline,
@@ -343,7 +352,7 @@ class FeedForwardRegressor(
         parameters = self._current(network) if warm else self._draw(network, generator)
         parameters = placed(parameters, train)
         if resumed is not None:
-            generator.bit_generator.state = resumed["at_start"]
+            set_generator(generator, resumed.get("at_start"))
         at_start = generator.bit_generator.state
         if self.early_stopping and not has_validation:
             train, held_out, kept = train.set_aside(self.validation_fraction, generator)
@@ -406,7 +415,7 @@ class FeedForwardRegressor(
         if not first:
             self._check_outputs(Y.shape[1], one_axis)
         dtype = X.dtype if first else self.coefs_[0].dtype
-        X, Y = X.astype(dtype, copy=False), Y.astype(dtype, copy=False)
+        X, Y = in_precision(X, dtype), in_precision(Y, dtype, "y")
         network = self._network(pieces, X.shape[1], Y.shape[1], dtype)
         present = None if first else self._current(network)
         generator, solver, schedule = self._carried(network, pieces)
@@ -426,7 +435,7 @@ class FeedForwardRegressor(
                 loss, _ = run_epoch(network, solver, parameters, batches, rate)
                 descent.record(loss, rate)
                 self.loss_ = rows.mean_loss(parameters)
-                descent.check_end(self.loss_)
+                descent.check_end(self.loss_, parameters)
         self._forget()
         self._generator, self._solver, self._schedule = generator, solver, schedule
         self.learning_rate_ = rate
@@ -447,15 +456,19 @@ class FeedForwardRegressor(
             In the shape that y had in ``fit``.
         """
         check_is_fitted(self)
-        space = require_same_space(self, X, self.coefs_[0])
+        state = vars(self)  # a refit in another thread puts all fitted attributes in place at once
+        coefs, intercepts, activations = (
+            state[name] for name in ("coefs_", "intercepts_", "_activations")
+        )
+        _require_layers(coefs, intercepts, state["n_features_in_"])
+        space = require_same_space(self, X, coefs[0])
         if space is not None:
-            layers = list(zip(self.coefs_, self.intercepts_, strict=True))
-            y_there = outputs_there(self, space, layers, self._activations, X)
-            return y_there[:, 0] if self._one_axis else y_there
-        X = check_rows(self, X)
-        X = X.astype(self.coefs_[0].dtype, copy=False)
-        y_pred = outputs(self.coefs_, self.intercepts_, self._activations, X)
-        return y_pred[:, 0] if self._one_axis else y_pred
+            layers = list(zip(coefs, intercepts, strict=True))
+            y_pred = outputs_there(self, space, layers, activations, X)
+        else:
+            X = in_precision(check_rows(self, X), coefs[0].dtype)
+            y_pred = outputs(coefs, intercepts, activations, X)
+        return y_pred[:, 0] if state["_one_axis"] else y_pred
 
     def _check_pieces(self) -> _Pieces:
         self._validate_params()
@@ -507,7 +520,14 @@ class FeedForwardRegressor(
 
     def _network(self, pieces: _Pieces, n_features: int, n_outputs: int, dtype: Any) -> Network:
         sizes = (n_features, *self._hidden_sizes(), n_outputs)
-        return Network(sizes, pieces.activations, pieces.loss, self.alpha, dtype)
+        try:
+            return Network(sizes, pieces.activations, pieces.loss, self.alpha, dtype)
+        except (MemoryError, OverflowError, ValueError) as error:
+            kind = MemoryError if isinstance(error, MemoryError) else ValueError
+            raise kind(
+                "The 'hidden_layer_sizes' parameter must be of layers whose weights have room in "
+                f"memory. Got {self.hidden_layer_sizes!r}: {error}"
+            ) from error
 
     def _batch_rows(self, n_rows: int) -> int:
         if self.batch_size is None:
@@ -541,6 +561,7 @@ class FeedForwardRegressor(
                 f"{shapes}, and hidden_layer_sizes={self.hidden_layer_sizes!r} with "
                 f"{network.sizes[0]} features and {network.sizes[-1]} outputs needs {expected}."
             )
+        _require_layers(self.coefs_, self.intercepts_, network.sizes[0])
         return network.flatten(*(list(map(on_host, a)) for a in (self.coefs_, self.intercepts_)))
 
     def _check_outputs(self, n_outputs: int, one_axis: bool) -> None:
@@ -590,8 +611,8 @@ class FeedForwardRegressor(
         descent = Descent.of(self, train.reference(), schedule, tasks=tasks)
         self.learning_rate_ = descent.rate(0)
         if resumed is not None:
+            descent.restore(resumed, fit.form(resumed.get("best") is not None))
             fit.restore(resumed)
-            descent.restore(resumed)
             descent.best_parameters = resumed["best"]
             descent.require_validation(fit.validation_loss())
         with descent:
@@ -671,7 +692,7 @@ class FeedForwardRegressor(
         with np.errstate(all="ignore"):
             parameters: Array = descent.chosen(fit.parameters, fit.train.mean_loss)
             self.loss_ = fit.train.mean_loss(parameters)
-        descent.check_end(self.loss_)
+        descent.check_end(self.loss_, parameters)
         return parameters
 
     def _carried(
@@ -696,6 +717,18 @@ class FeedForwardRegressor(
         """Drop what belongs to fits before this one."""
         for name in ("_solver", "_schedule", "_generator", "validation_loss_curve_"):
             self.__dict__.pop(name, None)
+
+
+def _require_layers(coefs: Any, intercepts: Any, n_features: int) -> None:
+    """Raise a ValueError where layers were edited so that one does not take what another gives."""
+    fan_in = n_features
+    for i, (W, b) in enumerate(zip(coefs, intercepts, strict=True)):
+        if len(W.shape) != 2 or W.shape[0] != fan_in or b.shape != W.shape[1:]:
+            raise ValueError(
+                f"coefs_[{i}] and intercepts_[{i}] must be of shapes ({fan_in}, k) and (k,). Got "
+                f"shapes {tuple(W.shape)} and {tuple(b.shape)}."
+            )
+        fan_in = W.shape[1]
 
 
 def _as_attributes(network: Network, parameters: Array, one_axis: bool) -> dict[str, Any]:

@@ -2,6 +2,9 @@
 """The compiled loops, as Python sees them; _kernels_reference.py says the same in plain Python.
 
 The loops themselves are C, in the header files beside this one. No NumPy headers, no GIL.
+
+What they are handed is checked here, in constant time but for one pass over codes and order: the
+loops trust it. That the columns of a CSR matrix lie within its width was checked when it came in.
 """
 
 from libc.stdlib cimport free, malloc
@@ -84,10 +87,11 @@ def rosenblatt_dense(
     double[:, ::1] coef_sum, double[::1] intercept_sum, long long visits,
 ):
     """One epoch over the rows of a dense X; see _kernels_reference.rosenblatt_dense."""
-    cdef Epoch epoch = _epoch(codes, weights, own, order, rate, decays, decay, fit_intercept,
-                              average, coef_sum, intercept_sum, visits)
+    _require_shape("coef", coef.shape[0], coef.shape[1], X.shape[1], coef.shape[1])
+    cdef Epoch epoch = _epoch(X.shape[0], coef.shape[0], coef.shape[1], intercept.shape[0], codes,
+                              weights, own, order, rate, decays, decay, fit_intercept, average,
+                              coef_sum, intercept_sum, visits)
     cdef Py_ssize_t stride = X.strides[0] // <Py_ssize_t> sizeof(real), step = X.strides[1] // <Py_ssize_t> sizeof(real)
-    epoch.n_features, epoch.n_neurons = coef.shape[0], coef.shape[1]
     cdef real* room = <real*> malloc((2 * epoch.n_neurons + epoch.n_features) * sizeof(real))
     if room == NULL:
         raise MemoryError()
@@ -109,9 +113,10 @@ def rosenblatt_sparse(
     double[::1] intercept_sum, long long visits,
 ):
     """One epoch over the rows of a CSR matrix; see _kernels_reference.rosenblatt_sparse."""
-    cdef Epoch epoch = _epoch(codes, weights, own, order, rate, decays, decay, fit_intercept,
-                              average, coef_sum, intercept_sum, visits)
-    epoch.n_features, epoch.n_neurons = coef.shape[0], coef.shape[1]
+    _require_csr(data.shape[0], columns, starts)
+    cdef Epoch epoch = _epoch(starts.shape[0] - 1, coef.shape[0], coef.shape[1],
+                              intercept.shape[0], codes, weights, own, order, rate, decays, decay,
+                              fit_intercept, average, coef_sum, intercept_sum, visits)
     # A matrix without stored values has no first one to point at.
     cdef const real* x = &data[0] if data.shape[0] else NULL
     cdef const index* at = &columns[0] if columns.shape[0] else NULL
@@ -134,11 +139,33 @@ def rosenblatt_sparse(
 
 
 cdef Epoch _epoch(
+    Py_ssize_t n_rows, Py_ssize_t n_features, Py_ssize_t n_neurons, Py_ssize_t n_biases,
     const int[::1] codes, const double[::1] weights, const double[::1] own,
     const Py_ssize_t[::1] order, double rate, bint decays, double decay, bint fit_intercept,
     bint average, double[:, ::1] coef_sum, double[::1] intercept_sum, long long visits,
 ):
+    """Return all of an epoch but its rows and weights, or raise where the parts do not fit."""
+    cdef Py_ssize_t i, outside = 0
+    cdef int top = 2 if n_neurons == 1 else <int> n_neurons
+    _require_shape("coef", n_features, n_neurons, max(n_features, 1), max(n_neurons, 1))
+    _require_length("intercept", n_biases, n_neurons)
+    _require_length("codes", codes.shape[0], n_rows)
+    _require_length("weights", weights.shape[0], n_rows if weights.shape[0] else 0)
+    _require_length("own", own.shape[0], n_neurons)
+    if average:
+        _require_shape("coef_sum", coef_sum.shape[0], coef_sum.shape[1], n_features, n_neurons)
+        _require_length("intercept_sum", intercept_sum.shape[0], n_neurons)
+    for i in range(n_rows):
+        outside += (codes[i] < 0) | (codes[i] >= top)
+    if outside:
+        raise ValueError(f"codes must lie in 0 to {top - 1}, for {n_neurons} neurons. "
+                         f"{outside} do not.")
+    for i in range(order.shape[0]):
+        outside += <size_t> order[i] >= <size_t> n_rows
+    if outside:
+        raise ValueError(f"order must hold numbers of the {n_rows} rows. {outside} are not.")
     cdef Epoch epoch
+    epoch.n_features, epoch.n_neurons = n_features, n_neurons
     epoch.codes = &codes[0] if codes.shape[0] else NULL
     epoch.weights = &weights[0] if weights.shape[0] else NULL
     epoch.own = &own[0]
@@ -146,15 +173,37 @@ cdef Epoch _epoch(
     epoch.n_visits = order.shape[0]
     epoch.rate, epoch.decay, epoch.decays = rate, decay, decays
     epoch.fit_intercept, epoch.average = fit_intercept, average
-    epoch.coef_sum, epoch.intercept_sum = &coef_sum[0, 0], &intercept_sum[0]
+    epoch.coef_sum = &coef_sum[0, 0] if average else NULL
+    epoch.intercept_sum = &intercept_sum[0] if average else NULL
     epoch.visits, epoch.updates, epoch.missed, epoch.false_alarms = visits, 0, 0.0, 0.0
     return epoch
+
+
+cdef _require_length(name, Py_ssize_t n, Py_ssize_t expected):
+    """Raise a ValueError where an array is not as long as the others ask for."""
+    if n != expected:
+        raise ValueError(f"{name} must be of shape ({expected},). Got shape ({n},).")
+
+
+cdef _require_shape(name, Py_ssize_t n, Py_ssize_t width, Py_ssize_t rows, Py_ssize_t columns):
+    """Raise a ValueError where an array is not of the shape that the others ask for."""
+    if n != rows or width != columns:
+        raise ValueError(f"{name} must be of shape ({rows}, {columns}). Got shape ({n}, {width}).")
+
+
+cdef _require_csr(Py_ssize_t n_data, const index[::1] columns, const index[::1] starts):
+    """Raise a ValueError where the stored values are fewer than the starts of rows say."""
+    cdef Py_ssize_t last = starts.shape[0] - 1
+    if last < 0 or starts[0] < 0 or starts[last] > n_data or columns.shape[0] != n_data:
+        raise ValueError(f"data and columns must be of one length, which starts do not exceed. "
+                         f"Got lengths {n_data} and {columns.shape[0]}.")
 
 
 def rectify(real[:, ::1] z, const real[::1] b):
     """Set z to max(z + b, 0)."""
     cdef Py_ssize_t n_rows = z.shape[0], width = z.shape[1]
-    if n_rows == 0:
+    _require_length("b", b.shape[0], width)
+    if n_rows == 0 or width == 0:
         return
     with nogil:
         if real is float:
@@ -166,7 +215,9 @@ def rectify(real[:, ::1] z, const real[::1] b):
 def silence(real[:, ::1] delta, const real[:, ::1] a, real[::1] sums):
     """Set delta to 0 wherever a <= 0, and `sums` to what is left of each column."""
     cdef Py_ssize_t n_rows = delta.shape[0], width = delta.shape[1]
-    if n_rows == 0:
+    _require_shape("a", a.shape[0], a.shape[1], n_rows, width)
+    _require_length("sums", sums.shape[0], width)
+    if n_rows == 0 or width == 0:
         return
     with nogil:
         if real is float:
@@ -178,6 +229,9 @@ def silence(real[:, ::1] delta, const real[:, ::1] a, real[::1] sums):
 def descend(real[::1] parameters, const real[::1] gradient, double rate):
     """Move the parameters by -rate * gradient."""
     cdef Py_ssize_t n = parameters.shape[0]
+    _require_length("gradient", gradient.shape[0], n)
+    if n == 0:
+        return
     with nogil:
         if real is float:
             descend_f(&parameters[0], &gradient[0], <float> rate, n)
@@ -191,6 +245,11 @@ def adam(
 ):
     """Make one step of Adam, its correction in the rate; see _kernels_reference.adam."""
     cdef Py_ssize_t n = parameters.shape[0]
+    _require_length("gradient", gradient.shape[0], n)
+    _require_length("means", means.shape[0], n)
+    _require_length("squares", squares.shape[0], n)
+    if n == 0:
+        return
     with nogil:
         if real is float:
             adam_f(&parameters[0], &gradient[0], &means[0], &squares[0], n, <float> rate,
@@ -206,6 +265,8 @@ def gram(const real[::1] data, const index[::1] columns, const index[::1] starts
     """Add X'X to the upper triangle of `total`, for the rows of a CSR matrix of sorted columns."""
     cdef Py_ssize_t i
     cdef index j, k, begin, end
+    _require_csr(data.shape[0], columns, starts)
+    _require_shape("total", total.shape[0], total.shape[1], total.shape[0], total.shape[0])
     with nogil:
         for i in range(starts.shape[0] - 1):
             begin, end = starts[i], starts[i + 1]
@@ -218,7 +279,9 @@ def moments(const real[:, :] X, const real[:, ::1] y, double[:, ::1] total):
     """Add Z'Z, in double, to the upper triangle of `total`, for Z the columns of X and of y."""
     cdef Py_ssize_t n = X.shape[0], p = X.shape[1], k = y.shape[1]
     cdef Py_ssize_t stride = X.strides[0] // <Py_ssize_t> sizeof(real), step = X.strides[1] // <Py_ssize_t> sizeof(real)
-    if n == 0:
+    _require_shape("y", y.shape[0], k, n, k)
+    _require_shape("total", total.shape[0], total.shape[1], p + k, p + k)
+    if n == 0 or p == 0 or k == 0:
         return
     cdef double* columns = <double*> malloc((p + k) * ROWS * sizeof(double))
     if columns == NULL:

@@ -1,6 +1,6 @@
 """The compiled loops in plain Python and NumPy: what they say, and their stand-ins.
 
-In Rosenblatt's loop, a row is a mistake of neuron k when y_k z_k <= 0, with y_k = +1 for rows of
+In Rosenblatt's loop, a row is a mistake of neuron k unless y_k z_k > 0, with y_k = +1 for rows of
 its class and -1 for all others; then its weights move by rate * weight * y_k * x.
 """
 
@@ -69,6 +69,7 @@ def rosenblatt_dense(
     visits : int
         Rows visited before the next epoch.
     """
+    _require_shape("coef", coef, (X.shape[1], coef.shape[1]))
 
     def score(i: int) -> Array:
         return intercept + X[i] @ coef
@@ -76,7 +77,7 @@ def rosenblatt_dense(
     def add(i: int, step: Array, target: Array) -> None:
         target += np.multiply.outer(X[i], step)
 
-    return _epoch(score, add, *_arguments(locals()))
+    return _epoch(len(X), score, add, *_arguments(locals()))
 
 
 def rosenblatt_sparse(
@@ -99,6 +100,7 @@ def rosenblatt_sparse(
     visits: int,
 ) -> tuple[int, float, float, int]:
     """Run one epoch over the rows of a CSR matrix; the rest as :func:`rosenblatt_dense`."""
+    _require_csr(data, columns, starts)
 
     def score(i: int) -> Array:
         stored = slice(starts[i], starts[i + 1])
@@ -108,7 +110,7 @@ def rosenblatt_sparse(
         stored = slice(starts[i], starts[i + 1])
         np.add.at(target, columns[stored], np.multiply.outer(data[stored], step))
 
-    return _epoch(score, add, *_arguments(locals()))
+    return _epoch(len(starts) - 1, score, add, *_arguments(locals()))
 
 
 def _arguments(given: dict[str, Any]) -> tuple[Any, ...]:
@@ -120,6 +122,7 @@ def _arguments(given: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def _epoch(
+    n_rows: int,
     score: Callable[[int], Array],
     add: Callable[[int, Array, Array], None],
     codes: Array,
@@ -138,6 +141,18 @@ def _epoch(
     visits: int,
 ) -> tuple[int, float, float, int]:
     n_neurons = coef.shape[1]
+    top = max(2, n_neurons)
+    _require_shape("intercept", intercept, (n_neurons,))
+    _require_shape("own", own, (n_neurons,))
+    _require_shape("codes", codes, (n_rows,))
+    _require_shape("weights", weights, (n_rows if len(weights) else 0,))
+    if average:
+        _require_shape("coef_sum", coef_sum, coef.shape)
+        _require_shape("intercept_sum", intercept_sum, (n_neurons,))
+    if n_rows and not 0 <= codes.min() <= codes.max() < top:
+        raise ValueError(f"codes must lie in 0 to {top - 1}, for {n_neurons} neurons.")
+    if len(order) and not 0 <= order.min() <= order.max() < n_rows:
+        raise ValueError(f"order must hold numbers of the {n_rows} rows.")
     fires_for = np.arange(n_neurons) + (n_neurons == 1)
     lazy = average and not decays
     updates, missed, false_alarms = 0, 0.0, 0.0
@@ -148,7 +163,7 @@ def _epoch(
         z = score(i)
         fires = codes[i] == fires_for
         weight_k = np.where(fires, weight * own, weight)
-        mistaken = np.where(fires, z <= 0, z >= 0) & (weight_k != 0)
+        mistaken = ~np.where(fires, z > 0, z < 0) & (weight_k != 0)
         if decays:
             coef *= decay
         if mistaken.any():
@@ -171,20 +186,40 @@ def _epoch(
     return updates, missed, false_alarms, visits
 
 
+def _require_shape(name: str, array: Array, expected: tuple[int, ...]) -> None:
+    """Raise a ValueError where an array is not of the shape that the others ask for."""
+    if array.shape != expected:
+        raise ValueError(f"{name} must be of shape {expected}. Got shape {array.shape}.")
+
+
+def _require_csr(data: Array, columns: Array, starts: Array) -> None:
+    """Raise a ValueError where the stored values are fewer than the starts of rows say."""
+    n = len(data)
+    if not len(starts) or starts[0] < 0 or starts[-1] > n or len(columns) != n:
+        raise ValueError(
+            "data and columns must be of one length, which starts do not exceed. "
+            f"Got lengths {n} and {len(columns)}."
+        )
+
+
 def rectify(z: Array, b: Array) -> None:
     """Set z, (n_rows, width), to max(z + b, 0)."""
+    _require_shape("b", b, z.shape[1:])
     z += b
     np.maximum(z, 0, out=z)
 
 
 def silence(delta: Array, a: Array, sums: Array) -> None:
     """Set delta to 0 wherever a <= 0, and `sums` to what is left of each column."""
+    _require_shape("a", a, delta.shape)
+    _require_shape("sums", sums, delta.shape[1:])
     np.multiply(delta, a > 0, out=delta)
     np.sum(delta, axis=0, out=sums)
 
 
 def descend(parameters: Array, gradient: Array, rate: float | Array) -> None:
     """Move the parameters by -rate * gradient."""
+    _require_shape("gradient", gradient, parameters.shape)
     parameters -= (rate * gradient).astype(parameters.dtype, copy=False)
 
 
@@ -207,6 +242,8 @@ def adam(
     rate : float or ndarray of shape (size,)
     beta_1, beta_2, epsilon : float
     """
+    for name, array in (("gradient", gradient), ("means", means), ("squares", squares)):
+        _require_shape(name, array, parameters.shape)
     means *= beta_1
     means += (1 - beta_1) * gradient
     squares *= beta_2
@@ -218,6 +255,8 @@ def adam(
 
 def gram(data: Array, columns: Array, starts: Array, total: Array) -> None:
     """Add X'X to the upper triangle of `total`, for the rows of a CSR matrix of sorted columns."""
+    _require_csr(data, columns, starts)
+    _require_shape("total", total, (len(total), len(total)))
     X = sparse.csr_array((data, columns, starts), shape=(len(starts) - 1, len(total)))
     X = X.astype(np.float64)
     total += np.triu((X.T @ X).toarray())
@@ -225,5 +264,7 @@ def gram(data: Array, columns: Array, starts: Array, total: Array) -> None:
 
 def moments(X: Array, y: Array, total: Array) -> None:
     """Add Z'Z, in double, to the upper triangle of `total`, for Z the columns of X and of y."""
+    _require_shape("y", y, (len(X), y.shape[1]))
+    _require_shape("total", total, (X.shape[1] + y.shape[1],) * 2)
     Z = np.hstack([X, y]).astype(np.float64)
     total += np.triu(Z.T @ Z)

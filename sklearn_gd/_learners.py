@@ -6,6 +6,7 @@ loss, ``weights()`` gives what was learned, ``mean_loss(...)`` judges it.
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,11 +15,11 @@ from scipy import sparse
 from sklearn_gd import _compiled
 from sklearn_gd._batches import run_epoch
 from sklearn_gd._curvature import Curvature, curvature_per_row
-from sklearn_gd._descent import copied
 from sklearn_gd._holdout import PickedRows, set_aside
 from sklearn_gd._objectives import Network, cut, is_flat_at_zero, linear_step, row_chunks
 from sklearn_gd._pieces import require_unchanged, same_settings
 from sklearn_gd._rows import OnRows, Rows
+from sklearn_gd._state import copied, set_generator
 from sklearn_gd.activations import Activation, Identity, Step
 from sklearn_gd.losses import Loss
 from sklearn_gd.schedules import Constant, Schedule
@@ -154,7 +155,11 @@ class Learner:
         """Go back to where ``state`` was called."""
         vars(self).update(copied({name: state[name] for name in self._memory}))
         if self.generator is not None:
-            self.generator.bit_generator.state = state["generator"]
+            set_generator(self.generator, state["generator"])
+
+    def form(self) -> dict[str, Any]:
+        """Return what a state has to be like to be restored here; see `require_like`."""
+        return self.state()
 
     def adopt(self, recipe: Recipe, rows: LabelledRows) -> None:
         """Take up a schedule, a penalty or batches that changed since the last call.
@@ -292,7 +297,10 @@ class Rosenblatt(Learner):
     def mean_loss(self, coef: Array, intercept: Array, rows: LabelledRows) -> float:
         total = 0.0
         for part in row_chunks(rows.X, self.n_neurons):
-            fires = (np.asarray(cut(rows.X, part) @ coef) + intercept > 0).astype(np.float64)
+            z = np.asarray(cut(rows.X, part) @ coef) + intercept
+            if not np.isfinite(z).all():
+                return math.nan  # no comparison may pass it for right
+            fires = (z > 0).astype(np.float64)
             target = self.one_hot(rows.codes[part], 0.0, 1.0, np.float64)
             values = self.recipe.loss.value(target, fires)
             total += float(np.vdot(values, rows.weigh(part, self.n_neurons)))
@@ -335,6 +343,9 @@ class Gradient(Learner):
 
     def state(self) -> dict[str, Any]:
         return {**super().state(), "solver": copied(vars(self.solver))}
+
+    def form(self) -> dict[str, Any]:
+        return {**super().state(), "solver": self.solver}
 
     def restore(self, state: dict[str, Any]) -> None:
         super().restore(state)
@@ -474,11 +485,12 @@ class _Mistakes(Loss):
         self.found = False
 
     def value(self, y_true: Array, y_pred: Array) -> Array:
-        return self.loss.value(y_true, (y_pred > 0).astype(y_pred.dtype))
+        values = self.loss.value(y_true, (y_pred > 0).astype(y_pred.dtype))
+        return np.where(np.isfinite(y_pred), values, np.nan)  # no comparison passes it for right
 
     def gradient(self, y_true: Array, y_pred: Array) -> Array:
         side = 2 * y_true - 1
-        mistaken = side * y_pred <= 0
+        mistaken = ~(side * y_pred > 0)
         self.found = self.found or bool(mistaken.any())
         # Times the number of neurons, over which the network takes the mean.
         return np.where(mistaken, -side, 0).astype(y_pred.dtype) * y_pred.shape[1]

@@ -11,12 +11,14 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from sklearn_gd._descent import Descent
 from sklearn_gd._fit_tasks import CallbackSupportMixin, FitTasks, with_callbacks
 from sklearn_gd._holdout import lazily_picked
 from sklearn_gd._learners import Gradient, LabelledRows, Recipe, Rosenblatt
+from sklearn_gd._state import set_generator
+from sklearn_gd._storable import storable
 from sklearn_gd._typed import Typed, available_if
 from sklearn_gd._validation import (
     _X_CHECKS,
@@ -30,9 +32,11 @@ from sklearn_gd._validation import (
     check_validation_rows,
     check_validation_set,
     check_weights,
+    in_precision,
     make_generator,
     require_numpy_rows,
     require_some_weight,
+    validated,
 )
 from sklearn_gd._versions import VersionNoted
 from sklearn_gd._website import DocumentedOnline
@@ -53,6 +57,7 @@ def _is_sigmoid(self: PerceptronClassifier) -> bool:
     )
 
 
+@storable
 class PerceptronClassifier(
     CallbackSupportMixin, DocumentedOnline, VersionNoted, Typed, ClassifierMixin, BaseEstimator
 ):
@@ -306,7 +311,7 @@ class PerceptronClassifier(
         resumed = self.__dict__.pop("_continuation", None)
         generator = make_generator(self.random_state)
         if resumed is not None:
-            generator.bit_generator.state = resumed["at_start"]
+            set_generator(generator, resumed.get("at_start"))
         at_start = generator.bit_generator.state
         if self.early_stopping and not has_validation:
             train, held_out, kept = train.set_aside(self.validation_fraction, generator)
@@ -362,8 +367,10 @@ class PerceptronClassifier(
         """
         recipe = self._resolve()
         first = not hasattr(self, "coef_")
+        if not first:
+            self._whole()
         require_numpy_rows(self, X)
-        X, y = validate_data(self, X, y, reset=first, **_X_CHECKS)
+        X, y = validated(self, X, y, reset=first, **_X_CHECKS)
         X = by_rows(canonical(X))
         check_classification_targets(y)
         self._set_classes(classes, first)
@@ -375,7 +382,7 @@ class PerceptronClassifier(
                 "a dict of weights instead."
             )
         if not first:
-            X = X.astype(self.coef_.dtype, copy=False)
+            X = in_precision(X, self.coef_.dtype)
         train = LabelledRows(X, codes, weights)
         train = train.weighed(self._class_weights(train), recipe.row_by_row)
         if not train.total(self._n_neurons()) > 0:
@@ -389,7 +396,7 @@ class PerceptronClassifier(
             descent.record(learner.epoch(train, rate), rate * learner.base)
             coef, intercept = self._store(learner)
             self.loss_ = learner.mean_loss(coef, intercept, train)
-            descent.check_end(self.loss_)
+            descent.check_end(self.loss_, coef, intercept)
         self.learning_rate_ = rate * learner.base
         self._forget()
         self._keep_history(descent, learner)
@@ -409,10 +416,7 @@ class PerceptronClassifier(
         z : ndarray of shape (n_rows,) or (n_rows, n_classes)
             The first for two classes: positive where the neuron fires, for the second class.
         """
-        check_is_fitted(self)
-        X = check_rows(self, X)
-        z: Array = np.asarray(X @ self.coef_.T) + self.intercept_
-        return z[:, 0] if z.shape[1] == 1 else z
+        return self._weighted_inputs(X)[0]
 
     def predict(self, X: ArrayLike) -> Array:
         """Return the label of each row.
@@ -425,9 +429,9 @@ class PerceptronClassifier(
         -------
         y_pred : ndarray of shape (n_rows,)
         """
-        z = self.decision_function(X)
+        z, classes = self._weighted_inputs(X)
         codes = (z > 0).astype(int) if z.ndim == 1 else z.argmax(axis=1)
-        labels: Array = self.classes_[codes]
+        labels: Array = classes[codes]
         return labels
 
     @available_if(_is_sigmoid)
@@ -454,6 +458,28 @@ class PerceptronClassifier(
         # A row for which no neuron fires at all belongs to each class alike.
         totals = p.sum(axis=1, keepdims=True)
         return np.divide(p, totals, out=np.full_like(p, 1 / p.shape[1]), where=totals > 0)
+
+    def _weighted_inputs(self, X: Any) -> tuple[Array, Array]:
+        """Return w · x + b and the labels, of one state of an estimator that may be refitted."""
+        check_is_fitted(self)
+        X = check_rows(self, X)
+        coef, intercept, classes = self._whole()
+        z: Array = np.asarray(X @ coef.T) + intercept
+        return z[:, 0] if z.shape[1] == 1 else z, classes
+
+    def _whole(self) -> tuple[Array, Array, Array]:
+        """Return weights, biases and labels, or say which of them was edited and does not fit."""
+        state = vars(self)  # the fitted attributes change places with others all at once
+        coef, intercept, classes = (state[name] for name in ("coef_", "intercept_", "classes_"))
+        n_neurons = 1 if len(classes) == 2 else len(classes)
+        shape = (n_neurons, state["n_features_in_"])
+        if np.shape(coef) != shape or np.shape(intercept) != (n_neurons,):
+            raise ValueError(
+                f"coef_ and intercept_ must be of shapes {shape} and ({n_neurons},), for "
+                f"{len(classes)} classes_ and n_features_in_={shape[1]}. Got shapes "
+                f"{np.shape(coef)} and {np.shape(intercept)}."
+            )
+        return coef, intercept, classes
 
     def _resolve(self) -> Recipe:
         """Check the parameters, and return what they stand for."""
@@ -491,7 +517,7 @@ class PerceptronClassifier(
     def _check_train(self, X: Any, y: Any, sample_weight: Any) -> LabelledRows:
         """Return the rows to train on, and keep their classes."""
         require_numpy_rows(self, X)
-        X, y = validate_data(self, X, y, reset=True, **_X_CHECKS)
+        X, y = validated(self, X, y, reset=True, **_X_CHECKS)
         X = by_rows(canonical(X))
         check_classification_targets(y)
         self.classes_, codes = np.unique(y, return_inverse=True)
@@ -676,7 +702,9 @@ class PerceptronClassifier(
             }
 
         if resumed is not None:
-            descent.restore(resumed)
+            best = None if resumed.get("best") is None else learner.form()
+            form = {"learner": learner.form(), "best": best, "at_start": at_start}
+            descent.restore(resumed, form)
             learner.restore(resumed["learner"])
             if resumed["best"] is not None:
                 descent.best_parameters = learner.copy()
@@ -706,9 +734,9 @@ class PerceptronClassifier(
 
         with np.errstate(all="ignore"):
             kept = descent.chosen(learner, loss_of)
-            self._store(kept)
+            weights = self._store(kept)
             self.loss_ = loss_of(kept)
-        descent.check_end(self.loss_)
+        descent.check_end(self.loss_, *weights)
 
     def _keep_history(self, descent: Descent, learner: Any) -> None:
         self.__dict__.update(descent.attributes())

@@ -80,7 +80,8 @@ INLINE void MINE(score_dense)(
 #undef ROW
 }
 
-/* Set change[k] to weight * y_k for each neuron that is mistaken, else to 0; count them. */
+/* Set change[k] to weight * y_k for each neuron that is mistaken, else to 0; count them. A z that is
+   no number is a mistake: no comparison may pass it for right. */
 INLINE int MINE(judge)(
     Epoch *epoch, const REAL *RESTRICT z, REAL *RESTRICT change, int code, double weight)
 {
@@ -89,7 +90,7 @@ INLINE int MINE(judge)(
     if (K == 1) {
         /* One branch, on what cannot be foreseen: half of the rows are of either class. */
         const int side = 2 * code - 1;
-        if (!(side * z[0] <= 0))
+        if (side * z[0] > 0)
             return 0;
         weight *= code ? epoch->own[0] : 1.0;
         change[0] = (REAL) (side * weight);
@@ -99,15 +100,15 @@ INLINE int MINE(judge)(
         return weight != 0;
     }
     for (ptrdiff_t k = 0; k < K; k++) {
-        change[k] = z[k] >= 0 ? (REAL) -weight : 0;
-        mistakes += z[k] >= 0;
+        change[k] = z[k] < 0 ? 0 : (REAL) -weight;
+        mistakes += !(z[k] < 0);
     }
     /* Only one neuron should have fired. */
     const double weight_own = weight * epoch->own[code];
-    mistakes -= z[code] >= 0;
+    mistakes -= !(z[code] < 0);
     change[code] = 0;
     epoch->false_alarms += weight * mistakes;
-    if (z[code] <= 0 && weight_own != 0) {
+    if (!(z[code] > 0) && weight_own != 0) {
         change[code] = (REAL) weight_own;
         epoch->missed += weight_own;
         mistakes++;

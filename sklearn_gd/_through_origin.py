@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from copy import deepcopy
+from functools import partial
 from numbers import Integral, Real
 from typing import Any, Self
 
@@ -16,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_gd._array_api import following_numpy, on_host, require_same_space
 from sklearn_gd._array_rows import check_array_rows, outputs_there, require_numpy
 from sklearn_gd._curvature import Curvature, curvature_per_row
-from sklearn_gd._descent import Descent, copied
+from sklearn_gd._descent import Descent
 from sklearn_gd._fit_tasks import CallbackSupportMixin, FitTasks, with_callbacks
 from sklearn_gd._objectives import (
     Moments,
@@ -28,6 +29,8 @@ from sklearn_gd._objectives import (
 from sklearn_gd._pieces import require_unchanged, same_settings
 from sklearn_gd._placed import placed, released, settled
 from sklearn_gd._rows import Rows
+from sklearn_gd._state import copied
+from sklearn_gd._storable import storable
 from sklearn_gd._typed import Typed
 from sklearn_gd._validation import (
     ArrayLike,
@@ -48,6 +51,7 @@ from sklearn_gd.solvers import Solver, as_solver
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
+@storable
 class ThroughOriginRegressor(
     CallbackSupportMixin,
     DocumentedOnline,
@@ -246,12 +250,9 @@ class ThroughOriginRegressor(
         self.learning_rate_ = released(placed(self.learning_rate_, rows))
         tasks = FitTasks(self, self.max_iter, *given)
 
-        def attributes() -> dict[str, Any]:
-            return self._as_attributes(parameters, rows, one_axis)
-
+        attributes = partial(self._as_attributes, parameters, rows, one_axis)
         tasks.begins_at(attributes)
-        self._descend(objective, pieces, base, parameters, tasks, attributes)
-        self.__dict__.update(attributes())
+        self._descend(objective, pieces, base, parameters, attributes, tasks)
         rounding = 1e-8 if rows.dtype == np.float64 else 1e-2
         if isinstance(objective, Quadratic) and self.loss_ < rounding * objective.yy:
             # The moments' loss is all rounding, or much of it: look at the rows again.
@@ -310,10 +311,12 @@ class ThroughOriginRegressor(
             self._moments = moments = moments.added(X, Y, weights)
             base = self._resolve_rate(*pieces, rows, moments)
             parameters[:] = 0
-            self._descend(Quadratic(moments, self.alpha), pieces, base, parameters)
+            objective = Quadratic(moments, self.alpha)
+            attributes = partial(self._as_attributes, parameters, rows, one_axis)
+            self._descend(objective, pieces, base, parameters, attributes)
         else:
             self._one_step(pieces, parameters, rows)
-        self.__dict__.update(self._as_attributes(parameters, rows, one_axis))
+            self.__dict__.update(self._as_attributes(parameters, rows, one_axis))
         return self
 
     def predict(self, X: ArrayLike) -> Array:
@@ -427,10 +430,13 @@ class ThroughOriginRegressor(
         pieces: tuple[Activation, Loss, Solver, Schedule],
         base: float | Array,
         parameters: Array,
+        attributes: Callable[[], dict[str, Any]],
         tasks: FitTasks | None = None,
-        attributes: Callable[[], dict[str, Any]] = dict,
     ) -> None:
-        """Move `parameters` in place to where the gradient vanishes."""
+        """Move `parameters` in place to where the gradient vanishes; keep the `attributes` there.
+
+        Without `tasks`, in ``partial_fit``, an interrupt is not kept from the caller.
+        """
         activation, _, solver, schedule = pieces
         top = float(np.max(base))
         with np.errstate(all="ignore"):
@@ -444,6 +450,7 @@ class ThroughOriginRegressor(
             first = _steepness(objective(parameters)[1], base)
         max_rate = getattr(self, "max_learning_rate_", None)
         descent = Descent.of(self, at_zero, schedule, max_rate=max_rate, tasks=tasks)
+        descent.keeps_interrupted = tasks is not None
 
         def state() -> dict[str, Any]:
             return {
@@ -454,14 +461,16 @@ class ThroughOriginRegressor(
 
         resumed = self.__dict__.pop("_continuation", None)
         if resumed is not None:
-            descent.restore(resumed)
+            form = {"first": first, "parameters": parameters, "solver": solver}
+            descent.restore(resumed, form)
             first, parameters[:] = resumed["first"], resumed["parameters"]
             solver.__dict__.update(copied(resumed["solver"]))
         with descent:
             for epoch in descent:
                 value, gradient = objective(parameters)
                 rate = descent.rate(epoch)
-                if self.tol is not None and _steepness(gradient, base) <= self.tol * first:
+                steepness = _steepness(gradient, base)
+                if self.tol is not None and steepness <= self.tol * first < math.inf:
                     descent.end()
                 else:
                     solver.step(parameters, gradient, base * rate)
@@ -470,7 +479,9 @@ class ThroughOriginRegressor(
         self.loss_curve_ = descent.loss_curve
         with np.errstate(all="ignore"):
             self.loss_, _ = objective(parameters)
-        descent.check_end(self.loss_)
+            self.__dict__.update(attributes())
+        in_its_precision = isinstance(self.coef_, np.ndarray)  # else it lies elsewhere
+        descent.check_end(self.loss_, self.coef_ if in_its_precision else parameters)
 
     def _one_step(
         self,
@@ -501,7 +512,7 @@ class ThroughOriginRegressor(
             solver.step(parameters, gradient, base * rate)
             descent.record(value, float(np.max(base)) * rate)
             self.loss_, _ = objective(parameters)
-            descent.check_end(self.loss_)
+            descent.check_end(self.loss_, self._as_attributes(parameters, rows, False)["coef_"])
         self.n_iter_, self.loss_curve_ = descent.n_iter, descent.loss_curve
         self._solver, self._schedule = solver, schedule
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy as shallow_copy
 from functools import wraps
 from numbers import Real
 from typing import Any, TypeVar
@@ -25,20 +26,20 @@ _X_CHECKS: dict[str, Any] = {"accept_sparse": "csr", "dtype": [np.float64, np.fl
 
 
 def all_or_nothing(fit: F) -> F:
-    """Make a fitting method leave the estimator as it was when it raises.
+    """Make a fitting method work on a twin of the estimator, which takes over when it is done.
 
-    The method must not change, in place, an array that the estimator already holds.
+    So the estimator stays as it was where the method raises, and another thread that predicts
+    meanwhile sees the state before or the one after, whole. The method must not change, in place,
+    an array that the estimator already holds.
     """
 
     @wraps(fit)
     def guarded(self: Any, *args: Any, **kwargs: Any) -> Any:
-        before = vars(self).copy()
-        try:
-            return fit(self, *args, **kwargs)
-        except BaseException:
-            vars(self).clear()
-            vars(self).update(before)
-            raise
+        twin = object.__new__(type(self))
+        vars(twin).update(vars(self))
+        fit(twin, *args, **kwargs)
+        self.__dict__ = vars(twin)
+        return self
 
     return guarded  # type: ignore[return-value]
 
@@ -46,7 +47,81 @@ def all_or_nothing(fit: F) -> F:
 def check_rows(estimator: Any, X: Any) -> Any:
     """Check the rows to predict for: (n_rows, n_features) as seen in fit."""
     require_numpy_rows(estimator, X)
-    return canonical(validate_data(estimator, X, reset=False, **_X_CHECKS))
+    return canonical(validated(estimator, X, reset=False, **_X_CHECKS))
+
+
+def in_precision(X: Any, dtype: Any, name: str = "X") -> Any:
+    """Return checked rows in a model's precision; a ValueError where they overflow it."""
+    if np.can_cast(X.dtype, dtype):
+        return X.astype(dtype, copy=False)
+    with np.errstate(over="ignore"):
+        X = X.astype(dtype)
+    if not np.isfinite(X.data if sparse.issparse(X) else X).all():
+        raise ValueError(f"{name} overflows {np.dtype(dtype)}, the model's precision; scale it.")
+    return X
+
+
+def validated(estimator: Any, X: Any, *y: Any, name: str = "X", **checks: Any) -> Any:
+    """Return what scikit-learn's ``validate_data`` does, once a sparse X has been looked through.
+
+    Raises
+    ------
+    ValueError
+        Where a sparse X is none: its indices would lead outside of its arrays.
+    """
+    require_well_formed(X, name)
+    checked = validate_data(estimator, X, *y, **checks)
+    if sparse.issparse(X) and X.format != "csr":  # what it was made from, a list say, may be wrong
+        require_well_formed(checked[0] if isinstance(checked, tuple) else checked, name)
+    return checked
+
+
+def require_well_formed(X: Any, name: str = "X") -> None:
+    """Raise a ValueError where the indices of a sparse matrix lead outside of its arrays.
+
+    Compiled loops, SciPy's among them, follow them unasked, and so out of their memory.
+    """
+    if not sparse.issparse(X):
+        return
+    try:
+        if X.format == "csr":
+            _require_csr(X)
+        elif X.format == "coo":
+            _require_within(X.row, X.shape[0], "row indices")
+            _require_within(X.col, X.shape[1], "column indices")
+        elif hasattr(X, "check_format"):
+            # On a copy, whose arrays it may put others in the place of.
+            shallow_copy(X).check_format(full_check=True)
+    except (AttributeError, IndexError, TypeError, ValueError) as error:
+        kind = type(X).__name__
+        raise ValueError(f"{name} is a {kind} of shape {X.shape} that is none: {error}") from error
+
+
+def _require_csr(X: Any) -> None:
+    """As SciPy's full ``check_format``, whose two passes over the columns take twice as long."""
+    for which in ("data", "indices", "indptr"):
+        array = getattr(X, which)
+        if not isinstance(array, np.ndarray) or array.ndim != 1:
+            raise ValueError(f"{which} must be an array of one axis.")
+        if which != "data" and array.dtype.kind != "i":
+            raise ValueError(f"{which} must hold integers. Got dtype {array.dtype}.")
+    indptr, stored = X.indptr, min(len(X.data), len(X.indices))
+    if len(indptr) != X.shape[0] + 1:
+        raise ValueError(f"indptr must have {X.shape[0] + 1} numbers. Got {len(indptr)}.")
+    if indptr[0] != 0 or indptr[-1] > stored or (indptr[1:] < indptr[:-1]).any():
+        raise ValueError(
+            f"indptr must rise from 0 to at most {stored}, the number of values with a column. "
+            f"Got {indptr.min()} to {indptr.max()}, from {indptr[0]} to {indptr[-1]}."
+        )
+    _require_within(X.indices[: indptr[-1]], X.shape[1], "column indices")
+
+
+def _require_within(indices: Array, end: int, what: str) -> None:
+    # As unsigned numbers the negative ones are the largest: one pass finds both.
+    if indices.size and indices.view(f"u{indices.itemsize}").max() >= end:
+        raise ValueError(
+            f"{what} must lie in 0 to {end - 1}. Got {indices.min()} to {indices.max()}."
+        )
 
 
 def require_numpy_rows(estimator: Any, X: Any, name: str = "X") -> None:
@@ -67,7 +142,7 @@ def check_regression(
     if sparse.issparse(y):
         raise ValueError("The targets y must be dense. Got a sparse matrix.")
     checks = {**_X_CHECKS, "ensure_all_finite": look_at_all}
-    X, y = validate_data(estimator, X, y, reset=reset, multi_output=True, y_numeric=True, **checks)
+    X, y = validated(estimator, X, y, reset=reset, multi_output=True, y_numeric=True, **checks)
     if y.dtype.kind not in "fiub":
         raise ValueError(f"The targets y must be real numbers. Got dtype {y.dtype}.")
     one_axis = y.ndim == 1
@@ -134,15 +209,16 @@ def check_numbers(name: str, value: Any, dtype: Any, *, copy: bool = True) -> Ar
     if sparse.issparse(value):
         raise ValueError(f"{name} must be dense. Got a sparse matrix.")
     try:
-        array: Array = check_array(
-            value,
-            ensure_2d=False,
-            allow_nd=True,
-            dtype=dtype,
-            input_name=name,
-            ensure_min_samples=0,
-            copy=copy,
-        )
+        with np.errstate(over="ignore"):
+            array: Array = check_array(
+                value,
+                ensure_2d=False,
+                allow_nd=True,
+                dtype=dtype,
+                input_name=name,
+                ensure_min_samples=0,
+                copy=copy,
+            )
     except (TypeError, ValueError) as error:
         raise ValueError(f"{name} must hold finite numbers: {error}") from error
     return array
@@ -178,9 +254,9 @@ def check_validation_rows(
 ) -> tuple[Any, Any, Array | None]:
     """Check X_val against the features of X; y_val is left to the estimator."""
     require_numpy_rows(estimator, X_val, "X_val")
-    checks = {**_X_CHECKS, "dtype": dtype}
     try:
-        X_val = canonical(validate_data(estimator, X_val, reset=False, **checks))
+        X_val = validated(estimator, X_val, name="X_val", reset=False, **_X_CHECKS)
+        X_val = in_precision(canonical(X_val), dtype, "X_val")
         check_consistent_length(X_val, y_val)
     except ValueError as error:
         raise ValueError(f"X_val and y_val must be such as X and y: {error}") from error

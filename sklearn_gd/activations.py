@@ -45,6 +45,7 @@ from sklearn.utils._param_validation import Interval
 
 from sklearn_gd import _compiled
 from sklearn_gd._pieces import Piece, resolve
+from sklearn_gd._storable import storable
 
 __all__ = [
     "ELU",
@@ -498,6 +499,8 @@ _BUILT_IN: dict[str, type[Activation]] = {
     "silu": SiLU,
     "gelu": GELU,
 }
+for _kind in (*_BUILT_IN.values(), FunctionPair):
+    storable(_kind)
 
 
 def as_activation(spec: object, *, parameter: str = "activation", also: str = "") -> Activation:

@@ -6,23 +6,26 @@ skops, which writes and reads models without running code from the file.
 
 from __future__ import annotations
 
-import hashlib
 import os
-import tempfile
+import warnings
 from collections.abc import Callable, Iterable
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
 import joblib
 from sklearn.base import clone
 
-__all__ = ["Checkpoint", "CheckpointError", "resume"]
+from sklearn_gd import _checkpoint_file
+from sklearn_gd._state import StateError
+from sklearn_gd._storable import StoredTreeError
+from sklearn_gd._versions import VersionNoted
 
-_HEADER = b"sklearn_gd checkpoint 1\n"
+__all__ = ["Checkpoint", "CheckpointError", "resume"]
 
 
 class CheckpointError(ValueError):
-    """A file that is not a whole, unaltered checkpoint, or not one of these data."""
+    """A file that is not a whole, unaltered checkpoint, is not trusted, or is of other data."""
 
 
 class Checkpoint:
@@ -33,12 +36,23 @@ class Checkpoint:
     parameters, the weights, the solver's and the schedule's memory, the random generator and the
     history; the rows are not in it, only a digest of them.
 
+    Whether it can be written, and read back, is tried before the first epoch. Where that fails
+    later, since the directory is gone or the disk is full, the fit goes on, with one warning.
+
     Parameters
     ----------
     path : str or path
-        The file. Its directory must be there.
+        The file, of one fit at a time. Its directory must be there. A symbolic link keeps
+        pointing to what is written, and a file that is there keeps its mode; a new file is
+        readable for its owner alone.
     every : int, default=1
         The number of epochs from one checkpoint to the next.
+
+    Raises
+    ------
+    ValueError
+        In the estimator's ``fit``, before the first epoch: where no file can be written at
+        `path`, or the estimator has a parameter that could not be read back, such as a lambda.
 
     See Also
     --------
@@ -72,14 +86,19 @@ class Checkpoint:
         """Check what can be checked before the first epoch."""
         if not isinstance(self.every, int) or isinstance(self.every, bool) or self.every < 1:
             raise ValueError(f"Checkpoint: every must be a positive int. Got {self.every!r}.")
-        folder = Path(self.path).absolute().parent
-        if not folder.is_dir():
-            raise ValueError(f"Checkpoint: path must lie in a directory, and {folder} is none.")
         if getattr(estimator, "solver", None) == "lbfgs":
             raise ValueError("Checkpoint: solver='lbfgs' keeps its memory to itself.")
-        _skops()
+        _checkpoint_file.skops_io()
         self._estimator = clone(estimator).set_callbacks()  # cloned along otherwise
+        # Where the path leads now: the working directory, or the link, may change meanwhile.
+        self._target = Path(os.path.realpath(self.path))
+        try:
+            _checkpoint_file.require_writable(self._target)
+            _checkpoint_file.require_restorable(self._estimator)
+        except ValueError as error:
+            raise ValueError(f"Checkpoint: {error}") from error
         self._digest: str | None = None
+        self._warned = False
 
     def on_fit_task_begin(
         self, estimator: Any, context: Any, *, X: Any, y: Any, metadata: Any
@@ -97,19 +116,31 @@ class Checkpoint:
 
     def teardown(self, estimator: Any, context: Any) -> None:
         """Let go of what belongs to the fit."""
-        self.__dict__.pop("_estimator", None)
-        self.__dict__.pop("_digest", None)
+        for name in ("_estimator", "_target", "_digest", "_warned"):
+            self.__dict__.pop(name, None)
 
     def keep_state(self, epochs: int, state: Callable[[], dict[str, Any]]) -> None:
         """Write the file, where it is time to; called by the fit after every epoch."""
-        if epochs % self.every == 0:
-            content = {
-                "estimator": self._estimator,
-                "every": self.every,
-                "digest": self._digest,
-                "state": state(),
-            }
-            _write(Path(self.path), _skops().dumps(content))
+        if epochs % self.every:
+            return
+        content = {
+            "estimator": self._estimator,
+            "every": self.every,
+            "digest": self._digest,
+            "state": state(),
+        }
+        payload = _checkpoint_file.dumps(content)
+        try:
+            _checkpoint_file.write(self._target, payload)
+        except OSError as error:
+            if not self._warned:
+                self._warned = True
+                warnings.warn(
+                    f"Checkpoint: {self._target} could not be written in epoch {epochs}: {error}. "
+                    "The fit goes on. It is tried again after the next epochs, without a warning.",
+                    UserWarning,
+                    stacklevel=2,
+                )
 
 
 def resume(
@@ -120,9 +151,15 @@ def resume(
     *,
     trusted: Iterable[str] = (),
     callbacks: Iterable[Any] = (),
+    max_size: int = 1 << 30,
     **fit_params: Any,
 ) -> Any:
     """Go on with the fit that wrote a checkpoint, to its end.
+
+    Nothing of the file is run. It is read where all that it names is one of this package's own
+    estimators, activations, losses, solvers and schedules, or named in `trusted`, or plain data:
+    numbers, strings, lists, dicts, NumPy's arrays and random states. Everything else is refused
+    before anything is built, and the state that was read is checked before the fit goes on.
 
     Parameters
     ----------
@@ -131,10 +168,13 @@ def resume(
     X, y, sample_weight : array-like
         What ``fit`` was given.
     trusted : iterable of str, default=()
-        The types of your own in the file that may be loaded, such as ``"mine.MyActivation"``.
-        Those of this package, of NumPy and of scikit-learn's tables need no mention.
+        The full names of what else may be imported and called: classes of your own such as
+        ``"mine.MyActivation"``, and the functions of an activation that was given as a pair,
+        NumPy's and SciPy's among them, such as ``"numpy.sin"``.
     callbacks : iterable, default=()
         Further callbacks for the rest of the fit.
+    max_size : int, default=2**30
+        The largest file that is read, in bytes.
     **fit_params
         What else ``fit`` was given, such as `X_val` and `y_val`.
 
@@ -146,61 +186,59 @@ def resume(
     Raises
     ------
     CheckpointError
-        Where the file is cut short or altered, has types that are not trusted, or was written by
-        a fit on other rows.
+        Where the file is cut short or altered, is larger than `max_size`, has types that are not
+        trusted, does not hold what a checkpoint holds, or was written by a fit on other rows.
+    OSError
+        Where there is no file, or none that can be read.
     """
-    content = _read(Path(path), set(trusted))
-    checkpoint = Checkpoint(path, content["every"])
-    checkpoint._expected = content["digest"]
-    estimator = content["estimator"].set_callbacks(checkpoint, *callbacks)
-    estimator._continuation = content["state"]
-    estimator.fit(X, y, sample_weight, **fit_params)
+    if isinstance(trusted, str):
+        raise TypeError(f"trusted must be a collection of names. Got the string {trusted!r}.")
+    if not isinstance(max_size, Integral) or isinstance(max_size, bool) or max_size < 1:
+        raise ValueError(f"max_size must be a positive int, in bytes. Got {max_size!r}.")
+    estimator, every, digest, state = _content(Path(path), set(trusted), int(max_size))
+    checkpoint = Checkpoint(path, every)
+    checkpoint._expected = digest
+    estimator.set_callbacks(checkpoint, *callbacks)
+    estimator._continuation = state
+    try:
+        estimator.fit(X, y, sample_weight, **fit_params)
+    except StateError as error:
+        raise CheckpointError(f"{path} does not hold what a checkpoint holds: {error}") from error
     return estimator.set_callbacks()
 
 
-def _write(path: Path, payload: bytes) -> None:
-    """Write all or nothing: a file beside, flushed to the disk, then renamed."""
-    handle, beside = tempfile.mkstemp(prefix=path.name, suffix=".part", dir=path.absolute().parent)
+def _content(path: Path, trusted: set[str], max_size: int) -> tuple[Any, int, str, dict[str, Any]]:
+    """Return what a checkpoint holds: estimator, `every`, the digest of the rows, state."""
+    _checkpoint_file.skops_io()
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(_HEADER + hashlib.sha256(payload).hexdigest().encode() + b"\n" + payload)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    except BaseException:
-        Path(beside).unlink(missing_ok=True)
-        raise
-
-
-def _read(path: Path, trusted: set[str]) -> dict[str, Any]:
-    """Return a checkpoint's content; nothing is loaded before all of it has been checked."""
-    raw = path.read_bytes()
-    body = raw[len(_HEADER) :]
-    digest, _, payload = body.partition(b"\n")
-    if not raw.startswith(_HEADER):
-        raise CheckpointError(f"{path} is no checkpoint of sklearn_gd.")
-    if hashlib.sha256(payload).hexdigest().encode() != digest:
-        raise CheckpointError(f"{path} is cut short or was altered: its digest does not fit.")
-    skops = _skops()
-    foreign = {
-        name
-        for name in skops.get_untrusted_types(data=payload)
-        if not name.startswith("sklearn_gd.")
-    }
-    if foreign - trusted:
-        raise CheckpointError(
-            f"{path} holds types that are not trusted: {sorted(foreign - trusted)}. Where you "
-            "know them to be harmless, name them in trusted."
+        content = _checkpoint_file.read(path, trusted, max_size)
+        estimator, every, digest, state = (
+            content[name] for name in ("estimator", "every", "digest", "state")
         )
-    content: dict[str, Any] = skops.loads(payload, trusted=skops.get_untrusted_types(data=payload))
-    return content
+        _require_types(estimator, every, digest, state)
+        return _anew(estimator), every, digest, state
+    except OSError:
+        raise
+    except StoredTreeError as error:
+        raise CheckpointError(f"{path} {error}") from error
+    except Exception as error:
+        kind = type(error).__name__
+        raise CheckpointError(f"{path} is no whole checkpoint ({kind}: {error}).") from error
 
 
-def _skops() -> Any:
-    try:
-        import skops.io
-    except ImportError as error:
-        raise ImportError(
-            "Checkpoints need skops: pip install 'sklearn-gd[checkpoint]'"
-        ) from error
-    return skops.io
+def _require_types(estimator: Any, every: Any, digest: Any, state: Any) -> None:
+    right = {
+        "estimator": isinstance(estimator, VersionNoted),
+        "every": type(every) is int and every >= 1,
+        "digest": type(digest) is str,
+        "state": type(state) is dict,
+    }
+    wrong = [name for name, is_right in right.items() if not is_right]
+    if wrong:
+        raise StoredTreeError(f"holds another {' and '.join(wrong)} than a checkpoint does.")
+
+
+def _anew(estimator: Any) -> Any:
+    """Return an estimator of the same parameters, and with nothing else of what was read."""
+    kind, read = type(estimator), vars(estimator)
+    return kind(**{name: read[name] for name in kind._get_param_names()})

@@ -32,6 +32,7 @@ import numpy as np
 from sklearn.utils._param_validation import Interval
 
 from sklearn_gd._pieces import Piece, resolve
+from sklearn_gd._storable import storable
 
 __all__ = ["AbsoluteError", "Huber", "LogCosh", "Loss", "Pinball", "SquaredError", "as_loss"]
 
@@ -222,6 +223,8 @@ _BUILT_IN: dict[str, type[Loss]] = {
     "pinball": Pinball,
     "log_cosh": LogCosh,
 }
+for _kind in _BUILT_IN.values():
+    storable(_kind)
 
 
 def as_loss(spec: object, *, parameter: str = "loss") -> Loss:

@@ -33,6 +33,7 @@ from numbers import Integral, Real
 from sklearn.utils._param_validation import Interval
 
 from sklearn_gd._pieces import Piece, resolve
+from sklearn_gd._storable import storable
 
 __all__ = [
     "Adaptive",
@@ -264,6 +265,8 @@ _BUILT_IN: dict[str, type[Schedule]] = {
     "cosine": Cosine,
     "adaptive": Adaptive,
 }
+for _kind in _BUILT_IN.values():
+    storable(_kind)
 
 
 def as_schedule(spec: object, *, parameter: str = "learning_rate", also: str = "") -> Schedule:

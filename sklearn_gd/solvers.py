@@ -37,6 +37,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_gd import _compiled, _kernels_reference
 from sklearn_gd._pieces import Piece, resolve
+from sklearn_gd._storable import storable
 
 __all__ = [
     "Adagrad",
@@ -368,6 +369,8 @@ _BUILT_IN: dict[str, type[Solver]] = {
     "adam": Adam,
     "adamw": AdamW,
 }
+for _kind in _BUILT_IN.values():
+    storable(_kind)
 
 
 def as_solver(spec: object, *, parameter: str = "solver", also: str = "") -> Solver:

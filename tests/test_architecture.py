@@ -21,8 +21,16 @@ SUBPACKAGES = {
 # Floors from the ground up; a module imports from floors below its own, or from its own only
 # what stands before it.
 FLOORS = [
-    ["exceptions", "_website", "_typed", "_kernels", "_kernels_reference", "_array_api"],
-    ["_pieces", "_compiled", "_versions", "_placed"],
+    [
+        "exceptions",
+        "_website",
+        "_typed",
+        "_kernels",
+        "_kernels_reference",
+        "_array_api",
+        "_storable",
+    ],
+    ["_pieces", "_compiled", "_versions", "_placed", "_state", "_checkpoint_file"],
     ["activations", "losses", "solvers", "schedules"],
     ["_validation", "_holdout", "_objectives", "_fit_tasks"],
     ["_batches", "_descent"],
@@ -34,7 +42,7 @@ FLOORS = [
     ["__init__"],
 ]
 LIGHT = {"sklearn", "scipy", "numpy", "joblib", "sklearn_gd"}
-OPTIONAL = {"callbacks": {"skops"}}
+OPTIONAL = {"_checkpoint_file": {"skops"}}
 
 
 def imports_of(path):

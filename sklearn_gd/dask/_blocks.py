@@ -12,7 +12,7 @@ from dask.delayed import delayed
 from dask.utils import is_dataframe_like, is_series_like
 from sklearn.utils.validation import validate_data
 
-from sklearn_gd._validation import _X_CHECKS
+from sklearn_gd._validation import _X_CHECKS, validated
 from sklearn_gd.dask._parts import Kind
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -80,7 +80,7 @@ def lazy_blocks(estimator: Any, X: Any, y: Any, weights: Any, *, reset: bool = T
         example: Any = X._meta if is_frame(X) else np.empty((1, X.shape[1]))
         validate_data(estimator, example, reset=reset, skip_check_array=True)
     else:
-        example = validate_data(estimator, X, reset=reset, **_X_CHECKS)
+        example = validated(estimator, X, reset=reset, **_X_CHECKS)
         X = _in_chunks_of_the_lazy_one(example, y, weights)
     dtypes = set(example.dtypes) if is_frame(X) else {X.dtype}
     dtype = np.dtype(np.float32 if dtypes == {np.dtype(np.float32)} else np.float64)

@@ -15,6 +15,7 @@ from sklearn_gd._feed_forward import FeedForwardRegressor, _makes_steps
 from sklearn_gd._learners import Gradient, Recipe, Rosenblatt
 from sklearn_gd._perceptron import PerceptronClassifier, _is_sigmoid
 from sklearn_gd._rows import Rows
+from sklearn_gd._storable import storable
 from sklearn_gd._through_origin import ThroughOriginRegressor
 from sklearn_gd._validation import ArrayLike, require_numpy_rows
 from sklearn_gd.dask._blocks import Blocks, blocks_of_memory, is_lazy, lazy_blocks
@@ -174,6 +175,7 @@ class OnDask:
 _OF_THIS_PROCESS = {"_client", "_workers"}
 
 
+@storable
 class DaskThroughOriginRegressor(OnDask, ThroughOriginRegressor):
     """Regression through the origin over rows on a Dask cluster.
 
@@ -285,6 +287,7 @@ class DaskThroughOriginRegressor(OnDask, ThroughOriginRegressor):
         return rows, rows.one_axis
 
 
+@storable
 class DaskFeedForwardRegressor(OnDask, FeedForwardRegressor):
     """A multi-layer perceptron, trained by all workers of a Dask cluster in step.
 
@@ -433,6 +436,7 @@ class DaskFeedForwardRegressor(OnDask, FeedForwardRegressor):
         return rows
 
 
+@storable
 class DaskPerceptronClassifier(OnDask, PerceptronClassifier):
     """Neurons trained by all workers of a Dask cluster.
 

@@ -11,9 +11,8 @@ import numpy as np
 from dask.base import is_dask_collection
 from dask.delayed import delayed
 from sklearn.base import is_classifier
-from sklearn.utils.validation import validate_data
 
-from sklearn_gd._validation import _X_CHECKS, check_regression, check_weights
+from sklearn_gd._validation import _X_CHECKS, check_regression, check_weights, validated
 from sklearn_gd.dask._blocks import is_frame, lazy_blocks, whole_rows
 from sklearn_gd.dask._parts import Kind, aligned, checked
 from sklearn_gd.dask._workers import result_of
@@ -128,7 +127,7 @@ def _told(
 def _hits(local: Any, block: tuple[Any, Any, Any], _: Any) -> tuple[float, float] | None:
     """Return the weight, and that of the rows whose labels are met."""
     X, y, weights = block
-    checked_X, y = validate_data(type(local)(), X, y, reset=True, **_X_CHECKS)
+    checked_X, y = validated(type(local)(), X, y, reset=True, **_X_CHECKS)
     weights = _weights(weights, checked_X)
     if not weights.any():
         return None

@@ -22,13 +22,19 @@ import numpy as np
 from distributed import get_worker
 from scipy import sparse
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import validate_data
 
 from sklearn_gd._holdout import PickedRows
 from sklearn_gd._learners import LabelledRows, Rosenblatt
 from sklearn_gd._objectives import Moments, Network
 from sklearn_gd._rows import Rows
-from sklearn_gd._validation import _X_CHECKS, canonical, check_regression, check_weights
+from sklearn_gd._validation import (
+    _X_CHECKS,
+    canonical,
+    check_regression,
+    check_weights,
+    in_precision,
+    validated,
+)
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -46,18 +52,18 @@ def regression_rows(
     """Check a block with the checks of an estimator; return its rows and what their shape is."""
     X, y, one_axis = check_regression(estimator, block[0], block[1], reset=True)
     told = {"one_axis": one_axis, "n_outputs": y.shape[1]}
-    X, y, weights = _with_weight(X.astype(dtype, copy=False), y, block[2])
-    return Rows(X, y.astype(dtype, copy=False), weights), told
+    X, y, weights = _with_weight(in_precision(X, dtype), y, block[2])
+    return Rows(X, in_precision(y, dtype, "y"), weights), told
 
 
 def labelled_rows(
     estimator: Any, block: tuple[Any, Any, Any], dtype: Any
 ) -> tuple[LabelledRows, dict[str, Any]]:
     """Check a block with the checks of an estimator; return its rows and their labels."""
-    X, y = validate_data(estimator, block[0], block[1], reset=True, **_X_CHECKS)
+    X, y = validated(estimator, block[0], block[1], reset=True, **_X_CHECKS)
     check_classification_targets(y)
     told = {"labels": np.unique(y)}
-    X, y, weights = _with_weight(canonical(X).astype(dtype, copy=False), y, block[2])
+    X, y, weights = _with_weight(in_precision(canonical(X), dtype), y, block[2])
     return LabelledRows(X, y, weights), told
 
 

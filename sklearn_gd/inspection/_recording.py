@@ -16,7 +16,7 @@ from sklearn_gd._learners import LabelledRows, one_hot, targets_of
 from sklearn_gd._objectives import Network, outputs
 from sklearn_gd._perceptron import PerceptronClassifier
 from sklearn_gd._through_origin import ThroughOriginRegressor
-from sklearn_gd._validation import check_weights
+from sklearn_gd._validation import check_weights, require_well_formed
 from sklearn_gd.activations import Activation, Step, as_activation
 from sklearn_gd.exceptions import DivergenceError
 from sklearn_gd.losses import as_loss
@@ -127,6 +127,7 @@ class Recording:
         given: Any = None,
         diverged: bool = False,
     ) -> None:
+        require_well_formed(X)
         self.model, self.before, self.diverged = model, before, diverged
         self.given = X if given is None else given
         self.X = check_array(X, accept_sparse="csr", dtype=np.float64)
@@ -189,6 +190,7 @@ class Recording:
         """Return the outputs at one iteration, (n_rows, n_outputs), for rows as given."""
         if self.before is not None:
             X = _through(self.before, X)
+        require_well_formed(X)
         X = check_array(X, accept_sparse="csr", dtype=np.float64)
         return outputs(*self.layers[iteration], self.activations, X)
 

@@ -1,0 +1,147 @@
+"""The file of a checkpoint: how it is written, and what is looked at before any of it is built.
+
+A header line, a line with the SHA-256 of the rest, and the rest: a zip archive as skops writes it.
+The digest finds damage. It has no key and stops nobody who means harm: what does is that all names
+in the archive are compared with an exact list first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import re
+import stat
+import tempfile
+from pathlib import Path
+from typing import Any
+from zipfile import ZIP_STORED, ZipFile
+
+from sklearn_gd._storable import StoredTreeError, names_in
+
+__all__ = ["dumps", "read", "require_restorable", "require_writable", "skops_io", "write"]
+
+_HEADER = b"sklearn_gd checkpoint 1\n"
+_DIGEST_LINE = 65  # 64 hexadecimal digits and a line feed
+_PART = ".part"
+
+
+def dumps(content: Any) -> bytes:
+    """Return `content` as skops stores it."""
+    stored: bytes = skops_io().dumps(content)
+    return stored
+
+
+def require_restorable(content: Any) -> None:
+    """Raise a ValueError where what is written now could not be read back."""
+    try:
+        with ZipFile(io.BytesIO(dumps(content))) as archive:
+            names = names_in(json.loads(archive.read("schema.json")))
+        local = sorted(name for name in names.objects | names.others if "<" in name)
+        if local:  # skops finds them by name, which a lambda does not have
+            raise StoredTreeError(f"no module has {local} under a name of their own")
+    except Exception as error:
+        raise ValueError(f"the estimator's parameters cannot be read back: {error}") from error
+
+
+def require_writable(target: Path) -> None:
+    """Raise a ValueError where no file can be written; remove what killed writes have left."""
+    folder = target.parent
+    if not folder.is_dir():
+        raise ValueError(f"path must lie in a directory, and {folder} is none.")
+    if target.exists() and not target.is_file():
+        raise ValueError(f"path must be that of a file. Got {target}, which is a directory.")
+    try:
+        left_over = re.compile(re.escape(target.name) + r"\.[a-z0-9_]{8}\.part")
+        for path in folder.iterdir():
+            if left_over.fullmatch(path.name):
+                path.unlink(missing_ok=True)
+        handle, beside = _open_beside(target)
+        os.close(handle)
+        os.unlink(beside)
+    except OSError as error:
+        raise ValueError(f"path must be one that can be written. Got {target}: {error}") from error
+
+
+def write(target: Path, payload: bytes) -> None:
+    """Write all or nothing: a file beside, flushed to the disk, then renamed.
+
+    A file that is there keeps its mode; a new one is the owner's alone.
+    """
+    handle, beside = _open_beside(target)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(_HEADER + hashlib.sha256(payload).hexdigest().encode() + b"\n" + payload)
+            file.flush()
+            os.fsync(file.fileno())
+        if target.exists():
+            os.chmod(beside, stat.S_IMODE(target.stat().st_mode))
+        os.replace(beside, target)
+    except BaseException:
+        Path(beside).unlink(missing_ok=True)
+        raise
+
+
+def _open_beside(target: Path) -> tuple[int, str]:
+    return tempfile.mkstemp(prefix=f"{target.name}.", suffix=_PART, dir=target.parent)
+
+
+def read(path: Path, trusted: set[str], max_size: int) -> Any:
+    """Return a checkpoint's content; nothing is built before all of it has been looked at.
+
+    Raises
+    ------
+    OSError
+        Where there is no file, or none that can be read.
+    Exception
+        Of any kind, where the file is not one that was written here.
+    """
+    payload = _payload(path, max_size)
+    with ZipFile(io.BytesIO(payload)) as archive:
+        _require_small(archive, [], max_size)
+        names = names_in(json.loads(archive.read("schema.json")))
+        _require_small(archive, names.files, max_size)
+    refused = names.refused(trusted)
+    if refused:
+        raise StoredTreeError(
+            f"holds types that are not trusted: {sorted(refused)}. Where you know them to be "
+            "harmless, name them in trusted. Those of sklearn_gd.dask are known once it is "
+            "imported."
+        )
+    known = names.objects | names.others | {"numpy.dtype"}
+    return skops_io().loads(payload, trusted=sorted(known))
+
+
+def _payload(path: Path, max_size: int) -> bytes:
+    """Return what stands behind the header, where that and the digest are right."""
+    with open(path, "rb") as file:
+        if file.read(len(_HEADER)) != _HEADER:
+            raise StoredTreeError("is no checkpoint of sklearn_gd.")
+        digest = file.read(_DIGEST_LINE)
+        payload = file.read(max_size + 1)
+    if len(payload) > max_size:
+        raise StoredTreeError(f"is larger than max_size={max_size} bytes.")
+    if hashlib.sha256(payload).hexdigest().encode() + b"\n" != digest:
+        raise StoredTreeError("is cut short or was altered: its digest does not fit.")
+    return payload
+
+
+def _require_small(archive: ZipFile, named: list[str], max_size: int) -> None:
+    """Raise where the members, or all that the nodes name of them, add up to too much."""
+    members = archive.infolist()
+    if any(member.compress_type != ZIP_STORED for member in members):
+        raise StoredTreeError("is compressed, which no checkpoint is.")
+    named_size = sum(archive.getinfo(name).file_size for name in named)
+    if max(sum(member.file_size for member in members), named_size) > max_size:
+        raise StoredTreeError(f"holds more than max_size={max_size} bytes.")
+
+
+def skops_io() -> Any:
+    try:
+        import skops.io
+    except ImportError as error:
+        raise ImportError(
+            "Checkpoints need skops: pip install 'sklearn-gd[checkpoint]'"
+        ) from error
+    return skops.io

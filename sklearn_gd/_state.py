@@ -1,0 +1,111 @@
+"""The state of a fit, which a checkpoint holds: how it is copied, and checked on its return."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from sklearn_gd._storable import storable_names
+
+__all__ = ["StateError", "copied", "require_like", "set_generator"]
+
+_TRUTH = (bool, np.bool_)
+
+
+class StateError(ValueError):
+    """A stored state that is not of the form of the states that this fit takes itself."""
+
+
+def copied(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a dict with its own arrays and lists."""
+    return {
+        name: value.copy() if isinstance(value, (np.ndarray, list)) else value
+        for name, value in values.items()
+    }
+
+
+def require_like(stored: Any, like: Any, name: str) -> None:
+    """Raise a StateError where `stored` is not of the form of `like`.
+
+    Arrays have its shape and its type, and are finite, as are numbers but for infinity; dicts have
+    the same keys; lists hold losses; a solver or schedule stands for what it remembers.
+    """
+    if isinstance(like, BaseEstimator):
+        _require_memory(stored, like, name)
+    elif isinstance(like, dict):
+        if type(stored) is not dict or stored.keys() != like.keys():
+            raise StateError(f"{name} must have the keys {sorted(like)}. Got {_short(stored)}")
+        for key, value in like.items():
+            require_like(stored[key], value, f"{name}[{key!r}]")
+    elif not _is_like(stored, like):
+        raise StateError(f"{name} must be of the form of {_short(like)}. Got {_short(stored)}")
+
+
+def _is_like(stored: Any, like: Any) -> bool:
+    if isinstance(like, np.ndarray):
+        same = type(stored) is np.ndarray and (stored.shape, stored.dtype) == (
+            like.shape,
+            like.dtype,
+        )
+        return same and (stored.dtype.kind != "f" or bool(np.isfinite(stored).all()))
+    if isinstance(like, list):
+        return type(stored) is list and all(map(_is_finite_number, stored))
+    if isinstance(like, _TRUTH):
+        return isinstance(stored, _TRUTH)
+    if isinstance(like, Integral):
+        return isinstance(stored, Integral) and not isinstance(stored, bool)
+    if isinstance(like, Real):
+        return _is_number(stored)
+    return type(stored) is type(like)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and value == value
+
+
+def _is_finite_number(value: Any) -> bool:
+    return _is_number(value) and math.isfinite(value)
+
+
+def _require_memory(stored: Any, piece: BaseEstimator, name: str) -> None:
+    """Raise a StateError where `stored` is not what a solver or schedule like `piece` remembers.
+
+    Hyper-parameters are those of `piece`. Pieces of users, which had to be trusted by name, may
+    hold more than numbers.
+    """
+    fresh, kind = vars(piece), type(piece)
+    if type(stored) is not dict or not stored.keys() >= fresh.keys():
+        raise StateError(f"{name} must have the keys {sorted(fresh)}. Got {_short(stored)}")
+    parameters = piece.get_params(deep=False)
+    ours = f"{kind.__module__}.{kind.__qualname__}" in storable_names()
+    for key, value in stored.items():
+        where = f"{name}[{key!r}]"
+        if key not in fresh:
+            if hasattr(kind, key) or (ours and not _is_finite_number(value)):
+                raise StateError(f"{where} is nothing that {kind.__name__} remembers")
+        elif isinstance(fresh[key], np.ndarray | Real | str):
+            require_like(value, fresh[key], where)
+            if key in parameters and not np.array_equal(value, fresh[key]):
+                raise StateError(f"{where} must be {fresh[key]!r}. Got {_short(value)}")
+
+
+def set_generator(generator: np.random.Generator, state: Any) -> None:
+    """Put a generator where it was; what is no state of its kind is a StateError."""
+    require_like(state, generator.bit_generator.state, "generator")
+    try:
+        generator.bit_generator.state = state
+    except (TypeError, ValueError, KeyError, OverflowError) as error:
+        raise StateError(f"generator must be the state of a random generator: {error}") from error
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        return f"an array of shape {value.shape} and type {value.dtype}"
+    if isinstance(value, dict):
+        return f"the keys {sorted(map(str, value))}"
+    return repr(value)[:80]
