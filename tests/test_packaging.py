@@ -172,12 +172,7 @@ def test_only_the_job_that_publishes_may_identify_itself():
 
 
 @pytest.mark.parametrize("name", WORKFLOWS)
-def test_workflows_use_actions_of_a_named_version(name):
-    used = re.findall(r"uses: (\S+)", WORKFLOWS[name])
-    assert used
-    for action in used:
-        assert re.fullmatch(r"[\w-]+/[\w-]+@(v\d+(\.\d+)*|release/v\d+|[0-9a-f]{40})", action)
-    assert "\npermissions:\n  contents: read\n" in WORKFLOWS[name]
+def test_workflows_run_everything(name):
     assert "run: .ci/run\n" in WORKFLOWS[name]
 
 
