@@ -37,7 +37,7 @@ def require_restorable(content: Any) -> None:
     """Raise a ValueError where what is written now could not be read back."""
     try:
         with ZipFile(io.BytesIO(dumps(content))) as archive:
-            names = names_in(json.loads(archive.read("schema.json")))
+            names = names_in(_schema(archive))
         local = sorted(name for name in names.objects | names.others if "<" in name)
         if local:  # skops finds them by name, which a lambda does not have
             raise StoredTreeError(f"no module has {local} under a name of their own")
@@ -48,11 +48,11 @@ def require_restorable(content: Any) -> None:
 def require_writable(target: Path) -> None:
     """Raise a ValueError where no file can be written; remove what killed writes have left."""
     folder = target.parent
-    if not folder.is_dir():
-        raise ValueError(f"path must lie in a directory, and {folder} is none.")
-    if target.exists() and not target.is_file():
-        raise ValueError(f"path must be that of a file. Got {target}, which is a directory.")
     try:
+        if not folder.is_dir():
+            raise ValueError(f"path must lie in a directory, and {folder} is none.")
+        if target.exists() and not target.is_file():
+            raise ValueError(f"path must be that of a file. Got {target}, which is a directory.")
         left_over = re.compile(re.escape(target.name) + r"\.[a-z0-9_]{8}\.part")
         for path in folder.iterdir():
             if left_over.fullmatch(path.name):
@@ -100,7 +100,13 @@ def read(path: Path, trusted: set[str], max_size: int) -> Any:
     payload = _payload(path, max_size)
     with ZipFile(io.BytesIO(payload)) as archive:
         _require_small(archive, [], max_size)
-        names = names_in(json.loads(archive.read("schema.json")))
+        schema = _schema(archive)
+        if schema["protocol"] != _protocol():
+            raise StoredTreeError(
+                f"is of skops' protocol {schema['protocol']!r}, and the skops that is here writes "
+                f"{_protocol()}. Resume it with the version that wrote it."
+            )
+        names = names_in(schema)
         _require_small(archive, names.files, max_size)
     refused = names.refused(trusted)
     if refused:
@@ -135,6 +141,16 @@ def _require_small(archive: ZipFile, named: list[str], max_size: int) -> None:
     named_size = sum(archive.getinfo(name).file_size for name in named)
     if max(sum(member.file_size for member in members), named_size) > max_size:
         raise StoredTreeError(f"holds more than max_size={max_size} bytes.")
+
+
+def _schema(archive: ZipFile) -> Any:
+    return json.loads(archive.read("schema.json"))
+
+
+def _protocol() -> Any:
+    """Return how the skops that is here writes: nodes of other protocols have other parts."""
+    with ZipFile(io.BytesIO(dumps(None))) as archive:
+        return _schema(archive)["protocol"]
 
 
 def skops_io() -> Any:

@@ -239,7 +239,9 @@ class Rosenblatt(Learner):
 
     def epoch(self, rows: LabelledRows, rate: float) -> float:
         X, codes, weights, own = rows
-        n_rows = X.shape[0]
+        n_rows, shape = X.shape[0], (X.shape[1], self.n_neurons)
+        if self.coef.shape != shape:  # the arrays of a CSR matrix do not tell the loop its width
+            raise ValueError(f"coef must be of shape {shape}. Got shape {self.coef.shape}.")
         order = np.arange(n_rows) if self.generator is None else self.generator.permutation(n_rows)
         if isinstance(X, PickedRows):
             order, codes = X.rows[order], X.spread(codes)

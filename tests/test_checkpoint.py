@@ -3,6 +3,8 @@
 import os
 import signal
 import sys
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -271,3 +273,157 @@ def test_what_cannot_be_kept_is_said_before_the_first_epoch(
 
 def test_only_the_last_checkpoint_stays(checkpoint):
     assert [path.name for path in checkpoint.parent.iterdir()] == ["fit"]
+
+
+# --- places -----------------------------------------------------------------------------------
+
+
+RUN = clone(NET).set_params(tol=None)
+
+
+class Watch:
+    """Calls a function after so many epochs."""
+
+    def __init__(self, after, do):
+        self.after, self.do, self.epochs = after, do, 0
+
+    def setup(self, estimator, context):
+        self.epochs = 0
+
+    def on_fit_task_begin(self, estimator, context):
+        pass
+
+    def on_fit_task_end(self, estimator, context):
+        self.epochs += 1
+        if self.epochs == self.after:
+            self.do()
+
+    def teardown(self, estimator, context):
+        pass
+
+
+def refused_at_once(path, message):
+    """Check that a fit with its first checkpoint far away does not run an epoch."""
+    X, y = data(NET)
+    ran = Watch(1, lambda: pytest.fail("an epoch was run"))
+    model = clone(RUN).set_callbacks(Checkpoint(path, every=100), ran)
+    with pytest.raises(ValueError, match=message):
+        model.fit(X, y)
+    assert not hasattr(model, "coefs_")
+
+
+def test_a_folder_at_its_path_is_found_out_at_once(tmp_path):
+    refused_at_once(tmp_path, "path must be that of a file. Got .*, which is a directory")
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc takes no files")
+def test_a_folder_that_takes_no_files_is_found_out_at_once():
+    refused_at_once("/proc/fit", "path must be one that can be written. Got /proc/fit: ")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no fork and no users there")
+@pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_folder_without_permission_is_found_out_at_once():
+    folder = Path(tempfile.mkdtemp())  # not below a folder that is root's alone
+    folder.chmod(0o555)
+    child = os.fork()
+    if child == 0:  # root may write everywhere, so be nobody
+        code = 1
+        try:
+            if os.geteuid() == 0:
+                os.setuid(65534)
+            callbacks._checkpoint_file.require_writable(folder / "fit")
+        except ValueError as error:
+            code = 0 if "path must be one that can be written" in str(error) else 2
+        finally:
+            os._exit(code)
+    _, status = os.waitpid(child, 0)
+    folder.rmdir()
+    assert os.waitstatus_to_exitcode(status) == 0
+
+
+def test_a_folder_that_vanishes_does_not_end_the_fit(tmp_path):
+    X, y = data(NET)
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    path = folder / "fit"
+    model = clone(RUN)
+    whole = clone(model).fit(X, y)
+    model.set_callbacks(Checkpoint(path), Watch(5, lambda: (path.unlink(), folder.rmdir())))
+    with pytest.warns(UserWarning, match="could not be written in epoch 6") as caught:
+        model.fit(X, y)
+    assert len(caught) == 1
+    assert_equal_fits(model, whole)
+
+
+def test_a_full_disk_does_not_end_the_fit_nor_the_last_checkpoint(tmp_path, monkeypatch):
+    X, y = data(NET)
+    path, model = tmp_path / "fit", clone(RUN)
+    whole = clone(model).fit(X, y)
+    written = os.fsync
+
+    def fill():
+        def full(_):
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(os, "fsync", full)
+
+    model.set_callbacks(Checkpoint(path), Watch(5, fill))
+    with pytest.warns(UserWarning, match="No space left on device") as caught:
+        model.fit(X, y)
+    assert len(caught) == 1
+    assert [each.name for each in tmp_path.iterdir()] == ["fit"]
+    monkeypatch.setattr(os, "fsync", written)
+    assert_equal_fits(resume(path, X, y), whole)  # from epoch 5
+
+
+def test_what_killed_writes_left_is_removed(tmp_path):
+    X, y = data(NET)
+    for name in ("fit.abcd_123.part", "fit.zzzzzzzz.part"):
+        (tmp_path / name).write_bytes(b"half")
+    others = ["fit.part", "fit2.abcd_123.part", "fit.abcd_123.part.txt", "afit.abcd_123.part"]
+    for name in others:
+        (tmp_path / name).write_bytes(b"not ours")
+    clone(RUN).set_callbacks(Checkpoint(tmp_path / "fit")).fit(X, y)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*others, "fit"])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_symbolic_link_keeps_pointing_to_what_is_written(is_there, tmp_path):
+    X, y = data(NET)
+    (tmp_path / "store").mkdir()
+    (tmp_path / "links").mkdir()
+    target, link = tmp_path / "store" / "of_today", tmp_path / "links" / "latest"
+    link.symlink_to(target)
+    if is_there:
+        target.write_bytes(b"")
+    whole = clone(RUN).set_callbacks(Checkpoint(link)).fit(X, y)
+    assert link.is_symlink()
+    assert [path.name for path in (tmp_path / "links").iterdir()] == ["latest"]
+    assert_equal_fits(resume(target, X, y), whole)
+    assert_equal_fits(resume(link, X, y), whole)
+    assert link.is_symlink()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="modes are of Unix")
+def test_a_file_that_is_there_keeps_its_mode(tmp_path):
+    X, y = data(NET)
+    path = tmp_path / "fit"
+    clone(RUN).set_callbacks(Checkpoint(path)).fit(X, y)
+    assert path.stat().st_mode & 0o777 == 0o600  # nobody else's, unless it is said
+    path.chmod(0o640)
+    clone(RUN).set_callbacks(Checkpoint(path)).fit(X, y)
+    assert path.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_relative_path_is_that_of_where_the_fit_began(tmp_path, monkeypatch):
+    X, y = data(NET)
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    monkeypatch.chdir(tmp_path / "a")
+    move = Watch(2, lambda: monkeypatch.chdir(tmp_path / "b"))
+    clone(RUN).set_callbacks(Checkpoint("fit"), move).fit(X, y)
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["fit"]
+    assert list((tmp_path / "b").iterdir()) == []

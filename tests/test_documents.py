@@ -23,7 +23,10 @@ API = (DOCS / "api.rst").read_text(encoding="utf-8")
 
 PAGES = {
     path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
-    for path in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]
+    for path in [
+        *(ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "SECURITY")),
+        *sorted(DOCS.rglob("*.md")),
+    ]
     if not MADE_BY_THE_BUILD & set(path.relative_to(DOCS.parent).parts)
 }
 WITH_CODE = [name for name, text in PAGES.items() if "```python" in text]

@@ -127,10 +127,9 @@ class Recording:
         given: Any = None,
         diverged: bool = False,
     ) -> None:
-        require_well_formed(X)
         self.model, self.before, self.diverged = model, before, diverged
         self.given = X if given is None else given
-        self.X = check_array(X, accept_sparse="csr", dtype=np.float64)
+        self.X = _checked(X)
         self.layers = [_layers(model, step) for step in steps]
         self.activations = _activations(model, steps[0])
         sizes = [len(self.layers[0][0][0]), *(W.shape[1] for W in self.layers[0][0])]
@@ -190,9 +189,7 @@ class Recording:
         """Return the outputs at one iteration, (n_rows, n_outputs), for rows as given."""
         if self.before is not None:
             X = _through(self.before, X)
-        require_well_formed(X)
-        X = check_array(X, accept_sparse="csr", dtype=np.float64)
-        return outputs(*self.layers[iteration], self.activations, X)
+        return outputs(*self.layers[iteration], self.activations, _checked(X))
 
     def _targets(self, y: Any, weights: Array | None) -> tuple[Array, Array | None]:
         """Return the targets (n_rows, n_outputs), and what each of them weighs; None: alike."""
@@ -227,6 +224,14 @@ class Recording:
         rows = rows.weighed(self.model._class_weights(rows), by_neuron)
         Y = one_hot(codes, n_neurons, low, high)
         return Y, rows.weigh(slice(None), n_neurons)
+
+
+def _checked(X: Any) -> Any:
+    """Return rows in float64, dense or CSR."""
+    require_well_formed(X)
+    X = check_array(X, accept_sparse="csr", dtype=np.float64)
+    require_well_formed(X)  # what was not CSR before
+    return X
 
 
 def spread_out(n_steps: int, many: int) -> list[int]:

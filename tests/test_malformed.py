@@ -1,0 +1,400 @@
+"""Edited attributes and sparse matrices that are none end in an error, never in a crash.
+
+Sparse matrices run in other processes, which tell of each how it ended: a crash is seen in what is
+missing.
+"""
+
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from scipy import sparse
+from sklearn.base import clone
+
+from sklearn_gd import (
+    FeedForwardRegressor,
+    PerceptronClassifier,
+    ThroughOriginRegressor,
+    _compiled,
+    _kernels_reference,
+)
+
+KERNELS = {"pure": _kernels_reference}
+if _compiled.COMPILED:
+    KERNELS["compiled"] = _compiled.kernels
+
+# --- what the loops are handed ----------------------------------------------------------------
+
+
+def epoch_arguments(**changes):
+    """Return what an epoch of three neurons over 5 rows of 4 columns is handed."""
+    given = {
+        "codes": np.array([0, 1, 2, 1, 0], np.int32),
+        "weights": np.ones(5),
+        "own": np.ones(3),
+        "order": np.arange(5),
+        "coef": np.zeros((4, 3)),
+        "intercept": np.zeros(3),
+        "rate": 1.0,
+        "decays": False,
+        "decay": 1.0,
+        "fit_intercept": True,
+        "average": True,
+        "coef_sum": np.zeros((4, 3)),
+        "intercept_sum": np.zeros(3),
+        "visits": 0,
+    }
+    return list({**given, **changes}.values())
+
+
+DENSE = np.arange(20.0).reshape(5, 4)
+CSR = sparse.csr_array(DENSE)
+
+WRONG_EPOCHS = {
+    "codes too few": ("codes", np.zeros(4, np.int32)),
+    "codes too large": ("codes", np.array([0, 1, 2, 3, 0], np.int32)),
+    "codes negative": ("codes", np.array([0, 1, -1, 1, 0], np.int32)),
+    "weights too few": ("weights", np.ones(3)),
+    "own too short": ("own", np.ones(1)),
+    "order beyond": ("order", np.array([0, 5])),
+    "order negative": ("order", np.array([-1])),
+    "coef too short": ("coef", np.zeros((3, 3))),
+    "coef too wide": ("coef", np.zeros((4, 4))),
+    "intercept too short": ("intercept", np.zeros(1)),
+    "coef_sum too small": ("coef_sum", np.zeros((1, 1))),
+    "intercept_sum too short": ("intercept_sum", np.zeros(1)),
+}
+
+
+@pytest.mark.parametrize("kernels", KERNELS)
+@pytest.mark.parametrize("case", WRONG_EPOCHS)
+@pytest.mark.parametrize("is_sparse", [False, True])
+def test_an_epoch_names_what_does_not_fit(kernels, case, is_sparse):
+    name, value = WRONG_EPOCHS[case]
+    if is_sparse and case == "coef too short":  # the width of a CSR matrix is not in its arrays
+        return
+    loops = KERNELS[kernels]
+    rows = (CSR.data, CSR.indices, CSR.indptr) if is_sparse else (DENSE,)
+    run = loops.rosenblatt_sparse if is_sparse else loops.rosenblatt_dense
+    given = epoch_arguments()
+    run(*rows, *given)
+    # A wider `coef` makes everything else too narrow.
+    expected = "intercept" if case == "coef too wide" else name
+    with pytest.raises(ValueError, match=rf"^{expected} must"):
+        run(*rows, *epoch_arguments(**{name: value}))
+
+
+@pytest.mark.parametrize("kernels", KERNELS)
+@pytest.mark.parametrize(
+    ("data", "columns", "starts"),
+    [
+        (CSR.data[:-1], CSR.indices, CSR.indptr),
+        (CSR.data, CSR.indices[:-1], CSR.indptr),
+        (CSR.data, CSR.indices, np.append(CSR.indptr[:-1], 999).astype(CSR.indptr.dtype)),
+        (CSR.data, CSR.indices, np.append(-1, CSR.indptr[1:]).astype(CSR.indptr.dtype)),
+        (CSR.data, CSR.indices, CSR.indptr[:0]),
+    ],
+)
+def test_loops_over_csr_need_as_many_values_as_the_starts_say(kernels, data, columns, starts):
+    loops = KERNELS[kernels]
+    with pytest.raises(ValueError, match="data and columns must be of one length"):
+        loops.rosenblatt_sparse(data, columns, starts, *epoch_arguments())
+    with pytest.raises(ValueError, match="data and columns must be of one length"):
+        loops.gram(data, columns, starts, np.zeros((4, 4)))
+
+
+@pytest.mark.parametrize("kernels", KERNELS)
+def test_the_other_loops_name_what_does_not_fit(kernels):
+    loops, flat = KERNELS[kernels], np.zeros(6)
+    z, short = np.zeros((3, 4)), np.zeros(3)
+    for name, call in {
+        "b": lambda: loops.rectify(z, short),
+        "a": lambda: loops.silence(z, np.zeros((3, 3)), np.zeros(4)),
+        "sums": lambda: loops.silence(z, z, short),
+        "gradient": lambda: loops.descend(flat, short, 0.1),
+        "means": lambda: loops.adam(flat, flat, short, flat, 0.1, 0.9, 0.999, 1e-8),
+        "squares": lambda: loops.adam(flat, flat, flat, short, 0.1, 0.9, 0.999, 1e-8),
+        "total": lambda: loops.moments(z, np.zeros((3, 1)), np.zeros((4, 4))),
+        "y": lambda: loops.moments(z, np.zeros((2, 1)), np.zeros((5, 5))),
+    }.items():
+        with pytest.raises(ValueError, match=rf"^{name} must be of shape"):
+            call()
+    with pytest.raises(ValueError, match=r"^total must be of shape"):
+        loops.gram(CSR.data, CSR.indices, CSR.indptr, np.zeros((4, 3)))
+    loops.descend(flat[:0], flat[:0], 0.1)  # nothing to do is no error
+
+
+# --- attributes that a user edits -------------------------------------------------------------
+
+ROWS = np.random.default_rng(0).normal(size=(30, 4))
+LABELS = np.arange(30) % 3
+NET = FeedForwardRegressor(hidden_layer_sizes=400, max_iter=2, tol=None, random_state=0)
+NEURONS = PerceptronClassifier(average=True, max_iter=2, tol=None, random_state=0)
+
+
+@pytest.mark.parametrize(
+    ("attribute", "index", "value"),
+    [
+        ("coefs_", 0, np.zeros((4, 7))),
+        ("coefs_", 0, np.zeros((9, 400))),
+        ("coefs_", 1, np.zeros((4, 1))),
+        ("coefs_", 1, np.zeros(400)),
+        ("intercepts_", 0, np.zeros(4)),
+        ("intercepts_", 0, np.zeros(1)),
+        ("intercepts_", 1, np.zeros(2)),
+    ],
+)
+def test_layers_that_do_not_fit_each_other(attribute, index, value):
+    net = clone(NET).fit(ROWS, LABELS)
+    getattr(net, attribute)[index] = value
+    wrong = r"coefs_\[[01]\] and intercepts_\[[01]\] must be of shapes|The present weights do not"
+    for call in (
+        lambda: net.predict(ROWS),
+        lambda: net.partial_fit(ROWS, LABELS),
+        lambda: net.set_params(warm_start=True).fit(ROWS, LABELS),
+    ):
+        with pytest.raises(ValueError, match=wrong):
+            call()
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value"),
+    [
+        ("coef_", np.zeros((3, 9))),
+        ("coef_", np.zeros((2, 4))),
+        ("intercept_", np.zeros(1)),
+        ("classes_", np.arange(5)),
+        ("classes_", np.arange(2)),
+        ("n_features_in_", 3),
+    ],
+)
+def test_neurons_that_do_not_fit_their_classes(attribute, value):
+    model = clone(NEURONS).partial_fit(ROWS, LABELS, classes=[0, 1, 2])
+    setattr(model, attribute, value)
+    rows = ROWS[:, : model.n_features_in_]
+    for call in (
+        lambda: model.predict(rows),
+        lambda: model.decision_function(rows),
+        lambda: model.partial_fit(rows, LABELS),
+    ):
+        with pytest.raises(ValueError, match=r"coef_ and intercept_ must be of shapes"):
+            call()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("coef_sum", np.zeros((1, 1))), ("intercept_sum", np.zeros(1)), ("coef", np.zeros((2, 3)))],
+)
+@pytest.mark.parametrize("make", [np.asarray, sparse.csr_array])
+def test_what_an_averaged_neuron_remembers_and_does_not_fit(make, name, value):
+    model = clone(NEURONS).partial_fit(make(ROWS), LABELS, classes=[0, 1, 2])
+    setattr(model._learner, name, value)
+    with pytest.raises(ValueError, match=rf"^{name} must be of shape"):
+        model.partial_fit(make(ROWS), LABELS)
+
+
+# --- CSR that is none -------------------------------------------------------------------------
+
+# Each statement makes `X`, of shape (30, 6), with 90 values, something that is no matrix.
+MALFORMED = {
+    "column beyond": "X.indices[5] = 6",
+    "column far beyond": "X.indices[5] = 2**30",
+    "column negative": "X.indices[5] = -1",
+    "column far negative": "X.indices[5] = -2**30",
+    "last column beyond": "X.indices[-1] = 10**6",
+    "starts fall": "X.indptr[3] = 80",
+    "starts far beyond": "X.indptr[3] = 2**30",
+    "a start negative": "X.indptr[3] = -5",
+    "first start negative": "X.indptr[0] = -2**20",
+    "first start not zero": "X.indptr[0] = 1",
+    "end beyond": "X.indptr[-1] = 91",
+    "end far beyond": "X.indptr[-1] = 2**30",
+    "end negative": "X.indptr[-1] = -1",
+    "values too few": "X.data = X.data[:40]",
+    "columns too few": "X.indices = X.indices[:40]",
+    "no values": "X.data = X.data[:0]",
+    "no columns": "X.indices = X.indices[:0]",
+    "starts too few": "X.indptr = X.indptr[:20]",
+    "starts too many": "X.indptr = np.append(X.indptr, 10**6).astype(X.indptr.dtype)",
+    "columns are no integers": "X.indices = X.indices + 0.5",
+    "columns of two axes": "X.indices = X.indices.reshape(2, -1)",
+    "values of two axes": "X.data = X.data.reshape(2, -1)",
+    "columns are a list": "X.indices = list(X.indices)",
+    "another shape": "X._shape = (30, 2)",
+    "more rows": "X._shape = (10**6, 6)",
+}
+
+PRELUDE = """
+import sys
+import numpy as np
+from scipy import sparse
+from sklearn_gd import FeedForwardRegressor, PerceptronClassifier, ThroughOriginRegressor
+from sklearn_gd.inspection._recording import Recording
+
+dense = np.tile([1.0, 0.0, 2.0, 0.0, 0.0, 3.0], (30, 1)) * np.arange(1, 31)[:, None]
+y = np.arange(30) % 3
+line, net = ThroughOriginRegressor(max_iter=3, tol=None), FeedForwardRegressor(
+    hidden_layer_sizes=2, max_iter=2, tol=None, random_state=0)
+neurons = PerceptronClassifier(max_iter=2, tol=None, random_state=0)
+bent = PerceptronClassifier(activation="tanh", max_iter=2, tol=None, random_state=0)
+for model in (line, net, neurons, bent):
+    model.fit(dense, y)
+calls = {
+    "line": lambda X: line.fit(X, y),
+    "line, partial": lambda X: line.partial_fit(X, y),
+    "line, predict": lambda X: line.predict(X),
+    "tanh line": lambda X: ThroughOriginRegressor(activation="tanh").fit(X, y),
+    "net": lambda X: net.fit(X, y),
+    "net, partial": lambda X: net.partial_fit(X, y),
+    "net, predict": lambda X: net.predict(X),
+    "net, score": lambda X: net.score(X, y),
+    "net, validated": lambda X: net.fit(dense, y, X_val=X, y_val=y),
+    "neurons": lambda X: neurons.fit(X, y),
+    "neurons, partial": lambda X: neurons.partial_fit(X, y),
+    "neurons, predict": lambda X: neurons.predict(X),
+    "neurons, validated": lambda X: neurons.fit(dense, y, X_val=X, y_val=y),
+    "bent": lambda X: bent.fit(X, y),
+    "recorded": lambda X: Recording.of_fitted(line, X, y),
+}
+def tell(case, name, X):
+    try:
+        calls[name](X)
+    except ValueError as error:
+        told = f"ValueError {error}".splitlines()[0]
+    except BaseException as error:
+        told = f"{type(error).__name__} {error}".splitlines()[0]
+    else:
+        told = "accepted"
+    print(case, name, told, sep=" | ", flush=True)
+"""
+
+
+def told_by_a_process(code):
+    """Run code after the prelude in another process; return how each case ended."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", PRELUDE + textwrap.dedent(code)],
+        capture_output=True,
+        text=True,
+    )
+    lines = [line.split(" | ") for line in done.stdout.splitlines()]
+    assert done.returncode == 0, f"crashed after {lines[-1:]}: {done.stderr[-2000:]}"
+    return {(case, name): told for case, name, told in lines}
+
+
+@pytest.mark.parametrize("index", ["int32", "int64"])
+@pytest.mark.parametrize("kind", ["csr_array", "csr_matrix"])
+def test_csr_that_is_none_is_refused_everywhere(kind, index):
+    told = told_by_a_process(
+        f"""
+        for case, change in {MALFORMED!r}.items():
+            for name in calls:
+                X = sparse.{kind}(dense)
+                X.indices, X.indptr = X.indices.astype("{index}"), X.indptr.astype("{index}")
+                exec(change)
+                tell(case, name, X)
+        for name in calls:
+            tell("whole", name, sparse.{kind}(dense))
+        """
+    )
+    assert {case for case, _ in told} == {*MALFORMED, "whole"}
+    for (case, name), outcome in told.items():
+        if case == "whole":
+            assert outcome == "accepted", name
+        else:
+            what = "X_val" if "validated" in name else "X"
+            said = (
+                f"ValueError {what} is a {kind} of shape",
+                "ValueError X_val and y_val must be",
+            )
+            assert outcome.startswith(said), (case, name, outcome)
+
+
+def test_other_formats_that_are_none_are_refused():
+    changes = {
+        "csc row beyond": ("csc", "X.indices[5] = 30"),
+        "csc row negative": ("csc", "X.indices[5] = -1"),
+        "csc starts fall": ("csc", "X.indptr[2] = 90"),
+        "csc end beyond": ("csc", "X.indptr[-1] = 2**30"),
+        "coo row beyond": ("coo", "X.row[5] = 30"),
+        "coo column beyond": ("coo", "X.col[5] = 10**6"),
+        "coo column negative": ("coo", "X.col[5] = -1"),
+        "bsr column beyond": ("bsr", "X.indices[1] = 10**6"),
+        "bsr starts fall": ("bsr", "X.indptr[1] = 2**20"),
+        "lil column beyond": ("lil", "X.rows[3][0] = 10**6"),
+    }
+    told = told_by_a_process(
+        f"""
+        for case, (format, change) in {changes!r}.items():
+            for name in calls:
+                X = sparse.csr_array(dense).asformat(format)
+                exec(change)
+                tell(case, name, X)
+        """
+    )
+    assert len(told) == len(changes) * 15
+    for (case, name), outcome in told.items():
+        assert outcome.startswith("ValueError X"), (case, name, outcome)
+
+
+def test_the_message_says_what_is_wrong():
+    X = sparse.csr_array(np.eye(3))
+    X.indices[1] = 7
+    with pytest.raises(
+        ValueError,
+        match=r"X is a csr_array of shape \(3, 3\) that is none: column "
+        r"indices must lie in 0 to 2. Got 0 to 7.",
+    ):
+        ThroughOriginRegressor().fit(X, [1.0, 2, 3])
+    assert_array_equal(X.indices, [0, 7, 2])  # as it came
+
+
+def test_values_behind_the_end_are_no_fault():
+    X = sparse.csr_array(ROWS)
+    expected = ThroughOriginRegressor().fit(X, LABELS).coef_
+    longer = X.copy()
+    longer.indices = np.append(X.indices, [77, -1]).astype(X.indices.dtype)
+    longer.data = np.append(X.data, [1.0, 2.0])
+    assert_array_equal(ThroughOriginRegressor().fit(longer, LABELS).coef_, expected)
+
+
+# --- numbers too large ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("make", [np.asarray, sparse.csr_array])
+def test_rows_that_overflow_the_models_precision(make):
+    rows = ROWS.astype(np.float32)
+    net, neurons = clone(NET).fit(make(rows), LABELS), clone(NEURONS).fit(make(rows), LABELS)
+    large = make(ROWS * 1e300)
+    for call in (
+        lambda: net.predict(large),
+        lambda: net.partial_fit(large, LABELS),
+        lambda: neurons.partial_fit(large, LABELS),
+    ):
+        with pytest.raises(ValueError, match=r"^X overflows float32, the model's precision"):
+            call()
+    for model in (net, neurons):
+        with pytest.raises(ValueError, match=r"X_val overflows float32"):
+            model.fit(make(rows), LABELS, X_val=large, y_val=LABELS)
+    with pytest.raises(ValueError, match=r"^y overflows float32"):
+        net.partial_fit(ROWS, LABELS * 1e300)
+    assert net.predict(make(ROWS)).dtype == np.float32
+
+
+@pytest.mark.parametrize("sizes", [2**70, [3, 2**62], (2**31, 2**31), np.array([2**62])])
+def test_layers_without_room_in_memory(sizes):
+    net = FeedForwardRegressor(hidden_layer_sizes=sizes)
+    with pytest.raises((ValueError, MemoryError), match="'hidden_layer_sizes' parameter must"):
+        net.fit(ROWS, LABELS)
+    assert not hasattr(net, "coefs_")
+
+
+def test_other_counts_may_be_as_large_as_they_like():
+    huge = 2**70
+    net = clone(NET).set_params(batch_size=huge, n_iter_no_change=huge).fit(ROWS, LABELS)
+    assert_array_equal(
+        net.coefs_[0], clone(NET).set_params(batch_size=30).fit(ROWS, LABELS).coefs_[0]
+    )
+    assert clone(NEURONS).set_params(batch_size=huge, max_iter=huge, tol=1e-3).fit(ROWS, LABELS)
