@@ -34,7 +34,7 @@ _PLAIN: dict[str, frozenset[str]] = {
     "TypeNode": _KEYS,
 }
 # Those that import, and most of them call, what they name.
-_IMPORTING = frozenset({"ObjectNode", "FunctionNode", "PartialNode", "ConstructorFromReduceNode"})
+_IMPORTING = frozenset({"FunctionNode", "ConstructorFromReduceNode"})
 
 
 class StoredTreeError(ValueError):
@@ -117,6 +117,8 @@ def _look_at(node: dict[str, Any], names: Names) -> tuple[str, str]:
         pass
     elif loader == "ObjectNode":
         names.objects.add(full)
+    elif loader == "PartialNode":  # whatever its name is, this is what skops builds
+        names.others.add("functools.partial")
     elif loader in _PLAIN or loader in _IMPORTING:
         names.others.add(full)
     elif loader == "MethodNode":
