@@ -118,7 +118,8 @@ def _require_csr(X: Any) -> None:
 
 def _require_within(indices: Array, end: int, what: str) -> None:
     # As unsigned numbers the negative ones are the largest: one pass finds both.
-    if indices.size and indices.view(f"u{indices.itemsize}").max() >= end:
+    unsigned = indices.dtype.str.replace("i", "u")
+    if indices.size and indices.view(unsigned).max() >= end:
         raise ValueError(
             f"{what} must lie in 0 to {end - 1}. Got {indices.min()} to {indices.max()}."
         )
