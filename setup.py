@@ -23,9 +23,9 @@ FLAGS = ["-O3", "-g0", "-ffp-contract=off", "-fno-math-errno"]
 FLAGS_OF_MSVC = ["/O2"]
 
 KERNELS = Extension(
-    "sklearn_gd._kernels",
-    sources=["sklearn_gd/_kernels.pyx"],
-    depends=sorted(path.as_posix() for path in Path("sklearn_gd").glob("*.h")),
+    "sklearn_gd._kernels.loops",
+    sources=["sklearn_gd/_kernels/loops.pyx"],
+    depends=sorted(path.as_posix() for path in Path("sklearn_gd/_kernels").glob("*.h")),
     define_macros=[("Py_LIMITED_API", "0x{:02X}{:02X}0000".format(*OLDEST))] if STABLE_ABI else [],
     py_limited_api=STABLE_ABI,
     optional=True,  # without a compiler the same loops run in plain Python

@@ -4,11 +4,11 @@ A line through the origin, a neuron, and a network of neurons, each with its own
 pluggable activations, losses, solvers and learning-rate schedules.
 """
 
+from sklearn_gd._base import __version__ as __version__
 from sklearn_gd._feed_forward import FeedForwardRegressor
 from sklearn_gd._perceptron import PerceptronClassifier
 from sklearn_gd._show_versions import show_versions
 from sklearn_gd._through_origin import ThroughOriginRegressor
-from sklearn_gd._versions import __version__ as __version__
 
 __all__ = [
     "FeedForwardRegressor",

@@ -12,26 +12,11 @@ from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_gd._array_api import following_numpy, on_host, require_same_space
-from sklearn_gd._array_rows import (
-    ArrayRows,
-    check_array_rows,
-    check_held_out_rows,
-    outputs_there,
-    require_numpy,
-)
-from sklearn_gd._batches import run_epoch
-from sklearn_gd._descent import Descent
-from sklearn_gd._fit_tasks import CallbackSupportMixin, FitTasks, with_callbacks
-from sklearn_gd._holdout import lazily_picked
-from sklearn_gd._objectives import Network, outputs
-from sklearn_gd._pieces import require_unchanged, same_settings
-from sklearn_gd._placed import placed, released, settled
-from sklearn_gd._rows import OnRows, Rows
-from sklearn_gd._state import copied, set_generator
-from sklearn_gd._storable import storable
-from sklearn_gd._typed import Typed, available_if
-from sklearn_gd._validation import (
+from sklearn_gd._base import Estimator, available_if
+from sklearn_gd._data.array_api import following_numpy, on_host, require_same_space
+from sklearn_gd._data.placed import placed, released, settled
+from sklearn_gd._data.split import lazily_picked
+from sklearn_gd._data.validation import (
     ArrayLike,
     all_or_nothing,
     by_rows,
@@ -45,8 +30,21 @@ from sklearn_gd._validation import (
     make_generator,
     require_some_weight,
 )
-from sklearn_gd._versions import VersionNoted
-from sklearn_gd._website import DocumentedOnline
+from sklearn_gd._models.array_rows import (
+    ArrayRows,
+    check_array_rows,
+    check_held_out_rows,
+    outputs_there,
+    require_numpy,
+)
+from sklearn_gd._models.network import Network, outputs
+from sklearn_gd._models.rows import OnRows, Rows
+from sklearn_gd._pieces import require_unchanged, same_settings
+from sklearn_gd._storable import storable
+from sklearn_gd._training.callback_tasks import FitTasks, with_callbacks
+from sklearn_gd._training.epoch import run_epoch
+from sklearn_gd._training.state import copied, set_generator
+from sklearn_gd._training.stopping import Descent
 from sklearn_gd.activations import Activation, Identity, as_activation
 from sklearn_gd.losses import Loss, as_loss
 from sklearn_gd.schedules import Schedule, as_schedule
@@ -118,15 +116,7 @@ class _Fit(NamedTuple):
 
 
 @storable
-class FeedForwardRegressor(
-    CallbackSupportMixin,
-    DocumentedOnline,
-    VersionNoted,
-    Typed,
-    MultiOutputMixin,
-    RegressorMixin,
-    BaseEstimator,
-):
+class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEstimator):
     """A multi-layer perceptron for regression, trained by backpropagation.
 
     Parameters

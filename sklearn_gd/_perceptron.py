@@ -13,14 +13,9 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_gd._descent import Descent
-from sklearn_gd._fit_tasks import CallbackSupportMixin, FitTasks, with_callbacks
-from sklearn_gd._holdout import lazily_picked
-from sklearn_gd._learners import Gradient, LabelledRows, Recipe, Rosenblatt
-from sklearn_gd._state import set_generator
-from sklearn_gd._storable import storable
-from sklearn_gd._typed import Typed, available_if
-from sklearn_gd._validation import (
+from sklearn_gd._base import Estimator, available_if
+from sklearn_gd._data.split import lazily_picked
+from sklearn_gd._data.validation import (
     _X_CHECKS,
     ArrayLike,
     all_or_nothing,
@@ -38,8 +33,11 @@ from sklearn_gd._validation import (
     require_some_weight,
     validated,
 )
-from sklearn_gd._versions import VersionNoted
-from sklearn_gd._website import DocumentedOnline
+from sklearn_gd._storable import storable
+from sklearn_gd._training.callback_tasks import FitTasks, with_callbacks
+from sklearn_gd._training.learners import Gradient, LabelledRows, Recipe, Rosenblatt
+from sklearn_gd._training.state import set_generator
+from sklearn_gd._training.stopping import Descent
 from sklearn_gd.activations import Sigmoid, Step, as_activation
 from sklearn_gd.losses import Loss, as_loss
 from sklearn_gd.schedules import Schedule, as_schedule
@@ -58,9 +56,7 @@ def _is_sigmoid(self: PerceptronClassifier) -> bool:
 
 
 @storable
-class PerceptronClassifier(
-    CallbackSupportMixin, DocumentedOnline, VersionNoted, Typed, ClassifierMixin, BaseEstimator
-):
+class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
     """One neuron a class, which fires where w · x exceeds its threshold.
 
     With ``activation="step"`` it learns by Rosenblatt's rule [1]_: rows are met one by one, and

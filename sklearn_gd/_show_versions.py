@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
-from sklearn_gd._compiled import COMPILED
+from sklearn_gd._kernels import COMPILED
 
 
 def show_versions() -> None:

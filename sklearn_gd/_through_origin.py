@@ -14,25 +14,10 @@ from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_gd._array_api import following_numpy, on_host, require_same_space
-from sklearn_gd._array_rows import check_array_rows, outputs_there, require_numpy
-from sklearn_gd._curvature import Curvature, curvature_per_row
-from sklearn_gd._descent import Descent
-from sklearn_gd._fit_tasks import CallbackSupportMixin, FitTasks, with_callbacks
-from sklearn_gd._objectives import (
-    Moments,
-    Network,
-    Quadratic,
-    is_flat_at_zero,
-    linear_step,
-)
-from sklearn_gd._pieces import require_unchanged, same_settings
-from sklearn_gd._placed import placed, released, settled
-from sklearn_gd._rows import Rows
-from sklearn_gd._state import copied
-from sklearn_gd._storable import storable
-from sklearn_gd._typed import Typed
-from sklearn_gd._validation import (
+from sklearn_gd._base import Estimator
+from sklearn_gd._data.array_api import following_numpy, on_host, require_same_space
+from sklearn_gd._data.placed import placed, released, settled
+from sklearn_gd._data.validation import (
     ArrayLike,
     all_or_nothing,
     check_regression,
@@ -41,8 +26,16 @@ from sklearn_gd._validation import (
     check_weights,
     require_some_weight,
 )
-from sklearn_gd._versions import VersionNoted
-from sklearn_gd._website import DocumentedOnline
+from sklearn_gd._models.array_rows import check_array_rows, outputs_there, require_numpy
+from sklearn_gd._models.curvature import Curvature, curvature_per_row
+from sklearn_gd._models.least_squares import Moments, Quadratic
+from sklearn_gd._models.network import Network, is_flat_at_zero, linear_step
+from sklearn_gd._models.rows import Rows
+from sklearn_gd._pieces import require_unchanged, same_settings
+from sklearn_gd._storable import storable
+from sklearn_gd._training.callback_tasks import FitTasks, with_callbacks
+from sklearn_gd._training.state import copied
+from sklearn_gd._training.stopping import Descent
 from sklearn_gd.activations import Activation, Identity, as_activation
 from sklearn_gd.losses import Loss, SquaredError, as_loss
 from sklearn_gd.schedules import Constant, Schedule, as_schedule
@@ -52,15 +45,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 
 @storable
-class ThroughOriginRegressor(
-    CallbackSupportMixin,
-    DocumentedOnline,
-    VersionNoted,
-    Typed,
-    MultiOutputMixin,
-    RegressorMixin,
-    BaseEstimator,
-):
+class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEstimator):
     """Regression through the origin, y = f(X W), by full-batch gradient descent.
 
     Starts from W = 0 and moves W against the gradient of the mean loss until the gradient is

@@ -43,7 +43,7 @@ import numpy as np
 from scipy import special
 from sklearn.utils._param_validation import Interval
 
-from sklearn_gd import _compiled
+from sklearn_gd import _kernels
 from sklearn_gd._pieces import Piece, resolve
 from sklearn_gd._storable import storable
 
@@ -343,7 +343,7 @@ class ReLU(_BuiltIn):
     def _apply_to_sum(self, z: Array, b: Array, out: Array) -> Array:
         if not b.size:
             return self._apply(z, out)
-        _compiled.rectify(z, b)
+        _kernels.rectify(z, b)
         return z
 
     def _chain(self, delta: Array, z: Array, a: Array) -> None:
@@ -351,7 +351,7 @@ class ReLU(_BuiltIn):
 
     def _chain_to_sum(self, delta: Array, z: Array, a: Array, sums: Array) -> None:
         if sums.size:
-            _compiled.silence(delta, a, sums)
+            _kernels.silence(delta, a, sums)
         else:
             self._chain(delta, z, a)
 

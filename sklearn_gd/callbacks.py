@@ -16,10 +16,10 @@ from typing import Any
 import joblib
 from sklearn.base import clone
 
-from sklearn_gd import _checkpoint_file
-from sklearn_gd._state import StateError
+from sklearn_gd._base import Estimator
 from sklearn_gd._storable import StoredTreeError
-from sklearn_gd._versions import VersionNoted
+from sklearn_gd._training import checkpoint_file
+from sklearn_gd._training.state import StateError
 
 __all__ = ["Checkpoint", "CheckpointError", "resume"]
 
@@ -88,13 +88,13 @@ class Checkpoint:
             raise ValueError(f"Checkpoint: every must be a positive int. Got {self.every!r}.")
         if getattr(estimator, "solver", None) == "lbfgs":
             raise ValueError("Checkpoint: solver='lbfgs' keeps its memory to itself.")
-        _checkpoint_file.skops_io()
+        checkpoint_file.skops_io()
         self._estimator = clone(estimator).set_callbacks()  # cloned along otherwise
         # Where the path leads now: the working directory, or the link, may change meanwhile.
         self._target = Path(os.path.realpath(self.path))
         try:
-            _checkpoint_file.require_writable(self._target)
-            _checkpoint_file.require_restorable(self._estimator)
+            checkpoint_file.require_writable(self._target)
+            checkpoint_file.require_restorable(self._estimator)
         except ValueError as error:
             raise ValueError(f"Checkpoint: {error}") from error
         self._digest: str | None = None
@@ -129,9 +129,9 @@ class Checkpoint:
             "digest": self._digest,
             "state": state(),
         }
-        payload = _checkpoint_file.dumps(content)
+        payload = checkpoint_file.dumps(content)
         try:
-            _checkpoint_file.write(self._target, payload)
+            checkpoint_file.write(self._target, payload)
         except OSError as error:
             if not self._warned:
                 self._warned = True
@@ -209,9 +209,9 @@ def resume(
 
 def _content(path: Path, trusted: set[str], max_size: int) -> tuple[Any, int, str, dict[str, Any]]:
     """Return what a checkpoint holds: estimator, `every`, the digest of the rows, state."""
-    _checkpoint_file.skops_io()
+    checkpoint_file.skops_io()
     try:
-        content = _checkpoint_file.read(path, trusted, max_size)
+        content = checkpoint_file.read(path, trusted, max_size)
         estimator, every, digest, state = (
             content[name] for name in ("estimator", "every", "digest", "state")
         )
@@ -228,7 +228,7 @@ def _content(path: Path, trusted: set[str], max_size: int) -> tuple[Any, int, st
 
 def _require_types(estimator: Any, every: Any, digest: Any, state: Any) -> None:
     right = {
-        "estimator": isinstance(estimator, VersionNoted),
+        "estimator": isinstance(estimator, Estimator),
         "every": type(every) is int and every >= 1,
         "digest": type(digest) is str,
         "state": type(state) is dict,

@@ -35,7 +35,8 @@ from numpy.typing import DTypeLike
 from sklearn.base import clone
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from sklearn_gd import _compiled, _kernels_reference
+from sklearn_gd import _kernels
+from sklearn_gd._kernels import reference
 from sklearn_gd._pieces import Piece, resolve
 from sklearn_gd._storable import storable
 
@@ -339,7 +340,7 @@ class AdamW(Adam):
 def _loop(name: str, parameters: Array, rate: Rate) -> Any:
     """Return the compiled loop, or its stand-in: for one rate a parameter, or arrays elsewhere."""
     plain = isinstance(parameters, np.ndarray) and not isinstance(rate, np.ndarray)
-    return getattr(_compiled if plain else _kernels_reference, name)
+    return getattr(_kernels if plain else reference, name)
 
 
 def _update_mean_square(squares: Array, gradient: Array, keep: float, scratch: Array) -> None:

@@ -29,8 +29,8 @@ from sklearn_gd import (
     losses,
     solvers,
 )
-from sklearn_gd._array_api import space_of
-from sklearn_gd._placed import PlacedArray
+from sklearn_gd._data.array_api import space_of
+from sklearn_gd._data.placed import PlacedArray
 from sklearn_gd.activations import LeakyReLU
 from sklearn_gd.exceptions import DivergenceError
 from sklearn_gd.losses import Loss
@@ -210,7 +210,9 @@ def test_targets_of_one_column_keep_their_axis(library):
     ids=str,
 )
 def test_the_loop_is_numpys(library, parameters, monkeypatch):
-    monkeypatch.setattr("sklearn_gd._array_rows._CHUNK", 100)  # chunks of eleven rows or fewer
+    monkeypatch.setattr(
+        "sklearn_gd._models.array_rows._CHUNK", 100
+    )  # chunks of eleven rows or fewer
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         there, here = assert_same_fit(library, network(**parameters), X, Y, WEIGHTS)

@@ -16,11 +16,11 @@ from sklearn_gd import (
     FeedForwardRegressor,
     PerceptronClassifier,
     ThroughOriginRegressor,
-    _compiled,
-    _kernels_reference,
+    _kernels,
     activations,
     solvers,
 )
+from sklearn_gd._kernels import reference
 
 X, Y = load_diabetes(return_X_y=True)
 X, Y = X[:50], Y[:50] / 100
@@ -126,11 +126,11 @@ def copied(model):
 @pytest.fixture(params=["compiled", "pure"])
 def loops(request, monkeypatch):
     if request.param == "pure":
-        for name in set(_compiled.__all__) - {"COMPILED"}:
-            monkeypatch.setattr(_compiled, name, getattr(_kernels_reference, name))
-    elif not _compiled.COMPILED:
+        for name in set(_kernels.__all__) - {"COMPILED"}:
+            monkeypatch.setattr(_kernels, name, getattr(reference, name))
+    elif not _kernels.COMPILED:
         pytest.skip("the compiled loops are not here")
-    assert activations._compiled is _compiled is solvers._compiled
+    assert activations._kernels is _kernels is solvers._kernels
 
 
 def loss_at_weights(model):

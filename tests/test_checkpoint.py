@@ -333,7 +333,7 @@ def test_a_folder_without_permission_is_found_out_at_once():
         try:
             if os.geteuid() == 0:
                 os.setuid(65534)
-            callbacks._checkpoint_file.require_writable(folder / "fit")
+            callbacks.checkpoint_file.require_writable(folder / "fit")
         except ValueError as error:
             code = 0 if "path must be one that can be written" in str(error) else 2
         finally:

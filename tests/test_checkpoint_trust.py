@@ -178,7 +178,7 @@ def nodes_that_name(crafted, full_name):
 
 def test_nothing_but_storable_classes_is_ever_built(crafted, tmp_path, monkeypatch):
     tried = callables()
-    exposed = {"_compiled.import_module", "callbacks.resume", "callbacks.clone"}
+    exposed = {"_kernels.import_module", "callbacks.resume", "callbacks.clone"}
     assert {f"sklearn_gd.{name}" for name in exposed} <= set(tried)
     assert len(tried) > 500
     monkeypatch.setattr(skops_io, "loads", lambda *_, **__: pytest.fail("something was built"))
@@ -209,7 +209,7 @@ def test_a_chain_that_ends_in_a_shell_command_is_refused(crafted, tmp_path):
     # import_module("os") as a "constructor", its attribute "system" as a "method", and a dict
     # that calls this with each of its keys.
     run = tmp_path / "it_ran"
-    importer = "sklearn_gd._compiled.import_module"
+    importer = "sklearn_gd._kernels.import_module"
     argument = crafted.tuple(crafted.json("os"))
     module = crafted.node("ConstructorFromReduceNode", importer, content=argument)
     system = crafted.node("MethodNode", importer, content={"func": "system", "obj": module})

@@ -24,7 +24,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
 
 from sklearn_gd import FeedForwardRegressor, PerceptronClassifier, ThroughOriginRegressor
-from sklearn_gd._objectives import Network
+from sklearn_gd._models.network import Network
 from sklearn_gd.activations import as_activation
 from sklearn_gd.callbacks import Checkpoint, resume
 from sklearn_gd.exceptions import DivergenceError

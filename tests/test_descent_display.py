@@ -278,7 +278,7 @@ def test_an_interrupt_ends_the_picture_too(monkeypatch):
 
 
 def _one_epoch_then_interrupt():
-    from sklearn_gd._batches import run_epoch
+    from sklearn_gd._training.epoch import run_epoch
 
     calls = []
 

@@ -8,16 +8,17 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 
-from sklearn_gd import _compiled, _kernels_reference
+from sklearn_gd import _kernels
+from sklearn_gd._kernels import reference
 
 
 def test_the_compiled_loop_is_there_where_it_is_required():
     if os.environ.get("SKLEARN_GD_REQUIRE_KERNELS", "0") not in ("", "0"):
-        assert _compiled.COMPILED
-        assert _compiled.rosenblatt_dense is not _kernels_reference.rosenblatt_dense
+        assert _kernels.COMPILED
+        assert _kernels.rosenblatt_dense is not reference.rosenblatt_dense
     if os.environ.get("SKLEARN_GD_PURE_PYTHON", "0") not in ("", "0"):
-        assert not _compiled.COMPILED
-        assert _compiled.rosenblatt_dense is _kernels_reference.rosenblatt_dense
+        assert not _kernels.COMPILED
+        assert _kernels.rosenblatt_dense is reference.rosenblatt_dense
 
 
 def epochs(kernel, rows, n_neurons, *, weights, decay, average, shuffled, fit_intercept, dtype):
@@ -42,7 +43,7 @@ def epochs(kernel, rows, n_neurons, *, weights, decay, average, shuffled, fit_in
 
 
 def both(name, rows, n_neurons, **options):
-    kernels = getattr(_compiled, name), getattr(_kernels_reference, name)
+    kernels = getattr(_kernels, name), getattr(reference, name)
     tolerance = {"rtol": 2e-4, "atol": 1e-4} if options["dtype"] == np.float32 else {"rtol": 1e-9}
     results = [epochs(kernel, rows, n_neurons, **options) for kernel in kernels]
     for compiled, plain in zip(*results, strict=True):
@@ -125,8 +126,8 @@ def test_rectify(shape, dtype):
     z, b = layer(*shape, dtype)
     z[:1, :1] = np.nan
     plain = z.copy()
-    _compiled.rectify(z, b)
-    _kernels_reference.rectify(plain, b)
+    _kernels.rectify(z, b)
+    reference.rectify(plain, b)
     assert_array_equal(z, plain)
     assert_array_equal(np.isnan(z[:1, :1]), True)
 
@@ -138,8 +139,8 @@ def test_silence(shape, dtype):
     a = layer(*shape, dtype, seed=1)[0]
     plain, plain_sums = delta.copy(), sums.copy()
     if len(delta):
-        _compiled.silence(delta, a, sums)
-        _kernels_reference.silence(plain, a, plain_sums)
+        _kernels.silence(delta, a, sums)
+        reference.silence(plain, a, plain_sums)
     assert_array_equal(delta, plain)
     assert_allclose(sums, plain_sums, rtol=1e-4 if dtype is np.float32 else 1e-12, atol=1e-5)
 
@@ -151,7 +152,7 @@ def test_steps(size, dtype):
     tolerance = {"rtol": 1e-5, "atol": 1e-6} if dtype is np.float32 else {"rtol": 1e-12}
     start, gradient = rng.normal(size=(2, size)).astype(dtype)
     results = []
-    for kernels in (_compiled, _kernels_reference):
+    for kernels in (_kernels, reference):
         w = start.copy()
         means, squares = np.zeros((2, size), dtype)
         for _ in range(3):
@@ -168,7 +169,7 @@ def test_steps(size, dtype):
 def test_gram_of_sparse_rows(index, dtype):
     X = sparse.csr_array(dense().astype(dtype))
     arrays = X.data, X.indices.astype(index), X.indptr.astype(index)
-    for kernels in (_compiled, _kernels_reference):
+    for kernels in (_kernels, reference):
         total = np.ones((X.shape[1], X.shape[1]))
         kernels.gram(*arrays, total)
         expected = 1 + np.triu(dense().astype(dtype).T.astype(float) @ dense().astype(dtype))
@@ -184,6 +185,6 @@ def test_moments_of_few_columns(n_rows, dtype, step):
     y = rng.standard_normal((n_rows, 2)).astype(dtype)
     width = X.shape[1] + 2
     found, expected = np.ones((width, width)), np.ones((width, width))
-    _compiled.moments(X, y, found)
-    _kernels_reference.moments(X, y, expected)
+    _kernels.moments(X, y, found)
+    reference.moments(X, y, expected)
     assert_allclose(found, expected, rtol=1e-13, atol=1e-12)

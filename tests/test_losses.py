@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from sklearn_gd._descent import reference_loss
+from sklearn_gd._models.baseline import reference_loss
 from sklearn_gd.losses import _BUILT_IN, Huber, LogCosh, Loss, Pinball, as_loss
 
 ERROR = np.array([-3.0, -1.0, -0.4, 0.0, 0.4, 1.0, 3.0])  # y_pred - y_true

@@ -18,13 +18,13 @@ from sklearn_gd import (
     FeedForwardRegressor,
     PerceptronClassifier,
     ThroughOriginRegressor,
-    _compiled,
-    _kernels_reference,
+    _kernels,
 )
+from sklearn_gd._kernels import reference
 
-KERNELS = {"pure": _kernels_reference}
-if _compiled.COMPILED:
-    KERNELS["compiled"] = _compiled.kernels
+KERNELS = {"pure": reference}
+if _kernels.COMPILED:
+    KERNELS["compiled"] = _kernels.kernels
 
 # --- what the loops are handed ----------------------------------------------------------------
 

@@ -5,8 +5,10 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy import sparse
 
-from sklearn_gd._curvature import Curvature, curvature_per_row
-from sklearn_gd._objectives import Moments, Network, Quadratic, row_chunks
+from sklearn_gd._data.chunks import row_chunks
+from sklearn_gd._models.curvature import Curvature, curvature_per_row
+from sklearn_gd._models.least_squares import Moments, Quadratic
+from sklearn_gd._models.network import Network
 from sklearn_gd.activations import as_activation
 from sklearn_gd.losses import as_loss
 
@@ -128,7 +130,7 @@ def test_quadratic_is_the_linear_network_told_from_moments(make, weighted):
 @pytest.mark.parametrize("make", [np.asarray, sparse.csr_array])
 @pytest.mark.parametrize("on_rows", [False, True])
 def test_curvature_is_the_second_derivative(intercept, make, on_rows, monkeypatch):
-    monkeypatch.setattr("sklearn_gd._curvature.uses_moments", lambda X: not on_rows)
+    monkeypatch.setattr("sklearn_gd._models.curvature.uses_moments", lambda X: not on_rows)
     X, _, weights, _ = problem(1)
     curvature = Curvature(make(X), weights, 2.0, 0.3, intercept=intercept)
     rows = np.column_stack([X, np.ones(12)]) if intercept else X

@@ -91,7 +91,7 @@ def test_types_and_sources_of_the_loops_are_in_the_package():
     data = SETTINGS["tool"]["setuptools"]["package-data"]["sklearn_gd"]
     assert {"py.typed", "*.pyx", "*.h"} <= set(data)
     package = Path(sklearn_gd.__file__).parent
-    for name in ("py.typed", "_kernels.pyx", "_vectors.h", "_units.h"):
+    for name in ("py.typed", "_kernels/loops.pyx", "_kernels/vectors.h", "_kernels/targets.h"):
         assert (package / name).is_file(), name
 
 
@@ -109,7 +109,7 @@ def test_one_wheel_for_every_python_from_the_oldest_on():
         pytest.skip("free-threaded Pythons have no stable ABI")
     (kernels,), options = handed_to_setup()
     major, minor = map(int, oldest_python().split("."))
-    assert kernels["name"] == "sklearn_gd._kernels"
+    assert kernels["name"] == "sklearn_gd._kernels.loops"
     assert kernels["optional"]
     assert kernels["py_limited_api"]
     assert kernels["define_macros"] == [["Py_LIMITED_API", f"0x{major:02X}{minor:02X}0000"]]
@@ -186,4 +186,4 @@ def test_the_source_distribution_has_every_folder_of_the_repository():
         pytest.skip("not a checkout")
     folders = {name.split("/")[0] for name in tracked.stdout.split("\n") if "/" in name}
     assert folders <= grafted
-    assert not any(name.endswith((".so", ".pyd", "_kernels.c")) for name in tracked.stdout.split())
+    assert not any(name.endswith((".so", ".pyd", "loops.c")) for name in tracked.stdout.split())

@@ -15,7 +15,8 @@ from sklearn.linear_model import Perceptron
 from sklearn.metrics import log_loss
 from sklearn.preprocessing import scale
 
-from sklearn_gd import PerceptronClassifier, _compiled, _kernels_reference
+from sklearn_gd import PerceptronClassifier, _kernels
+from sklearn_gd._kernels import reference
 from sklearn_gd.activations import ReLU, as_activation
 from sklearn_gd.exceptions import DivergenceError
 from sklearn_gd.schedules import InverseScaling
@@ -30,7 +31,7 @@ def kernels(request, monkeypatch):
     """Run a test on the compiled loop and on the one in plain Python."""
     if request.param == "plain":
         for name in ("rosenblatt_dense", "rosenblatt_sparse"):
-            monkeypatch.setattr(_compiled, name, getattr(_kernels_reference, name))
+            monkeypatch.setattr(_kernels, name, getattr(reference, name))
     return request.param
 
 

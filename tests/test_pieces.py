@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose
 from sklearn.base import clone
 
 from sklearn_gd import activations, losses, schedules, solvers
-from sklearn_gd._objectives import Network
+from sklearn_gd._models.network import Network
 from sklearn_gd.activations import ELU, Activation, Identity, ReLU, Tanh, as_activation
 from sklearn_gd.losses import Huber, SquaredError, as_loss
 from sklearn_gd.schedules import Cosine, as_schedule

@@ -14,7 +14,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_gd import FeedForwardRegressor, PerceptronClassifier, ThroughOriginRegressor
-from sklearn_gd._objectives import Network
+from sklearn_gd._models.network import Network
 from sklearn_gd.activations import as_activation
 from sklearn_gd.losses import as_loss
 

@@ -25,7 +25,7 @@ from sklearn_gd import (
     FeedForwardRegressor,
     PerceptronClassifier,
     ThroughOriginRegressor,
-    _versions,
+    _base,
 )
 from sklearn_gd.activations import ELU
 from sklearn_gd.exceptions import ModelVersionWarning
@@ -396,7 +396,7 @@ def from_elsewhere(monkeypatch):
 
     def store(dump, model):
         with monkeypatch.context() as elsewhere:
-            elsewhere.setattr(_versions, "__version__", "99.1.0")
+            elsewhere.setattr(_base, "__version__", "99.1.0")
             return dump(model)
 
     return store

@@ -15,8 +15,9 @@ from sklearn.datasets import (
     load_wine,
 )
 
-from sklearn_gd import ThroughOriginRegressor, _rows
-from sklearn_gd._curvature import uses_moments
+from sklearn_gd import ThroughOriginRegressor
+from sklearn_gd._models import rows
+from sklearn_gd._models.curvature import uses_moments
 from sklearn_gd.activations import as_activation
 from sklearn_gd.exceptions import DivergenceError
 from sklearn_gd.losses import Huber, as_loss
@@ -61,7 +62,7 @@ def test_default_reaches_least_squares_on_raw_data(load, on_rows, monkeypatch):
     X, y = load(return_X_y=True)
     y = y.astype(float)
     if on_rows:
-        monkeypatch.setattr(_rows, "uses_moments", lambda X: False)
+        monkeypatch.setattr(rows, "uses_moments", lambda X: False)
     model = ThroughOriginRegressor().fit(X, y)
     assert model.n_iter_ < model.max_iter
     best = squared_error(X, y, least_squares(X, y))
@@ -293,7 +294,7 @@ def test_order_of_rows_does_not_matter():
 @pytest.mark.parametrize("on_rows", [False, True])
 def test_csr_is_dense(loss, on_rows, monkeypatch):
     if on_rows:
-        monkeypatch.setattr(_rows, "uses_moments", lambda X: False)
+        monkeypatch.setattr(rows, "uses_moments", lambda X: False)
     X, y = random_problem()
     X[X < 0.3] = 0
     dense = ThroughOriginRegressor(loss=loss).fit(X, y)

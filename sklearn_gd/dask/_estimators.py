@@ -11,13 +11,13 @@ import numpy as np
 from distributed import Client, get_client
 from sklearn.utils.metaestimators import available_if
 
+from sklearn_gd._data.validation import ArrayLike, require_numpy_rows
 from sklearn_gd._feed_forward import FeedForwardRegressor, _makes_steps
-from sklearn_gd._learners import Gradient, Recipe, Rosenblatt
+from sklearn_gd._models.rows import Rows
 from sklearn_gd._perceptron import PerceptronClassifier, _is_sigmoid
-from sklearn_gd._rows import Rows
 from sklearn_gd._storable import storable
 from sklearn_gd._through_origin import ThroughOriginRegressor
-from sklearn_gd._validation import ArrayLike, require_numpy_rows
+from sklearn_gd._training.learners import Gradient, Recipe, Rosenblatt
 from sklearn_gd.dask._blocks import Blocks, blocks_of_memory, is_lazy, lazy_blocks
 from sklearn_gd.dask._lazy import lazily, score_of
 from sklearn_gd.dask._on_workers import MixedRosenblatt, OnWorkers

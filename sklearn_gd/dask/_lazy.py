@@ -12,7 +12,12 @@ from dask.base import is_dask_collection
 from dask.delayed import delayed
 from sklearn.base import is_classifier
 
-from sklearn_gd._validation import _X_CHECKS, check_regression, check_weights, validated
+from sklearn_gd._data.validation import (
+    _X_CHECKS,
+    check_regression,
+    check_weights,
+    validated,
+)
 from sklearn_gd.dask._blocks import is_frame, lazy_blocks, whole_rows
 from sklearn_gd.dask._parts import Kind, aligned, checked
 from sklearn_gd.dask._workers import result_of

@@ -1,4 +1,4 @@
-"""Rows that lie on workers, and objectives over them: what `_rows.py` is for rows at hand."""
+"""Rows that lie on workers, and objectives over them, as `_models/rows.py` has them at hand."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ import cloudpickle
 import numpy as np
 from scipy.optimize import minimize_scalar
 
-from sklearn_gd._curvature import Curvature
-from sklearn_gd._descent import relative_to
-from sklearn_gd._learners import Recipe, Rosenblatt
-from sklearn_gd._objectives import Moments, Network
+from sklearn_gd._models.baseline import relative_to
+from sklearn_gd._models.curvature import Curvature
+from sklearn_gd._models.least_squares import Moments
+from sklearn_gd._models.network import Network
+from sklearn_gd._training.learners import Recipe, Rosenblatt
 from sklearn_gd.dask._workers import Workers
 from sklearn_gd.losses import SquaredError
 

@@ -23,11 +23,8 @@ from distributed import get_worker
 from scipy import sparse
 from sklearn.utils.multiclass import check_classification_targets
 
-from sklearn_gd._holdout import PickedRows
-from sklearn_gd._learners import LabelledRows, Rosenblatt
-from sklearn_gd._objectives import Moments, Network
-from sklearn_gd._rows import Rows
-from sklearn_gd._validation import (
+from sklearn_gd._data.split import PickedRows
+from sklearn_gd._data.validation import (
     _X_CHECKS,
     canonical,
     check_regression,
@@ -35,6 +32,10 @@ from sklearn_gd._validation import (
     in_precision,
     validated,
 )
+from sklearn_gd._models.least_squares import Moments
+from sklearn_gd._models.network import Network
+from sklearn_gd._models.rows import Rows
+from sklearn_gd._training.learners import LabelledRows, Rosenblatt
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

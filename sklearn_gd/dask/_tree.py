@@ -11,7 +11,8 @@ import numpy as np
 from dask.delayed import delayed
 from distributed import Client
 
-from sklearn_gd._objectives import Moments, Network
+from sklearn_gd._models.least_squares import Moments
+from sklearn_gd._models.network import Network
 from sklearn_gd.dask._blocks import Block, Blocks
 from sklearn_gd.dask._parts import Kind, aligned, checked, one_shape, regression_rows
 from sklearn_gd.dask._workers import ATTEMPTS, LostWorkerError, result_of

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_gd._array_api import on_host
+from sklearn_gd._data.array_api import on_host
 from sklearn_gd._feed_forward import FeedForwardRegressor
 from sklearn_gd._perceptron import PerceptronClassifier
 from sklearn_gd._through_origin import ThroughOriginRegressor

@@ -11,12 +11,12 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_array, check_consistent_length
 
+from sklearn_gd._data.validation import check_weights, require_well_formed
 from sklearn_gd._feed_forward import FeedForwardRegressor
-from sklearn_gd._learners import LabelledRows, one_hot, targets_of
-from sklearn_gd._objectives import Network, outputs
+from sklearn_gd._models.network import Network, outputs
 from sklearn_gd._perceptron import PerceptronClassifier
 from sklearn_gd._through_origin import ThroughOriginRegressor
-from sklearn_gd._validation import check_weights, require_well_formed
+from sklearn_gd._training.learners import LabelledRows, one_hot, targets_of
 from sklearn_gd.activations import Activation, Step, as_activation
 from sklearn_gd.exceptions import DivergenceError
 from sklearn_gd.losses import as_loss

@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
-"""The compiled loops, as Python sees them; _kernels_reference.py says the same in plain Python.
+"""The compiled loops, as Python sees them; reference.py says the same in plain Python.
 
 The loops themselves are C, in the header files beside this one. No NumPy headers, no GIL.
 
@@ -15,16 +15,16 @@ cdef extern from *:
     #define REAL double
     #define SUFFIX d
     #define ROOT sqrt
-    #include "_units.h"
-    #include "_layers.h"
+    #include "targets.h"
+    #include "layers.h"
     #undef REAL
     #undef SUFFIX
     #undef ROOT
     #define REAL float
     #define SUFFIX f
     #define ROOT sqrtf
-    #include "_units.h"
-    #include "_layers.h"
+    #include "targets.h"
+    #include "layers.h"
     #undef REAL
     #undef SUFFIX
     #undef ROOT
@@ -86,7 +86,7 @@ def rosenblatt_dense(
     double rate, bint decays, double decay, bint fit_intercept, bint average,
     double[:, ::1] coef_sum, double[::1] intercept_sum, long long visits,
 ):
-    """One epoch over the rows of a dense X; see _kernels_reference.rosenblatt_dense."""
+    """One epoch over the rows of a dense X; see reference.rosenblatt_dense."""
     _require_shape("coef", coef.shape[0], coef.shape[1], X.shape[1], coef.shape[1])
     cdef Epoch epoch = _epoch(X.shape[0], coef.shape[0], coef.shape[1], intercept.shape[0], codes,
                               weights, own, order, rate, decays, decay, fit_intercept, average,
@@ -112,7 +112,7 @@ def rosenblatt_sparse(
     bint decays, double decay, bint fit_intercept, bint average, double[:, ::1] coef_sum,
     double[::1] intercept_sum, long long visits,
 ):
-    """One epoch over the rows of a CSR matrix; see _kernels_reference.rosenblatt_sparse."""
+    """One epoch over the rows of a CSR matrix; see reference.rosenblatt_sparse."""
     _require_csr(data.shape[0], columns, starts)
     cdef Epoch epoch = _epoch(starts.shape[0] - 1, coef.shape[0], coef.shape[1],
                               intercept.shape[0], codes, weights, own, order, rate, decays, decay,
@@ -243,7 +243,7 @@ def adam(
     real[::1] parameters, const real[::1] gradient, real[::1] means, real[::1] squares,
     double rate, double beta_1, double beta_2, double epsilon,
 ):
-    """Make one step of Adam, its correction in the rate; see _kernels_reference.adam."""
+    """Make one step of Adam, its correction in the rate; see reference.adam."""
     cdef Py_ssize_t n = parameters.shape[0]
     _require_length("gradient", gradient.shape[0], n)
     _require_length("means", means.shape[0], n)

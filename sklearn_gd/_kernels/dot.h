@@ -1,6 +1,6 @@
-/* The vectors of one UNIT, WIDTH bytes wide, and the sum of products that runs on them. */
+/* The vectors of one TARGET, WIDTH bytes wide, and the sum of products that runs on them. */
 
-#define MINE(name) ON(name, UNIT)
+#define MINE(name) ON(name, TARGET)
 
 #if defined(__GNUC__)
 

@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_consistent_length, validate_data
 
-from sklearn_gd._array_api import Space, on_host, space_of
-from sklearn_gd._curvature import Curvature, uses_moments
-from sklearn_gd._descent import reference_loss
-from sklearn_gd._holdout import hold_out
-from sklearn_gd._objectives import Moments, Network
-from sklearn_gd._placed import PlacedArray, placed
-from sklearn_gd._validation import check_weights, require_some_weight
+from sklearn_gd._data.array_api import Space, on_host, space_of
+from sklearn_gd._data.placed import PlacedArray, placed
+from sklearn_gd._data.split import hold_out
+from sklearn_gd._data.validation import check_weights, require_some_weight
+from sklearn_gd._models.baseline import reference_loss
+from sklearn_gd._models.curvature import Curvature, uses_moments
+from sklearn_gd._models.least_squares import Moments
+from sklearn_gd._models.network import Network
 from sklearn_gd.activations import Activation, Identity
 
 Array = np.ndarray[Any, np.dtype[Any]]

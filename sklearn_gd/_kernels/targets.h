@@ -2,15 +2,15 @@
    compiler keeps vectors in registers only where the machine has them. Included once for each type
    of number, REAL, with a SUFFIX for its names; for double first. */
 
-#ifndef SKLEARN_GD_UNITS_H
-#define SKLEARN_GD_UNITS_H
+#ifndef SKLEARN_GD_TARGETS_H
+#define SKLEARN_GD_TARGETS_H
 
-#include "_vectors.h"
+#include "vectors.h"
 
 #define ON(name, unit) JOIN(NAME(name), unit)
 
 /* A loop's `name` runs the one that was compiled for the widest vectors that the machine has. */
-#if defined(HAS_UNITS)
+#if defined(HAS_TARGETS)
 #define CHOOSE(name, parameters, ...)                 \
     void NAME(name) parameters                        \
     {                                                 \
@@ -31,37 +31,37 @@
 
 #endif
 
-#define UNIT any
+#define TARGET any
 #define WIDTH 16 /* bytes of a vector */
-#include "_dot.h"
-#include "_rosenblatt.h"
-#include "_moments.h"
+#include "dot.h"
+#include "rosenblatt.h"
+#include "moments.h"
 #undef MINE
-#undef UNIT
+#undef TARGET
 #undef WIDTH
 
-#if defined(HAS_UNITS)
+#if defined(HAS_TARGETS)
 #pragma GCC push_options
 #pragma GCC target("avx2")
-#define UNIT avx2
+#define TARGET avx2
 #define WIDTH 32
-#include "_dot.h"
-#include "_rosenblatt.h"
-#include "_moments.h"
+#include "dot.h"
+#include "rosenblatt.h"
+#include "moments.h"
 #undef MINE
-#undef UNIT
+#undef TARGET
 #undef WIDTH
 #pragma GCC pop_options
 
 #pragma GCC push_options
 #pragma GCC target("avx512f")
-#define UNIT avx512
+#define TARGET avx512
 #define WIDTH 64
-#include "_dot.h"
-#include "_rosenblatt.h"
-#include "_moments.h"
+#include "dot.h"
+#include "rosenblatt.h"
+#include "moments.h"
 #undef MINE
-#undef UNIT
+#undef TARGET
 #undef WIDTH
 #pragma GCC pop_options
 #endif

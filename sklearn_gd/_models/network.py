@@ -1,60 +1,22 @@
-"""What is minimised: a function of one flat parameter vector and some rows.
+"""A feed-forward network: its loss and gradient over some rows, of one flat parameter vector.
 
-`Network` is a stack of layers, with none hidden a linear model; `Quadratic` is the mean squared
-error of a linear model, told from X'X, X'y and y'y alone. Both give the loss without its penalty,
-and the gradient with it.
+With no hidden layer it is a linear model. The loss is without its penalty, the gradient with it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
 from scipy import sparse
-from sklearn.utils.validation import assert_all_finite
 
-from sklearn_gd import _compiled
+from sklearn_gd._data.chunks import cut, row_chunks
 from sklearn_gd.activations import Activation, Identity
 from sklearn_gd.losses import Loss
 
 Array = np.ndarray[Any, np.dtype[Any]]
-
-# Rows are worked on so many numbers at a time where they need not be worked on at once.
-_CHUNK = 1 << 18
-
-# Of so few columns, X and y together, a loop of our own makes the products faster than BLAS, and
-# in double whatever their type.
-_NARROW = 12
-
-
-def row_chunks(X: Any, width: int = 1, size: int = _CHUNK) -> Iterator[slice]:
-    """Cut the rows of X into slices for which two megabytes are enough, about.
-
-    Parameters
-    ----------
-    X : ndarray or CSR of shape (n_rows, n_features)
-    width : int
-        How many numbers a row needs beside its own.
-    size : int
-        How many numbers a slice may need, where two megabytes are not what they should be.
-    """
-    n_rows = X.shape[0]
-    own = X.nnz // max(1, n_rows) if sparse.issparse(X) else X.shape[1]
-    step = max(1, size // max(own, width, 1))
-    for start in range(0, n_rows, step):
-        yield slice(start, min(start + step, n_rows))
-
-
-def cut(X: Any, rows: slice) -> Any:
-    """Return X[rows] without a copy of its numbers, which SciPy makes of rows of a CSR matrix."""
-    if not sparse.issparse(X):
-        return X[rows]
-    begin, end = X.indptr[rows.start], X.indptr[rows.stop]
-    starts = X.indptr[rows.start : rows.stop + 1] - begin
-    part = (X.data[begin:end], X.indices[begin:end], starts)
-    return type(X)(part, shape=(len(starts) - 1, X.shape[1]))
 
 
 class Network:
@@ -280,125 +242,6 @@ def _weighted_sum(values: Array, weights: Array | None) -> float:
     if weights is None:
         return float(values.sum(dtype=np.float64)) / values.shape[1]
     return float(weights @ values.sum(axis=1, dtype=np.float64)) / values.shape[1]
-
-
-class Quadratic:
-    """Mean squared error of X W, plus its penalty, from the moments of the rows.
-
-    Parameters
-    ----------
-    moments : Moments
-        Sums over the rows; of positive weight.
-    alpha : float
-    """
-
-    def __init__(self, moments: Moments, alpha: float) -> None:
-        n_outputs = moments.xy.shape[1]
-        scale = 1.0 / (max(moments.weight, np.finfo(float).tiny) * n_outputs)
-        self.xx = moments.xx * scale
-        self.xy = moments.xy * scale
-        self.yy = float(moments.yy.sum()) * scale
-        self.alpha = alpha
-        self.size = self.xy.size
-
-    def __call__(self, parameters: Array) -> tuple[float, Array]:
-        """Return the loss without, and the gradient with, the penalty."""
-        W = parameters.reshape(self.xy.shape)
-        half = self.xx @ W
-        half -= self.xy
-        # With h = XX w - xy: w'XX w - 2 w'xy + yy = w'h - w'xy + yy.
-        loss = self.yy + float(np.vdot(W, half)) - float(np.vdot(W, self.xy))
-        gradient = (half + half).ravel()
-        if self.alpha:
-            gradient += self.alpha * parameters
-        return max(loss, 0.0), gradient
-
-
-class Moments:
-    """Weighted sums of x x', x y' and y y over rows: all that the squared error depends on.
-
-    Parameters
-    ----------
-    n_features, n_outputs : int
-    """
-
-    def __init__(self, n_features: int, n_outputs: int) -> None:
-        self.xx = np.zeros((n_features, n_features))
-        self.xy = np.zeros((n_features, n_outputs))
-        self.yy = np.zeros(n_outputs)
-        self.weight = 0.0
-
-    def added(self, X: Any, y: Array, weights: Array | None, *, exact: bool = True) -> Moments:
-        """Return new moments with the given rows too, in one pass over them.
-
-        Parameters
-        ----------
-        X : ndarray or CSR of shape (n_rows, n_features)
-        y : ndarray of shape (n_rows, n_outputs)
-        weights : ndarray of shape (n_rows,) or None
-        exact : bool, default=True
-            Whether products are in float64 too, and not only the sums over chunks of rows.
-
-        Raises
-        ------
-        ValueError
-            For numbers that are not finite, or whose squares are not.
-        """
-        total = Moments(*self.xy.shape)
-        total.weight = self.weight + float(X.shape[0] if weights is None else weights.sum())
-        as_it_is = not exact or (weights is None and is_narrow(X, y))
-        dtype = X.dtype if as_it_is else np.float64
-        with np.errstate(over="ignore", invalid="ignore"):
-            for rows in row_chunks(X, size=max(1 << 20, X.shape[1] ** 2)):
-                X_rows = cut(X, rows).astype(dtype, copy=False)
-                y_rows = y[rows].astype(dtype, copy=False)
-                if weights is not None:
-                    # Roots on both sides keep X'X a product of one matrix with itself.
-                    roots = np.sqrt(weights[rows]).astype(dtype)[:, None]
-                    is_sparse = sparse.issparse(X)
-                    X_rows = X_rows.multiply(roots).tocsr() if is_sparse else X_rows * roots
-                    y_rows = y_rows * roots
-                products = _sparse_products if sparse.issparse(X) else _dense_products
-                xx, xy = products(X_rows, y_rows)
-                total.xx += xx
-                total.xy += xy
-                total.yy += np.einsum("ij,ij->j", y_rows, y_rows, dtype=np.float64)
-            total.xx = self.xx + np.triu(total.xx) + np.triu(total.xx, 1).T
-            total.xy += self.xy
-            total.yy += self.yy
-        if not (np.isfinite(total.xx.diagonal()).all() and np.isfinite(total.yy).all()):
-            assert_all_finite(X, input_name="X")
-            raise ValueError("X or y is too large: its squares overflow. Scale it.")
-        return total
-
-    def joined(self, other: Moments) -> Moments:
-        """Return the moments of the rows of both."""
-        total = Moments(*self.xy.shape)
-        for name in ("xx", "xy", "yy", "weight"):
-            setattr(total, name, getattr(self, name) + getattr(other, name))
-        return total
-
-
-def is_narrow(X: Any, y: Array) -> bool:
-    """Return whether the products of these columns are in double, whatever their type."""
-    return not sparse.issparse(X) and X.shape[1] + y.shape[1] <= _NARROW
-
-
-def _dense_products(X: Array, y: Array) -> tuple[Array, Array]:
-    """Return X'X, of which only the upper triangle counts, and X'y."""
-    n_features, width = X.shape[1], X.shape[1] + y.shape[1]
-    if is_narrow(X, y):
-        total = np.zeros((width, width))
-        _compiled.moments(X, np.ascontiguousarray(y), total)
-        return total[:n_features, :n_features], total[:n_features, n_features:]
-    X = np.ascontiguousarray(X)
-    return X.T @ X, X.T @ y
-
-
-def _sparse_products(X: Any, y: Array) -> tuple[Any, Array]:
-    xx = np.zeros((X.shape[1], X.shape[1]))
-    _compiled.gram(X.data, X.indices, X.indptr, xx)
-    return xx, X.T @ y
 
 
 def is_flat_at_zero(activation: Activation) -> bool:

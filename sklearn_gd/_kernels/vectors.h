@@ -7,7 +7,7 @@
 /* One binary holds a loop several times, and each machine runs the one for its vector unit. Sums
    run on lanes that are written out, so that every version adds in the same order. */
 #if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__GLIBC__)
-#define HAS_UNITS
+#define HAS_TARGETS
 #define VECTORISED __attribute__((target_clones("avx512f", "avx2", "default")))
 #else
 #define VECTORISED

@@ -16,7 +16,7 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 from numpy.typing import DTypeLike
 from scipy import special
 
-from sklearn_gd._array_api import Space
+from sklearn_gd._data.array_api import Space
 
 __all__ = ["PlacedArray", "placed", "released", "settled"]
 

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from sklearn_gd._holdout import PickedRows
-from sklearn_gd._objectives import Moments, cut, row_chunks
+from sklearn_gd._data.chunks import cut, row_chunks
+from sklearn_gd._data.split import PickedRows
+from sklearn_gd._models.least_squares import Moments
 from sklearn_gd.activations import Activation
 from sklearn_gd.losses import Loss
 

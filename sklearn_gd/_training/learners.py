@@ -12,14 +12,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import sparse
 
-from sklearn_gd import _compiled
-from sklearn_gd._batches import run_epoch
-from sklearn_gd._curvature import Curvature, curvature_per_row
-from sklearn_gd._holdout import PickedRows, set_aside
-from sklearn_gd._objectives import Network, cut, is_flat_at_zero, linear_step, row_chunks
+from sklearn_gd import _kernels
+from sklearn_gd._data.chunks import cut, row_chunks
+from sklearn_gd._data.split import PickedRows, set_aside
+from sklearn_gd._models.curvature import Curvature, curvature_per_row
+from sklearn_gd._models.network import Network, is_flat_at_zero, linear_step
+from sklearn_gd._models.rows import OnRows, Rows
 from sklearn_gd._pieces import require_unchanged, same_settings
-from sklearn_gd._rows import OnRows, Rows
-from sklearn_gd._state import copied, set_generator
+from sklearn_gd._training.epoch import run_epoch
+from sklearn_gd._training.state import copied, set_generator
 from sklearn_gd.activations import Activation, Identity, Step
 from sklearn_gd.losses import Loss
 from sklearn_gd.schedules import Constant, Schedule
@@ -265,9 +266,9 @@ class Rosenblatt(Learner):
             self.visits,
         )
         if sparse.issparse(X):
-            counts = _compiled.rosenblatt_sparse(X.data, X.indices, X.indptr, *common)
+            counts = _kernels.rosenblatt_sparse(X.data, X.indices, X.indptr, *common)
         else:
-            counts = _compiled.rosenblatt_dense(X, *common)
+            counts = _kernels.rosenblatt_dense(X, *common)
         updates, missed, false_alarms, self.visits = counts
         self.updates += updates
         self.faultless = updates == 0

@@ -1,5 +1,5 @@
 /* Z'Z of few columns Z = [X y] in one pass over the rows, in double: X'X, X'y and y'y at once, where
-   BLAS, made for wide matrices, takes several slow ones. Included by _units.h. */
+   BLAS, made for wide matrices, takes several slow ones. Included by targets.h. */
 
 #ifndef SKLEARN_GD_MOMENTS_H
 #define SKLEARN_GD_MOMENTS_H
@@ -29,6 +29,6 @@ static void MINE(moments)(
         for (ptrdiff_t i = 0; i < width; i++)
             for (ptrdiff_t j = i; j < width; j++)
                 total[i * width + j] +=
-                    JOIN(dot_d, UNIT)(columns + i * ROWS, columns + j * ROWS, rows);
+                    JOIN(dot_d, TARGET)(columns + i * ROWS, columns + j * ROWS, rows);
     }
 }

@@ -1,4 +1,4 @@
-/* The epoch over a CSR matrix, included by _rosenblatt.h once for each type of INDEX. */
+/* The epoch over a CSR matrix, included by rosenblatt.h once for each type of INDEX. */
 
 INLINE void SPARSE(score)(
     const REAL *RESTRICT x, const INDEX *RESTRICT columns, ptrdiff_t n, const REAL *RESTRICT W,

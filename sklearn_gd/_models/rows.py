@@ -11,11 +11,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.utils.validation import assert_all_finite
 
-from sklearn_gd._batches import Batches
-from sklearn_gd._curvature import Curvature, is_well_conditioned, uses_moments
-from sklearn_gd._descent import reference_loss
-from sklearn_gd._holdout import set_aside
-from sklearn_gd._objectives import Moments, Network, is_narrow
+from sklearn_gd._data.batches import Batches
+from sklearn_gd._data.split import set_aside
+from sklearn_gd._models.baseline import reference_loss
+from sklearn_gd._models.curvature import Curvature, is_well_conditioned, uses_moments
+from sklearn_gd._models.least_squares import Moments, is_narrow
+from sklearn_gd._models.network import Network
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

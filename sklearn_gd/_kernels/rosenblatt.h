@@ -1,7 +1,7 @@
-/* Rosenblatt's loop, row by row; _kernels_reference.py says the same in plain Python.
+/* Rosenblatt's loop, row by row; reference.py says the same in plain Python.
 
    Weights are stored (features, neurons), so that all neurons share one pass over a row. This file
-   is included by _units.h once for each type of number and each UNIT. */
+   is included by targets.h once for each type of number and each TARGET. */
 
 #ifndef SKLEARN_GD_ROSENBLATT_H
 #define SKLEARN_GD_ROSENBLATT_H
@@ -224,13 +224,13 @@ static void MINE(epoch_dense)(
 }
 
 #define INDEX int
-#define SPARSE(name) ON(JOIN(name, 32), UNIT)
-#include "_rosenblatt_sparse.h"
+#define SPARSE(name) ON(JOIN(name, 32), TARGET)
+#include "rosenblatt_sparse.h"
 #undef INDEX
 #undef SPARSE
 #define INDEX long long
-#define SPARSE(name) ON(JOIN(name, 64), UNIT)
-#include "_rosenblatt_sparse.h"
+#define SPARSE(name) ON(JOIN(name, 64), TARGET)
+#include "rosenblatt_sparse.h"
 #undef INDEX
 #undef SPARSE
 

@@ -12,8 +12,8 @@ from typing import Any, NoReturn
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from sklearn_gd._fit_tasks import FitTasks
-from sklearn_gd._state import StateError, copied, require_like
+from sklearn_gd._training.callback_tasks import FitTasks
+from sklearn_gd._training.state import StateError, copied, require_like
 from sklearn_gd.exceptions import DivergenceError
 from sklearn_gd.schedules import Schedule
 
@@ -426,20 +426,3 @@ class Descent:
 def is_finite(array: Any) -> bool:
     """Return whether all numbers of an array are finite, wherever it lies."""
     return bool(np.all(np.isfinite(array)))
-
-
-def reference_loss(loss: Any, y: Array, weights: Array | None) -> float:
-    """Return the loss that `tol` is relative to: that of the best constant prediction.
-
-    For constant targets, which a constant predicts without loss, it is that of predicting zero.
-    """
-    with np.errstate(all="ignore"):
-        constant: float = loss._constant_loss(y, weights)
-        scale: float = loss._mean(y, np.zeros_like(y), weights)
-    return relative_to(constant, scale)
-
-
-def relative_to(constant: float, zero: float) -> float:
-    """Return the loss to measure by: the best constant's, or where it is nothing, that of zero."""
-    # What rounding leaves of a constant's loss is no scale to measure by.
-    return constant if constant > 1e-12 * zero else zero

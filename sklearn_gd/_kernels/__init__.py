@@ -10,7 +10,7 @@ from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
-from sklearn_gd import _kernels_reference
+from sklearn_gd._kernels import reference
 
 __all__ = [
     "COMPILED",
@@ -24,12 +24,12 @@ __all__ = [
     "silence",
 ]
 
-kernels: Any = _kernels_reference
+kernels: Any = reference
 if os.environ.get("SKLEARN_GD_PURE_PYTHON", "0") in ("", "0"):
     with suppress(ImportError):
-        kernels = import_module("sklearn_gd._kernels")
+        kernels = import_module("sklearn_gd._kernels.loops")
 
-COMPILED = kernels is not _kernels_reference
+COMPILED = kernels is not reference
 adam = kernels.adam
 descend = kernels.descend
 gram = kernels.gram

@@ -1,7 +1,7 @@
 /* What lies between the matrix products of a training step, each in one pass over memory;
-   _kernels_reference.py says the same in NumPy. Included once for each type of number, REAL. */
+   reference.py says the same in NumPy. Included once for each type of number, REAL. */
 
-#include "_vectors.h"
+#include "vectors.h"
 
 /* z = max(z + b, 0), row by row. */
 VECTORISED

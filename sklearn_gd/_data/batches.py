@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from scipy import sparse
 
-from sklearn_gd._holdout import PickedRows
-from sklearn_gd.solvers import Rate, Solver
+from sklearn_gd._data.split import PickedRows
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Batch = tuple[Any, Array, Array | None, float]
@@ -72,23 +70,3 @@ class Batches:
         if isinstance(picked, slice) or sparse.issparse(X):
             return X[picked]
         return np.take(X, picked, axis=0, out=self._buffer[:n], mode="clip")
-
-
-def run_epoch(
-    objective: Any, solver: Solver, parameters: Array, batches: Any, rate: Rate
-) -> tuple[float, int]:
-    """Make one step a batch; return the mean loss as it was met, and the number of steps.
-
-    The loss is NaN where the steps lead to weights that are not finite: the loss of such weights
-    may be a number, since a comparison with NaN is false and not NaN.
-    """
-    total, steps = 0.0, 0
-    for batch in batches:
-        loss, gradient = objective(parameters, *batch)
-        solver.step(parameters, gradient, rate)
-        total += loss
-        steps += 1
-    loss = float(total) / batches.total_weight
-    if math.isfinite(loss) and not np.all(np.isfinite(parameters)):
-        loss = math.nan
-    return loss, steps

@@ -1,0 +1,71 @@
+"""What all estimators share: callbacks, the version that stored them, their page, types."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+import numpy as np
+from sklearn.utils.metaestimators import available_if as _available_if
+
+from sklearn_gd._training.callback_tasks import CallbackSupportMixin
+from sklearn_gd._website import DocumentedOnline
+from sklearn_gd.exceptions import ModelVersionWarning
+
+__all__ = ["Estimator", "__version__", "available_if"]
+
+Array = np.ndarray[Any, np.dtype[Any]]
+F = TypeVar("F", bound=Callable[..., Any])
+
+try:
+    __version__ = version("sklearn-gd")
+except PackageNotFoundError:  # imported from a checkout that was never installed
+    __version__ = "0+unknown"
+
+_NOTE = "_sklearn_gd_version"
+
+
+def available_if(check: Callable[[Any], bool]) -> Callable[[F], F]:
+    """Return scikit-learn's decorator of the name, which keeps the method's type."""
+    decorate: Callable[[F], F] = _available_if(check)
+    return decorate
+
+
+class Estimator(CallbackSupportMixin, DocumentedOnline):
+    """Base of all estimators, left of scikit-learn's classes.
+
+    It takes scikit-learn's callbacks, links to its page in a notebook, has types for what
+    scikit-learn states none for, and notes the version that stored it, which scikit-learn does
+    for its own classes alone. The note is in the stored state only, never an attribute: copies,
+    clones and prints know nothing of it. Whatever stores by ``__getstate__`` has it: pickle,
+    joblib, cloudpickle and skops. A subclass with a state of its own calls
+    ``super().__getstate__()``.
+    """
+
+    n_features_in_: int
+    feature_names_in_: Array
+
+    if TYPE_CHECKING:
+
+        def get_params(self, deep: bool = True) -> dict[str, Any]: ...
+        def set_params(self, **params: Any) -> Self: ...
+        def set_callbacks(self, *callbacks: Any) -> Self: ...
+        def set_fit_request(self, **requests: bool | str | None) -> Self: ...
+        def set_partial_fit_request(self, **requests: bool | str | None) -> Self: ...
+        def set_score_request(self, **requests: bool | str | None) -> Self: ...
+        def score(self, X: Any, y: Any, sample_weight: Any = None) -> float: ...
+
+    def __getstate__(self) -> dict[str, Any]:
+        state: Any = super().__getstate__()
+        return {**(state or {}), _NOTE: __version__}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        attributes = dict(state)
+        stored_by = attributes.pop(_NOTE, None)
+        # A state without a note was never stored by a release: someone made it by hand.
+        if stored_by not in (None, __version__):
+            name = type(self).__name__
+            warnings.warn(ModelVersionWarning(name, __version__, stored_by), stacklevel=2)
+        super().__setstate__(attributes)

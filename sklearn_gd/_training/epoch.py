@@ -1,0 +1,32 @@
+"""One epoch: each batch a step."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from sklearn_gd.solvers import Rate, Solver
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+def run_epoch(
+    objective: Any, solver: Solver, parameters: Array, batches: Any, rate: Rate
+) -> tuple[float, int]:
+    """Make one step a batch; return the mean loss as it was met, and the number of steps.
+
+    The loss is NaN where the steps lead to weights that are not finite: the loss of such weights
+    may be a number, since a comparison with NaN is false and not NaN.
+    """
+    total, steps = 0.0, 0
+    for batch in batches:
+        loss, gradient = objective(parameters, *batch)
+        solver.step(parameters, gradient, rate)
+        total += loss
+        steps += 1
+    loss = float(total) / batches.total_weight
+    if math.isfinite(loss) and not np.all(np.isfinite(parameters)):
+        loss = math.nan
+    return loss, steps
