@@ -89,7 +89,7 @@ def test_the_changelog_begins_with_this_version():
 
 def test_types_and_sources_of_the_loops_are_in_the_package():
     data = SETTINGS["tool"]["setuptools"]["package-data"]["sklearn_gd"]
-    assert {"py.typed", "*.pyx", "*.h"} <= set(data)
+    assert {"py.typed", "_kernels/*.pyx", "_kernels/*.h"} <= set(data)
     package = Path(sklearn_gd.__file__).parent
     for name in ("py.typed", "_kernels/loops.pyx", "_kernels/vectors.h", "_kernels/targets.h"):
         assert (package / name).is_file(), name
@@ -113,7 +113,9 @@ def test_one_wheel_for_every_python_from_the_oldest_on():
     assert kernels["optional"]
     assert kernels["py_limited_api"]
     assert kernels["define_macros"] == [["Py_LIMITED_API", f"0x{major:02X}{minor:02X}0000"]]
-    headers = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("sklearn_gd/*.h"))
+    headers = sorted(
+        path.relative_to(ROOT).as_posix() for path in ROOT.glob("sklearn_gd/_kernels/*.h")
+    )
     assert kernels["depends"] == headers
     assert options == {"bdist_wheel": {"py_limited_api": f"cp{major}{minor}"}}
     assert f"sklearn_gd-*-cp{major}{minor}-abi3-*.whl" in SCRIPTS["distributions"]
