@@ -5,16 +5,17 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
 import numpy as np
 from sklearn.utils.metaestimators import available_if as _available_if
 
 from sklearn_gd._training.callback_tasks import CallbackSupportMixin
 from sklearn_gd._website import DocumentedOnline
+from sklearn_gd.activations import Activation
 from sklearn_gd.exceptions import ModelVersionWarning
 
-__all__ = ["Estimator", "__version__", "available_if"]
+__all__ = ["Estimator", "Layer", "__version__", "available_if"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 F = TypeVar("F", bound=Callable[..., Any])
@@ -31,6 +32,24 @@ def available_if(check: Callable[[Any], bool]) -> Callable[[F], F]:
     """Return scikit-learn's decorator of the name, which keeps the method's type."""
     decorate: Callable[[F], F] = _available_if(check)
     return decorate
+
+
+class Layer(NamedTuple):
+    """One layer of a fitted model: activation(X @ coef + intercept).
+
+    Attributes
+    ----------
+    coef : array of shape (fan_in, fan_out)
+        Weights, of the library that the model was fitted with.
+    intercept : array of shape (fan_out,) or None
+        Biases; None where the model has none.
+    activation : Activation
+        Of the outputs.
+    """
+
+    coef: Any
+    intercept: Any
+    activation: Activation
 
 
 class Estimator(CallbackSupportMixin, DocumentedOnline):
@@ -56,6 +75,30 @@ class Estimator(CallbackSupportMixin, DocumentedOnline):
         def set_partial_fit_request(self, **requests: bool | str | None) -> Self: ...
         def set_score_request(self, **requests: bool | str | None) -> Self: ...
         def score(self, X: Any, y: Any, sample_weight: Any = None) -> float: ...
+
+    def layers(self) -> list[Layer]:
+        """Return the layers of the fitted model, from inputs to outputs.
+
+        Returns
+        -------
+        layers : list of Layer
+            Named tuples `coef` (fan_in, fan_out), `intercept` (fan_out,) or None, `activation`.
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+
+        Examples
+        --------
+        >>> from sklearn_gd import FeedForwardRegressor
+        >>> net = FeedForwardRegressor(hidden_layer_sizes=(3,), max_iter=1, tol=None)
+        >>> for layer in net.fit([[0.0], [1.0]], [0.0, 1.0]).layers():
+        ...     print(layer.coef.shape, layer.intercept.shape, layer.activation)
+        (1, 3) (3,) ReLU()
+        (3, 1) (1,) Identity()
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not tell its layers")
 
     def __getstate__(self) -> dict[str, Any]:
         state: Any = super().__getstate__()

@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_gd._base import Estimator, available_if
+from sklearn_gd._base import Estimator, Layer, available_if
 from sklearn_gd._data.array_api import following_numpy, on_host, require_same_space
 from sklearn_gd._data.placed import placed, released, settled
 from sklearn_gd._data.split import lazily_picked
@@ -459,6 +459,11 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
             X = in_precision(check_rows(self, X), coefs[0].dtype)
             y_pred = outputs(coefs, intercepts, activations, X)
         return y_pred[:, 0] if state["_one_axis"] else y_pred
+
+    def layers(self) -> list[Layer]:
+        check_is_fitted(self)
+        parts = zip(self.coefs_, self.intercepts_, self._activations, strict=True)
+        return [Layer(*part) for part in parts]
 
     def _check_pieces(self) -> _Pieces:
         self._validate_params()

@@ -13,7 +13,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_gd._base import Estimator, available_if
+from sklearn_gd._base import Estimator, Layer, available_if
 from sklearn_gd._data.split import lazily_picked
 from sklearn_gd._data.validation import (
     _X_CHECKS,
@@ -454,6 +454,11 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         # A row for which no neuron fires at all belongs to each class alike.
         totals = p.sum(axis=1, keepdims=True)
         return np.divide(p, totals, out=np.full_like(p, 1 / p.shape[1]), where=totals > 0)
+
+    def layers(self) -> list[Layer]:
+        check_is_fitted(self)
+        intercept = self.intercept_ if self.fit_intercept else None
+        return [Layer(self.coef_.T, intercept, as_activation(self.activation))]
 
     def _weighted_inputs(self, X: Any) -> tuple[Array, Array]:
         """Return w · x + b and the labels, of one state of an estimator that may be refitted."""

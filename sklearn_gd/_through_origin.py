@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_gd._base import Estimator
+from sklearn_gd._base import Estimator, Layer
 from sklearn_gd._data.array_api import following_numpy, on_host, require_same_space
 from sklearn_gd._data.placed import placed, released, settled
 from sklearn_gd._data.validation import (
@@ -326,6 +326,11 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
         X = check_rows(self, X)
         z: Array = np.asarray(X @ self.coef_.T)
         return z if self._activation is None else self._activation(z)
+
+    def layers(self) -> list[Layer]:
+        check_is_fitted(self)
+        W = self.coef_ if self.coef_.ndim == 2 else self.coef_[None, :]
+        return [Layer(W.T, None, self._activation or Identity())]
 
     def _check_train(
         self, X: Any, y: Any, sample_weight: Any, *, look_at_all: bool

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
+from sklearn.base import is_classifier
 
-from sklearn_gd._perceptron import PerceptronClassifier
 from sklearn_gd.activations import Activation, as_activation
 from sklearn_gd.inspection._axes import COLOURS, new_axes, options
 from sklearn_gd.inspection._layers import activation_name, check_names, number
@@ -175,7 +175,7 @@ class ActivationDisplay:
             Where matplotlib is missing.
         """
         neuron = last_step(estimator)
-        if not isinstance(neuron, PerceptronClassifier):
+        if not is_classifier(neuron):
             raise TypeError(
                 "The 'estimator' parameter must be a fitted PerceptronClassifier, or a Pipeline "
                 f"that ends with one. Got {estimator!r} instead."

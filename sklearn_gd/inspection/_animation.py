@@ -63,7 +63,7 @@ def _fit_panel(ax: Any, recording: Any, rows: Array) -> Any:
     from matplotlib.collections import LineCollection
 
     x, y = rows[:, 0], recording.Y[:, 0]
-    grid = grid_over(rows, recording.model, 100)
+    grid = grid_over(rows, recording, 100)
     inputs = like(recording.given, grid[:, None])
     ax.scatter(x, y, s=18, color=COLOURS["black"], zorder=3)
     segments = ax.add_collection(

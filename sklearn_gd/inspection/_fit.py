@@ -11,7 +11,6 @@ from scipy import sparse
 from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_array, check_is_fitted
 
-from sklearn_gd._through_origin import ThroughOriginRegressor
 from sklearn_gd.inspection._axes import COLOURS, new_axes, options
 from sklearn_gd.inspection._recording import Recording, last_step, like
 
@@ -144,7 +143,7 @@ class FitDisplay:
             raise ValueError(
                 f"{cls.__name__} draws one output. Got {recording.Y.shape[1]} of them."
             )
-        grid = grid_over(rows, model, grid_resolution)
+        grid = grid_over(rows, recording, grid_resolution)
         inputs = like(X, grid[:, None])
         curves = np.stack([recording.predict(step, inputs)[:, 0] for step in steps])
         display = cls(
@@ -229,10 +228,10 @@ class FitDisplay:
         return styles
 
 
-def grid_over(rows: Array, model: Any, n: int) -> Array:
-    """Return `n` points over the range of the rows, and from the origin on for a line."""
+def grid_over(rows: Array, recording: Recording, n: int) -> Array:
+    """Return `n` points over the range of the rows, from the origin on for a line through it."""
     low, high = rows.min(), rows.max()
-    if isinstance(model, ThroughOriginRegressor):
+    if not recording.network.biases:
         low, high = min(low, 0.0), max(high, 0.0)
     return np.linspace(low, high, n)
 

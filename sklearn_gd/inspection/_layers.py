@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn.base import is_classifier
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_gd._base import Layer
 from sklearn_gd._data.array_api import on_host
-from sklearn_gd._feed_forward import FeedForwardRegressor
-from sklearn_gd._perceptron import PerceptronClassifier
-from sklearn_gd._through_origin import ThroughOriginRegressor
-from sklearn_gd.activations import _BUILT_IN, Activation, FunctionPair, as_activation
+from sklearn_gd.activations import _BUILT_IN, Activation, FunctionPair
 from sklearn_gd.inspection._recording import fitted_inside, split
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -43,14 +42,18 @@ def read_layers(estimator: Any, feature_names: Any, target_names: Any) -> Layers
     """
     before, model = split(fitted_inside(estimator))
     check_is_fitted(model)
-    coefs, intercepts, activations = _weights(model)
+    layers = model.layers()
+    coefs = [on_host(layer.coef) for layer in layers]
+    biased = is_classifier(model) or layers[0].intercept is not None
+    intercepts = [_biases(layer) for layer in layers] if biased else None
+    activations = [activation_name(layer.activation) for layer in layers]
     n_features, n_outputs = coefs[0].shape[0], coefs[-1].shape[1]
     if feature_names is None:
         plain = [f"x{j + 1}" for j in range(n_features)]
         features = known_features(before, model, n_features) or plain
     else:
         features = check_names("feature_names", feature_names, n_features, "feature")
-    fires = isinstance(model, PerceptronClassifier)
+    fires = is_classifier(model)
     if target_names is not None:
         unit = "class" if fires else "output"
         n_targets = len(model.classes_) if fires else n_outputs
@@ -99,17 +102,10 @@ def shortened(name: str) -> str:
     return f"{name[:half]}…{name[-half:]}"
 
 
-def _weights(model: Any) -> tuple[list[Array], list[Array] | None, list[str]]:
-    """Return the weights, the biases and the activations, layer by layer."""
-    if isinstance(model, FeedForwardRegressor):
-        names = [activation_name(f) for f in model._activations]
-        coefs, intercepts = (list(map(on_host, a)) for a in (model.coefs_, model.intercepts_))
-        return coefs, intercepts, names
-    names = [activation_name(as_activation(model.activation))]
-    coefs = [np.atleast_2d(on_host(model.coef_)).T]
-    if isinstance(model, ThroughOriginRegressor):
-        return coefs, None, names
-    return coefs, [model.intercept_], names
+def _biases(layer: Layer) -> Array:
+    """Return biases; zeros for a neuron without one, whose threshold is 0."""
+    zeros = np.zeros(layer.coef.shape[1])
+    return zeros if layer.intercept is None else np.asarray(on_host(layer.intercept))
 
 
 def known_features(before: Any, model: Any, n: int) -> list[str] | None:

@@ -11,18 +11,16 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_array, check_consistent_length
 
+from sklearn_gd._base import Estimator, Layer
+from sklearn_gd._data.array_api import on_host
 from sklearn_gd._data.validation import check_weights, require_well_formed
-from sklearn_gd._feed_forward import FeedForwardRegressor
 from sklearn_gd._models.network import Network, outputs
-from sklearn_gd._perceptron import PerceptronClassifier
-from sklearn_gd._through_origin import ThroughOriginRegressor
 from sklearn_gd._training.learners import LabelledRows, one_hot, targets_of
-from sklearn_gd.activations import Activation, Step, as_activation
+from sklearn_gd.activations import Step, as_activation
 from sklearn_gd.exceptions import DivergenceError
 from sklearn_gd.losses import as_loss
 
 Array = np.ndarray[Any, np.dtype[Any]]
-KINDS = (ThroughOriginRegressor, PerceptronClassifier, FeedForwardRegressor)
 
 
 def split(estimator: Any) -> tuple[Any, Any]:
@@ -37,8 +35,8 @@ def split(estimator: Any) -> tuple[Any, Any]:
     if isinstance(estimator, Pipeline):
         before = estimator[:-1] if len(estimator.steps) > 1 else None
         last = estimator.steps[-1][1]
-    if not isinstance(last, KINDS):
-        names = ", ".join(kind.__name__ for kind in KINDS)
+    if not isinstance(last, Estimator):
+        names = "ThroughOriginRegressor, PerceptronClassifier, FeedForwardRegressor"
         hint = "".join(
             f" Its {inside} may be one."
             for inside in ("best_estimator_", "regressor_")
@@ -66,9 +64,7 @@ def fitted_inside(estimator: Any) -> Any:
 
 def is_step(model: Any) -> bool:
     """Return whether the model is made of neurons that do no more than fire or not."""
-    return isinstance(model, PerceptronClassifier) and isinstance(
-        as_activation(model.activation), Step
-    )
+    return is_classifier(model) and isinstance(as_activation(model.activation), Step)
 
 
 def silent_clone(estimator: Any) -> Any:
@@ -130,17 +126,19 @@ class Recording:
         self.model, self.before, self.diverged = model, before, diverged
         self.given = X if given is None else given
         self.X = _checked(X)
-        self.layers = [_layers(model, step) for step in steps]
-        self.activations = _activations(model, steps[0])
+        steps_in_layers = [_layers(model, step) for step in steps]
+        self.layers: list[tuple[list[Array], list[Array]]] = [
+            ([layer.coef for layer in layers], [layer.intercept for layer in layers])
+            for layers in steps_in_layers
+        ]
+        self.activations = [layer.activation for layer in steps_in_layers[0]]
         sizes = [len(self.layers[0][0][0]), *(W.shape[1] for W in self.layers[0][0])]
         if self.X.shape[1] != sizes[0]:
             raise ValueError(
                 f"X must have the {sizes[0]} features that the estimator was fitted on. Got "
                 f"{self.X.shape[1]}."
             )
-        biases = not isinstance(model, ThroughOriginRegressor) and bool(
-            getattr(model, "fit_intercept", True)
-        )
+        biases = len(self.layers[0][1][0]) > 0
         self.network = Network(
             sizes, self.activations, as_loss(model.loss), 0.0, np.float64, biases=biases
         )
@@ -255,19 +253,15 @@ def _through(before: Any, X: Any) -> Any:
         return before.transform(X)
 
 
-def _layers(model: Any, step: dict[str, Any]) -> tuple[list[Array], list[Array]]:
-    """Return weights (fan_in, fan_out) and biases (fan_out,) of each layer, in double."""
-    if isinstance(model, FeedForwardRegressor):
-        coefs, intercepts = step["coefs_"], step["intercepts_"]
-    else:
-        coefs = [np.atleast_2d(step["coef_"]).T]
-        intercepts = [np.atleast_1d(step["intercept_"])]
-        if isinstance(model, ThroughOriginRegressor):
-            intercepts = [np.zeros(0)]
-    return [np.asarray(W, float) for W in coefs], [np.asarray(b, float) for b in intercepts]
-
-
-def _activations(model: Any, step: dict[str, Any]) -> list[Activation]:
-    if isinstance(model, FeedForwardRegressor):
-        return list(step["_activations"])
-    return [as_activation(model.activation)]
+def _layers(model: Any, step: dict[str, Any]) -> list[Layer]:
+    """Return the layers of a model as they were in one step of its descent, in double."""
+    then = object.__new__(type(model))
+    vars(then).update({**vars(model), **step})
+    return [
+        Layer(
+            np.asarray(on_host(W), float),
+            np.zeros(0) if b is None else np.asarray(on_host(b), float),
+            activation,
+        )
+        for W, b, activation in then.layers()
+    ]

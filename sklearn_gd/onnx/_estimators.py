@@ -60,11 +60,9 @@ def register() -> None:
         raise ImportError(
             "sklearn_gd.onnx.register needs skl2onnx: pip install 'sklearn-gd[onnx]'"
         ) from error
-    for estimator, convert in (
-        (ThroughOriginRegressor, _convert_line),
-        (FeedForwardRegressor, _convert_network),
-    ):
-        update_registered_converter(estimator, _alias(estimator), _regressor_shapes, convert)
+    for estimator in (ThroughOriginRegressor, FeedForwardRegressor):
+        alias = _alias(estimator)
+        update_registered_converter(estimator, alias, _regressor_shapes, _convert_regressor)
     update_registered_converter(
         PerceptronClassifier,
         _alias(PerceptronClassifier),
@@ -104,25 +102,17 @@ def _rows_and_type(operator: Any) -> tuple[Any, Any]:
 
 def _regressor_shapes(operator: Any) -> None:
     n_rows, real = _rows_and_type(operator)
-    model = operator.raw_operator
-    is_line = isinstance(model, ThroughOriginRegressor)
-    n_outputs = model._n_outputs() if is_line else model.n_outputs_
+    n_outputs = operator.raw_operator.layers()[-1].coef.shape[1]
     operator.outputs[0].set_type(real([n_rows, n_outputs]))
 
 
-def _convert_line(scope: Any, operator: Any, container: Any) -> None:
-    graph, line = Graph(scope, operator, container), operator.raw_operator
-    W = np.atleast_2d(on_host(line.coef_)).T
-    z = graph.node("MatMul", rows_of(graph, operator), W)
-    f = line._activation
-    make_output(graph, z if f is None else activate(f, z, graph), operator.outputs[0])
-
-
-def _convert_network(scope: Any, operator: Any, container: Any) -> None:
-    graph, net = Graph(scope, operator, container), operator.raw_operator
+def _convert_regressor(scope: Any, operator: Any, container: Any) -> None:
+    graph = Graph(scope, operator, container)
     a = rows_of(graph, operator)
-    for W, b, f in zip(net.coefs_, net.intercepts_, net._activations, strict=True):
-        z = graph.node("Add", graph.node("MatMul", a, on_host(W)), on_host(b))
+    for W, b, f in operator.raw_operator.layers():
+        z = graph.node("MatMul", a, on_host(W))
+        if b is not None:
+            z = graph.node("Add", z, on_host(b))
         a = activate(f, z, graph)
     make_output(graph, a, operator.outputs[0])
 
