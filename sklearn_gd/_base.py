@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
 import numpy as np
 from sklearn.utils.metaestimators import available_if as _available_if
+from sklearn.utils.validation import check_is_fitted
 
 from sklearn_gd._training.callback_tasks import CallbackSupportMixin
 from sklearn_gd._website import DocumentedOnline
@@ -98,7 +99,11 @@ class Estimator(CallbackSupportMixin, DocumentedOnline):
         (1, 3) (3,) ReLU()
         (3, 1) (1,) Identity()
         """
-        raise NotImplementedError(f"{type(self).__name__} does not tell its layers")
+        check_is_fitted(self)
+        return self._layers()
+
+    def _layers(self) -> list[Layer]:
+        raise NotImplementedError("an estimator defines _layers()")
 
     def __getstate__(self) -> dict[str, Any]:
         state: Any = super().__getstate__()

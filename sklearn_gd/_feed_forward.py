@@ -460,8 +460,7 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
             y_pred = outputs(coefs, intercepts, activations, X)
         return y_pred[:, 0] if state["_one_axis"] else y_pred
 
-    def layers(self) -> list[Layer]:
-        check_is_fitted(self)
+    def _layers(self) -> list[Layer]:
         parts = zip(self.coefs_, self.intercepts_, self._activations, strict=True)
         return [Layer(*part) for part in parts]
 

@@ -455,8 +455,7 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         totals = p.sum(axis=1, keepdims=True)
         return np.divide(p, totals, out=np.full_like(p, 1 / p.shape[1]), where=totals > 0)
 
-    def layers(self) -> list[Layer]:
-        check_is_fitted(self)
+    def _layers(self) -> list[Layer]:
         intercept = self.intercept_ if self.fit_intercept else None
         return [Layer(self.coef_.T, intercept, as_activation(self.activation))]
 

@@ -327,8 +327,7 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
         z: Array = np.asarray(X @ self.coef_.T)
         return z if self._activation is None else self._activation(z)
 
-    def layers(self) -> list[Layer]:
-        check_is_fitted(self)
+    def _layers(self) -> list[Layer]:
         W = self.coef_ if self.coef_.ndim == 2 else self.coef_[None, :]
         return [Layer(W.T, None, self._activation or Identity())]
 

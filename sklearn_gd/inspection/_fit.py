@@ -129,7 +129,7 @@ class FitDisplay:
         ImportError
             Where matplotlib is missing.
         """
-        model = last_step(estimator)
+        last_step(estimator)  # of this package, or a TypeError
         check_scalar(grid_resolution, "grid_resolution", Integral, min_val=2)
         rows = rows_of_one_feature(cls.__name__, X)
         _check_one_output(cls.__name__, y)

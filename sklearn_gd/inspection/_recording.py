@@ -263,5 +263,5 @@ def _layers(model: Any, step: dict[str, Any]) -> list[Layer]:
             np.zeros(0) if b is None else np.asarray(on_host(b), float),
             activation,
         )
-        for W, b, activation in then.layers()
+        for W, b, activation in then._layers()
     ]
