@@ -26,6 +26,7 @@ from sklearn_gd._data.validation import (
     check_validation_rows,
     check_validation_set,
     check_weights,
+    described,
     in_precision,
     make_generator,
     require_some_weight,
@@ -37,13 +38,13 @@ from sklearn_gd._models.array_rows import (
     outputs_there,
     require_numpy,
 )
-from sklearn_gd._models.network import Network, outputs
+from sklearn_gd._models.network import Network, n_parameters, outputs
 from sklearn_gd._models.rows import OnRows, Rows
 from sklearn_gd._pieces import require_unchanged, same_settings
 from sklearn_gd._storable import storable
 from sklearn_gd._training.callback_tasks import FitTasks, with_callbacks
 from sklearn_gd._training.epoch import run_epoch
-from sklearn_gd._training.state import copied, set_generator
+from sklearn_gd._training.state import copied, require_size, set_generator
 from sklearn_gd._training.stopping import Descent
 from sklearn_gd.activations import Activation, Identity, as_activation
 from sklearn_gd.losses import Loss, as_loss
@@ -327,7 +328,7 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
         DivergenceError
             Where the loss grows without bound.
         """
-        pieces = self._check_pieces()
+        pieces = self._resolve()
         has_validation = check_validation_set(X_val, y_val, sample_weight_val)
         given: Any = (X, y, sample_weight)
         train, one_axis = self._check_train(X, y, sample_weight)
@@ -336,6 +337,9 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
             held_out = self._check_held_out(X_val, y_val, sample_weight_val, train, one_axis)
 
         resumed = self.__dict__.pop("_continuation", None)
+        if resumed is not None:
+            sizes = (train.n_features, *self._hidden_sizes(), train.n_outputs)
+            require_size(resumed, n_parameters(sizes))
         generator = make_generator(self.random_state)
         network = self._network(pieces, train.n_features, train.n_outputs, train.dtype)
         warm = self.warm_start and hasattr(self, "coefs_")
@@ -395,7 +399,7 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
         DivergenceError
             Where the loss is no longer finite.
         """
-        pieces = self._check_pieces()
+        pieces = self._resolve()
         first = not hasattr(self, "coefs_")
         require_numpy(self, X, None if first else self.coefs_[0])
         y, sample_weight = following_numpy(y, sample_weight)
@@ -464,7 +468,7 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
         parts = zip(self.coefs_, self.intercepts_, self._activations, strict=True)
         return [Layer(*part) for part in parts]
 
-    def _check_pieces(self) -> _Pieces:
+    def _resolve(self) -> _Pieces:
         self._validate_params()
         sizes = self._hidden_sizes()
         given = self.activation
@@ -715,12 +719,19 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
 
 def _require_layers(coefs: Any, intercepts: Any, n_features: int) -> None:
     """Raise a ValueError where layers were edited so that one does not take what another gives."""
-    fan_in = n_features
+    if len(coefs) != len(intercepts) or not coefs:
+        raise ValueError(
+            "coefs_ and intercepts_ must hold one array per layer each. Got "
+            f"{len(coefs)} and {len(intercepts)}."
+        )
+    fan_in, dtype = n_features, getattr(coefs[0], "dtype", None)
     for i, (W, b) in enumerate(zip(coefs, intercepts, strict=True)):
-        if len(W.shape) != 2 or W.shape[0] != fan_in or b.shape != W.shape[1:]:
+        right = all(getattr(each, "dtype", None) == dtype is not None for each in (W, b))
+        if not right or np.ndim(W) != 2 or W.shape[0] != fan_in or b.shape != W.shape[1:]:
             raise ValueError(
-                f"coefs_[{i}] and intercepts_[{i}] must be of shapes ({fan_in}, k) and (k,). Got "
-                f"shapes {tuple(W.shape)} and {tuple(b.shape)}."
+                f"coefs_[{i}] and intercepts_[{i}] must be arrays of shapes ({fan_in}, k) and "
+                f"(k,), and of the type of coefs_[0], {dtype}. Got {described(W)} and "
+                f"{described(b)}."
             )
         fan_in = W.shape[1]
 

@@ -27,6 +27,7 @@ from sklearn_gd._data.validation import (
     check_validation_rows,
     check_validation_set,
     check_weights,
+    described,
     in_precision,
     make_generator,
     require_numpy_rows,
@@ -473,11 +474,14 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         coef, intercept, classes = (state[name] for name in ("coef_", "intercept_", "classes_"))
         n_neurons = 1 if len(classes) == 2 else len(classes)
         shape = (n_neurons, state["n_features_in_"])
-        if np.shape(coef) != shape or np.shape(intercept) != (n_neurons,):
+        arrays = all(isinstance(each, np.ndarray) for each in (coef, intercept, classes))
+        right = arrays and coef.dtype == intercept.dtype and coef.dtype.kind == "f"
+        if not right or len(classes) < 2 or (coef.shape, intercept.shape) != (shape, shape[:1]):
             raise ValueError(
-                f"coef_ and intercept_ must be of shapes {shape} and ({n_neurons},), for "
-                f"{len(classes)} classes_ and n_features_in_={shape[1]}. Got shapes "
-                f"{np.shape(coef)} and {np.shape(intercept)}."
+                f"coef_ and intercept_ must be arrays of shapes {shape} and ({n_neurons},), for "
+                f"{len(classes)} classes_, an array of at least two, and n_features_in_="
+                f"{shape[1]}. Got {described(coef)}, {described(intercept)} and "
+                f"{described(classes)}."
             )
         return coef, intercept, classes
 

@@ -24,6 +24,7 @@ from sklearn_gd._data.validation import (
     check_rows,
     check_same_shape,
     check_weights,
+    described,
     require_some_weight,
 )
 from sklearn_gd._models.array_rows import check_array_rows, outputs_there, require_numpy
@@ -211,7 +212,7 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
         DivergenceError
             Where the rate is too large.
         """
-        pieces = self._check_pieces()
+        pieces = self._resolve()
         given = (X, y, sample_weight)
         start = getattr(self, "coef_", None) if self.warm_start else None
         quadratic = _is_quadratic(*pieces[:2])
@@ -270,7 +271,7 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
         ValueError, TypeError
             For bad input, or rows that do not fit those seen before.
         """
-        pieces = self._check_pieces()
+        pieces = self._resolve()
         first = not hasattr(self, "coef_")
         require_numpy(self, X, None if first else self.coef_)
         y, sample_weight = following_numpy(y, sample_weight)
@@ -317,6 +318,12 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
             In the shape that y had in ``fit``.
         """
         check_is_fitted(self)
+        n_features = getattr(self.coef_, "shape", (0,))[-1]
+        if n_features != self.n_features_in_:
+            raise ValueError(
+                f"coef_ must be an array with a weight for each of n_features_in_="
+                f"{self.n_features_in_} features. Got {described(self.coef_)}."
+            )
         space = require_same_space(self, X, self.coef_)
         if space is not None:
             W = self.coef_.T if self.coef_.ndim == 2 else self.coef_[:, None]
@@ -347,7 +354,7 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
     def _n_outputs(self) -> int:
         return 1 if self.coef_.ndim == 1 else int(self.coef_.shape[0])
 
-    def _check_pieces(self) -> tuple[Activation, Loss, Solver, Schedule]:
+    def _resolve(self) -> tuple[Activation, Loss, Solver, Schedule]:
         self._validate_params()
         activation, loss = as_activation(self.activation), as_loss(self.loss)
         if not activation.differentiable:

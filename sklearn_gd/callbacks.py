@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import joblib
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 
 from sklearn_gd._base import Estimator
-from sklearn_gd._storable import StoredTreeError
 from sklearn_gd._training import checkpoint_file
 from sklearn_gd._training.state import StateError
+from sklearn_gd._training.stored_tree import StoredTreeError
 
 __all__ = ["Checkpoint", "CheckpointError", "resume"]
 
@@ -76,7 +76,7 @@ class Checkpoint:
     True
     """
 
-    _expected: str
+    _expected: str | None = None  # the digest that the rows have to have, of a fit that is resumed
 
     def __init__(self, path: str | os.PathLike[str], every: int = 1) -> None:
         self.path = path
@@ -90,9 +90,9 @@ class Checkpoint:
             raise ValueError("Checkpoint: solver='lbfgs' keeps its memory to itself.")
         checkpoint_file.skops_io()
         self._estimator = clone(estimator).set_callbacks()  # cloned along otherwise
-        # Where the path leads now: the working directory, or the link, may change meanwhile.
-        self._target = Path(os.path.realpath(self.path))
         try:
+            # Where the path leads now: the working directory, or the link, may change meanwhile.
+            self._target = Path(os.path.realpath(self.path))
             checkpoint_file.require_writable(self._target)
             checkpoint_file.require_restorable(self._estimator)
         except ValueError as error:
@@ -106,7 +106,7 @@ class Checkpoint:
         """Take a digest of the rows that are trained on, once."""
         if self._digest is None:
             self._digest = joblib.hash((X, y, metadata), coerce_mmap=True)
-            if getattr(self, "_expected", self._digest) != self._digest:
+            if self._expected not in (None, self._digest):
                 raise CheckpointError(
                     f"{self.path} was written by a fit on other X, y or sample_weight than these."
                 )
@@ -139,7 +139,7 @@ class Checkpoint:
                     f"Checkpoint: {self._target} could not be written in epoch {epochs}: {error}. "
                     "The fit goes on. It is tried again after the next epochs, without a warning.",
                     UserWarning,
-                    stacklevel=2,
+                    stacklevel=5,
                 )
 
 
@@ -191,11 +191,12 @@ def resume(
     OSError
         Where there is no file, or none that can be read.
     """
-    if isinstance(trusted, str):
-        raise TypeError(f"trusted must be a collection of names. Got the string {trusted!r}.")
+    names = set() if isinstance(trusted, str) else set(trusted)
+    if isinstance(trusted, str) or not all(isinstance(name, str) for name in names):
+        raise TypeError(f"trusted must be a collection of full names. Got {trusted!r}.")
     if not isinstance(max_size, Integral) or isinstance(max_size, bool) or max_size < 1:
         raise ValueError(f"max_size must be a positive int, in bytes. Got {max_size!r}.")
-    estimator, every, digest, state = _content(Path(path), set(trusted), int(max_size))
+    estimator, every, digest, state = _content(Path(path), names, int(max_size))
     checkpoint = Checkpoint(path, every)
     checkpoint._expected = digest
     estimator.set_callbacks(checkpoint, *callbacks)
@@ -216,7 +217,9 @@ def _content(path: Path, trusted: set[str], max_size: int) -> tuple[Any, int, st
             content[name] for name in ("estimator", "every", "digest", "state")
         )
         _require_types(estimator, every, digest, state)
-        return _anew(estimator), every, digest, state
+        estimator = _anew(estimator)
+        estimator._resolve()  # says which parameter is out of range
+        return estimator, every, digest, state
     except OSError:
         raise
     except StoredTreeError as error:
@@ -238,7 +241,11 @@ def _require_types(estimator: Any, every: Any, digest: Any, state: Any) -> None:
         raise StoredTreeError(f"holds another {' and '.join(wrong)} than a checkpoint does.")
 
 
-def _anew(estimator: Any) -> Any:
-    """Return an estimator of the same parameters, and with nothing else of what was read."""
-    kind, read = type(estimator), vars(estimator)
-    return kind(**{name: read[name] for name in kind._get_param_names()})
+def _anew(value: Any) -> Any:
+    """Return an estimator, or a piece, of the same parameters and nothing else that was read."""
+    if isinstance(value, list | tuple):
+        return type(value)(_anew(each) for each in value)
+    if not isinstance(value, BaseEstimator):
+        return value
+    kind, read = type(value), vars(value)
+    return kind(**{name: _anew(read[name]) for name in kind._get_param_names()})

@@ -16,7 +16,13 @@ settings.load_profile("quick")
 
 
 def pytest_collection_modifyitems(items):
-    """Skip the docstrings that show callbacks where scikit-learn has none yet."""
+    """Keep the tests of a file on one worker, but for the thousand that share nothing.
+
+    And skip the docstrings that show callbacks where scikit-learn has none yet.
+    """
+    for item in items:
+        if item.path.name != "test_sklearn_checks.py":
+            item.add_marker(pytest.mark.xdist_group(str(item.path)))
     if find_spec("sklearn.callback") is None:
         for item in items:
             if item.name.endswith("sklearn_gd.callbacks.Checkpoint"):

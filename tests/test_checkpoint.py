@@ -11,6 +11,7 @@ import pytest
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_diabetes
+from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_gd import FeedForwardRegressor, PerceptronClassifier, ThroughOriginRegressor
 from sklearn_gd.activations import ELU, Activation
@@ -380,13 +381,39 @@ def test_a_full_disk_does_not_end_the_fit_nor_the_last_checkpoint(tmp_path, monk
 
 def test_what_killed_writes_left_is_removed(tmp_path):
     X, y = data(NET)
-    for name in ("fit.abcd_123.part", "fit.zzzzzzzz.part"):
+    for name in ("fit.abcd_123.part-of-checkpoint", "fit.zzzzzzzz.part-of-checkpoint"):
         (tmp_path / name).write_bytes(b"half")
-    others = ["fit.part", "fit2.abcd_123.part", "fit.abcd_123.part.txt", "afit.abcd_123.part"]
+    others = ["fit.download.part", "fit2.abcd_123.part-of-checkpoint", "fit.part-of-checkpoint"]
     for name in others:
         (tmp_path / name).write_bytes(b"not ours")
     clone(RUN).set_callbacks(Checkpoint(tmp_path / "fit")).fit(X, y)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*others, "fit"])
+
+
+def test_an_interrupt_while_it_is_written_is_one(tmp_path, monkeypatch):
+    def interrupted(*_, **__):
+        try:
+            raise KeyboardInterrupt
+        finally:
+            raise ValueError("Can't close the ZIP file while there is an open writing handle")
+
+    X, y = data(NET)
+
+    def from_now_on():
+        monkeypatch.setattr(callbacks.checkpoint_file.skops_io(), "dumps", interrupted)
+
+    model = clone(RUN).set_callbacks(Checkpoint(tmp_path / "fit", every=2), Watch(4, from_now_on))
+    with pytest.warns(ConvergenceWarning, match="training was interrupted in epoch 6"):
+        model.fit(X, y)
+    assert model.n_iter_ == 6
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no pipes with names there")
+def test_a_pipe_is_no_place_and_no_file(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    refused_at_once(tmp_path / "pipe", "which is no regular file")
+    with pytest.raises(CheckpointError, match="is no regular file"):
+        resume(tmp_path / "pipe", *data(NET))
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")

@@ -145,12 +145,14 @@ NEURONS = PerceptronClassifier(average=True, max_iter=2, tol=None, random_state=
         ("intercepts_", 0, np.zeros(4)),
         ("intercepts_", 0, np.zeros(1)),
         ("intercepts_", 1, np.zeros(2)),
+        ("coefs_", 0, np.zeros((4, 400), np.float32)),
+        ("coefs_", 0, [[0.0] * 400] * 4),
     ],
 )
 def test_layers_that_do_not_fit_each_other(attribute, index, value):
     net = clone(NET).fit(ROWS, LABELS)
     getattr(net, attribute)[index] = value
-    wrong = r"coefs_\[[01]\] and intercepts_\[[01]\] must be of shapes|The present weights do not"
+    wrong = r"coefs_\[[01]\] and intercepts_\[[01]\] must be arrays|The present weights"
     for call in (
         lambda: net.predict(ROWS),
         lambda: net.partial_fit(ROWS, LABELS),
@@ -168,6 +170,10 @@ def test_layers_that_do_not_fit_each_other(attribute, index, value):
         ("intercept_", np.zeros(1)),
         ("classes_", np.arange(5)),
         ("classes_", np.arange(2)),
+        ("classes_", np.arange(1)),
+        ("classes_", [0, 1, 2]),
+        ("coef_", np.zeros((3, 4)).tolist()),
+        ("coef_", np.zeros((3, 4), object)),
         ("n_features_in_", 3),
     ],
 )
@@ -180,8 +186,23 @@ def test_neurons_that_do_not_fit_their_classes(attribute, value):
         lambda: model.decision_function(rows),
         lambda: model.partial_fit(rows, LABELS),
     ):
-        with pytest.raises(ValueError, match=r"coef_ and intercept_ must be of shapes"):
+        with pytest.raises(ValueError, match=r"coef_ and intercept_ must be arrays of shapes"):
             call()
+
+
+def test_layers_without_their_biases():
+    net = clone(NET).fit(ROWS, LABELS)
+    net.intercepts_ = net.intercepts_[:1]
+    with pytest.raises(ValueError, match=r"coefs_ and intercepts_ must hold one array per layer"):
+        net.predict(ROWS)
+
+
+@pytest.mark.parametrize("value", [np.zeros(3), np.zeros((2, 5)), [0.0] * 4])
+def test_a_line_that_does_not_fit_its_features(value):
+    line = ThroughOriginRegressor().fit(ROWS, LABELS)
+    line.coef_ = value
+    with pytest.raises(ValueError, match="coef_ must be an array with a weight for each"):
+        line.predict(ROWS)
 
 
 @pytest.mark.parametrize(
@@ -306,7 +327,7 @@ def test_csr_that_is_none_is_refused_everywhere(kind, index):
         else:
             what = "X_val" if "validated" in name else "X"
             said = (
-                f"ValueError {what} is a {kind} of shape",
+                f"ValueError {what} is a malformed {kind} of shape",
                 "ValueError X_val and y_val must be",
             )
             assert outcome.startswith(said), (case, name, outcome)
@@ -324,6 +345,12 @@ def test_other_formats_that_are_none_are_refused():
         "bsr column beyond": ("bsr", "X.indices[1] = 10**6"),
         "bsr starts fall": ("bsr", "X.indptr[1] = 2**20"),
         "lil column beyond": ("lil", "X.rows[3][0] = 10**6"),
+        "lil column far beyond": ("lil", "X.rows[3][0] = 2**40"),
+        "lil column is none": ("lil", "X.rows[3][0] = None"),
+        "dok column far beyond": ("dok", "X._dict[0, 2**40] = 1.0"),
+        "dia offsets too few": ("dia", "X.offsets = X.offsets[:1]"),
+        "dia offset far beyond": ("dia", "X.offsets[0] = 2**30"),
+        "dia values of one axis": ("dia", "X.data = X.data[0]"),
     }
     told = told_by_a_process(
         f"""
@@ -339,12 +366,34 @@ def test_other_formats_that_are_none_are_refused():
         assert outcome.startswith("ValueError X"), (case, name, outcome)
 
 
+@pytest.mark.parametrize("model", [ThroughOriginRegressor(), NEURONS, NET], ids=type)
+def test_sound_matrices_of_any_index_type_and_layout(model):
+    rows = sparse.csr_array(np.where(ROWS > 0, ROWS, 0))
+    expected = clone(model).fit(rows, LABELS).predict(rows)
+    for changes in (
+        {"indices": "i2", "indptr": "i2"},
+        {"indices": "u2", "indptr": "i4"},
+        {"indices": "i4", "indptr": "i8"},
+        {"indices": ">i4", "indptr": ">i4"},
+    ):
+        odd = rows.copy()
+        odd.indices, odd.indptr = (getattr(rows, n).astype(t) for n, t in changes.items())
+        assert_array_equal(clone(model).fit(odd, LABELS).predict(odd), expected)
+    strided = rows.copy()
+    strided.data = np.repeat(rows.data, 2)[::2]
+    strided.indices = np.repeat(rows.indices, 2)[::2]
+    assert_array_equal(clone(model).fit(strided, LABELS).predict(strided), expected)
+    for name in ("csc", "coo", "lil", "dok", "dia", "bsr"):
+        other = rows.asformat(name)
+        assert_array_equal(clone(model).fit(other, LABELS).predict(other), expected)
+
+
 def test_the_message_says_what_is_wrong():
     X = sparse.csr_array(np.eye(3))
     X.indices[1] = 7
     with pytest.raises(
         ValueError,
-        match=r"X is a csr_array of shape \(3, 3\) that is none: column "
+        match=r"X is a malformed csr_array of shape \(3, 3\): column "
         r"indices must lie in 0 to 2. Got 0 to 7.",
     ):
         ThroughOriginRegressor().fit(X, [1.0, 2, 3])

@@ -9,9 +9,9 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_gd import FeedForwardRegressor, PerceptronClassifier, ThroughOriginRegressor
 from sklearn_gd.activations import ELU, LeakyReLU
-from sklearn_gd.losses import Huber, Pinball
-from sklearn_gd.schedules import Adaptive, Cosine, Exponential
-from sklearn_gd.solvers import Adam, Momentum, Nesterov
+from sklearn_gd.losses import Huber
+from sklearn_gd.schedules import Adaptive, Exponential
+from sklearn_gd.solvers import Momentum, Nesterov
 
 
 @dataclass(frozen=True)
@@ -24,57 +24,31 @@ class ArcsinhSlope:
 
 own_pair = (np.arcsinh, ArcsinhSlope())
 
-ORIGIN = [
+LINES = [
     ThroughOriginRegressor(),
-    ThroughOriginRegressor(alpha=0.1),
-    ThroughOriginRegressor(solver="gd", max_iter=1000),
-    ThroughOriginRegressor(solver=Momentum(0.8), max_iter=1000),
-    ThroughOriginRegressor(solver="adam", learning_rate=Cosine(0.2, epochs=500), max_iter=500),
-    ThroughOriginRegressor(loss="huber", max_iter=1000),
-    ThroughOriginRegressor(loss="log_cosh", max_iter=1000),
+    ThroughOriginRegressor(solver="gd", alpha=0.1, max_iter=1000, warm_start=True),
     ThroughOriginRegressor(
         loss="absolute_error", solver="rmsprop", learning_rate=Exponential(0.5), max_iter=500
     ),
-    ThroughOriginRegressor(activation=LeakyReLU(0.5), max_iter=1000),
-    ThroughOriginRegressor(activation=ELU(0.5), max_iter=1000),
-    ThroughOriginRegressor(activation=own_pair, max_iter=1000),
-    ThroughOriginRegressor(warm_start=True),
+    ThroughOriginRegressor(activation=ELU(0.5), loss="log_cosh", max_iter=1000),
+    ThroughOriginRegressor(activation=own_pair, solver=Momentum(0.8), max_iter=1000),
 ]
 NEURONS = [
     PerceptronClassifier(),
     PerceptronClassifier(shuffle=False, alpha=0.001, learning_rate=0.1),
     PerceptronClassifier(batch_size=10, solver="adam", learning_rate=0.1),
-    *(
-        PerceptronClassifier(activation=activation)
-        for activation in ("identity", "sigmoid", "tanh", "relu", "elu", "silu", own_pair)
-    ),
-    *(
-        PerceptronClassifier(activation=activation, solver="adam", learning_rate=0.1)
-        for activation in ("sigmoid", "leaky_relu", LeakyReLU(0.1), "softplus", "gelu")
-    ),
     PerceptronClassifier(activation="sigmoid", solver="nesterov", average=True),
-    PerceptronClassifier(activation="tanh", loss="huber", solver="rmsprop", learning_rate=0.01),
-    PerceptronClassifier(activation="tanh", loss="log_cosh", solver="momentum", alpha=0.001),
+    PerceptronClassifier(activation=own_pair, loss="huber", solver="rmsprop", learning_rate=0.01),
 ]
 NETWORKS = [
     FeedForwardRegressor(),
-    FeedForwardRegressor(hidden_layer_sizes=(), learning_rate=0.1),
-    FeedForwardRegressor(hidden_layer_sizes=(20, 10), activation=["tanh", "silu"]),
-    FeedForwardRegressor(
-        hidden_layer_sizes=[8, 8], activation=["gelu", own_pair], learning_rate=0.01
-    ),
-    FeedForwardRegressor(hidden_layer_sizes=20, activation=own_pair, learning_rate=0.01),
+    FeedForwardRegressor(hidden_layer_sizes=(20, 10), activation=["tanh", own_pair]),
     FeedForwardRegressor(solver="lbfgs", hidden_layer_sizes=10, alpha=0.01),
-    FeedForwardRegressor(solver=Adam(beta_1=0.8), learning_rate=Cosine(0.01, epochs=100)),
     FeedForwardRegressor(
-        solver="nesterov", learning_rate=0.001, batch_size=None, activation="tanh"
+        solver=Nesterov(0.5), learning_rate=Adaptive(0.001), activation="tanh", batch_size=None
     ),
-    FeedForwardRegressor(solver=Nesterov(0.5), learning_rate=Adaptive(0.001), activation="tanh"),
-    FeedForwardRegressor(solver="adamw", loss=Huber(2.0), init="glorot"),
-    FeedForwardRegressor(solver="adagrad", learning_rate=0.1, loss="absolute_error"),
-    FeedForwardRegressor(solver="rmsprop", loss=Pinball(0.4)),
     FeedForwardRegressor(
-        activation="softplus", output_activation=LeakyReLU(0.5), learning_rate=0.01
+        solver="adamw", loss=Huber(2.0), init="glorot", output_activation=LeakyReLU(0.5)
     ),
 ]
 
@@ -97,7 +71,7 @@ def expected_failed_checks(estimator):
 # descents end at max_iter, with the warning that says so, is what should happen.
 @pytest.mark.filterwarnings(f"default::{ConvergenceWarning.__module__}.ConvergenceWarning")
 @parametrize_with_checks(
-    [*ORIGIN, *NEURONS, *NETWORKS], expected_failed_checks=expected_failed_checks
+    [*LINES, *NEURONS, *NETWORKS], expected_failed_checks=expected_failed_checks
 )
 def test_scikit_learn_accepts(estimator, check):
     check(estimator)

@@ -61,40 +61,56 @@ def in_precision(X: Any, dtype: Any, name: str = "X") -> Any:
     return X
 
 
+def described(value: Any) -> str:
+    """Return what a message says of an attribute that may be anything."""
+    if hasattr(value, "shape") and hasattr(value, "dtype"):
+        return f"an array of shape {tuple(value.shape)} and type {value.dtype}"
+    return f"a {type(value).__name__}"
+
+
 def validated(estimator: Any, X: Any, *y: Any, name: str = "X", **checks: Any) -> Any:
-    """Return what scikit-learn's ``validate_data`` does, once a sparse X has been looked through.
+    """Return what scikit-learn's ``validate_data`` does, once a sparse X was validated itself.
 
     Raises
     ------
     ValueError
-        Where a sparse X is none: its indices would lead outside of its arrays.
+        For a malformed sparse X.
     """
-    require_well_formed(X, name)
-    checked = validate_data(estimator, X, *y, **checks)
-    if sparse.issparse(X) and X.format != "csr":  # what it was made from, a list say, may be wrong
-        require_well_formed(checked[0] if isinstance(checked, tuple) else checked, name)
-    return checked
+    return validate_data(estimator, well_formed(X, name), *y, **checks)
 
 
-def require_well_formed(X: Any, name: str = "X") -> None:
-    """Raise a ValueError where the indices of a sparse matrix lead outside of its arrays.
+def well_formed(X: Any, name: str = "X") -> Any:
+    """Return X, a sparse one as CSR; a ValueError where indices lead outside of its arrays.
 
     Compiled loops, SciPy's among them, follow them unasked, and so out of their memory.
     """
     if not sparse.issparse(X):
-        return
+        return X
     try:
-        if X.format == "csr":
-            _require_csr(X)
-        elif X.format == "coo":
+        if X.format == "coo":
             _require_within(X.row, X.shape[0], "row indices")
             _require_within(X.col, X.shape[1], "column indices")
-        elif hasattr(X, "check_format"):
+        elif X.format == "dia":
+            _require_diagonals(X)
+        elif hasattr(X, "check_format") and X.format != "csr":
             # On a copy, whose arrays it may put others in the place of.
             shallow_copy(X).check_format(full_check=True)
-    except (AttributeError, IndexError, TypeError, ValueError) as error:
-        kind = type(X).__name__
-        raise ValueError(f"{name} is a {kind} of shape {X.shape} that is none: {error}") from error
+        rows = X.tocsr()
+        _require_csr(rows)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        shape = getattr(X, "shape", None)
+        raise ValueError(
+            f"{name} is a malformed {type(X).__name__} of shape {shape}: {error}"
+        ) from error
+    return rows
+
+
+def _require_diagonals(X: Any) -> None:
+    data, offsets = X.data, X.offsets
+    if data.ndim != 2 or offsets.shape != data.shape[:1] or offsets.dtype.kind not in "iu":
+        raise ValueError("data must have a row for each of offsets, which are integers.")
+    if offsets.size and not -X.shape[0] < offsets.min() <= offsets.max() < X.shape[1]:
+        raise ValueError(f"offsets must lie in {1 - X.shape[0]} to {X.shape[1] - 1}.")
 
 
 def _require_csr(X: Any) -> None:
@@ -103,7 +119,7 @@ def _require_csr(X: Any) -> None:
         array = getattr(X, which)
         if not isinstance(array, np.ndarray) or array.ndim != 1:
             raise ValueError(f"{which} must be an array of one axis.")
-        if which != "data" and array.dtype.kind != "i":
+        if which != "data" and array.dtype.kind not in "iu":
             raise ValueError(f"{which} must hold integers. Got dtype {array.dtype}.")
     indptr, stored = X.indptr, min(len(X.data), len(X.indices))
     if len(indptr) != X.shape[0] + 1:
@@ -156,17 +172,31 @@ def check_regression(
 
 
 def canonical(X: Any) -> Any:
-    """Return a CSR matrix without duplicate entries; dense rows as they are.
+    """Return rows as compiled loops take them: dense, or CSR without duplicate entries.
 
     Numbers that lie askew, as in a packed record, are copied: no compiled loop could step to them.
     """
     if sparse.issparse(X):
+        X = _plain_csr(X)
         if not X.has_canonical_format:
             X = X.copy()
             X.sum_duplicates()
         return X
     askew = not X.flags.aligned or any(stride % X.itemsize for stride in X.strides)
     return X.copy() if askew else X
+
+
+def _plain_csr(X: Any) -> Any:
+    """Return a CSR matrix with indices of one type, 32 or 64 bits, and no numbers left over."""
+    end, index = X.indptr[-1], X.indices.dtype
+    arrays = X.data, X.indices, X.indptr
+    plain = index == X.indptr.dtype and index in (np.int32, np.int64) and index.isnative
+    whole = len(X.data) == len(X.indices) == end
+    if plain and whole and all(each.flags.c_contiguous for each in arrays):
+        return X
+    index = np.dtype(np.int64 if max(end, *X.shape) > np.iinfo(np.int32).max else np.int32)
+    data, indices = (np.ascontiguousarray(each[:end]) for each in arrays[:2])
+    return type(X)((data, indices.astype(index), X.indptr.astype(index)), shape=X.shape)
 
 
 def by_rows(X: Any) -> Any:

@@ -6,6 +6,7 @@ With no hidden layer it is a linear model. The loss is without its penalty, the 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -59,8 +60,7 @@ class Network:
         self.dtype = np.dtype(dtype)
         self.biases = biases
         self.n_outputs = self.sizes[-1]
-        pairs = zip(self.sizes[:-1], self.sizes[1:], strict=True)
-        self.size = sum((fan_in + biases) * fan_out for fan_in, fan_out in pairs)
+        self.size = n_parameters(self.sizes, biases)
         self._gradient = np.empty(self.size, self.dtype)
         self._gradient_layers = self.layers(self._gradient)
         self._capacity = 0
@@ -206,6 +206,11 @@ class Network:
             for z, activation in zip(self._z, self.activations, strict=True)
         ]
         self._deltas = [np.empty((n_rows, width), self.dtype) for width in widths[:-1]]
+
+
+def n_parameters(sizes: Sequence[int], biases: bool = True) -> int:
+    """Return how many weights and biases layers of these sizes have, inputs first."""
+    return sum((fan_in + biases) * fan_out for fan_in, fan_out in pairwise(sizes))
 
 
 def outputs(

@@ -18,18 +18,27 @@ from pathlib import Path
 from typing import Any
 from zipfile import ZIP_STORED, ZipFile
 
-from sklearn_gd._storable import StoredTreeError, names_in
+from sklearn_gd._training.stored_tree import StoredTreeError, names_in
 
 __all__ = ["dumps", "read", "require_restorable", "require_writable", "skops_io", "write"]
 
 _HEADER = b"sklearn_gd checkpoint 1\n"
 _DIGEST_LINE = 65  # 64 hexadecimal digits and a line feed
-_PART = ".part"
+_PART = ".part-of-checkpoint"
 
 
 def dumps(content: Any) -> bytes:
     """Return `content` as skops stores it."""
-    stored: bytes = skops_io().dumps(content)
+    try:
+        stored: bytes = skops_io().dumps(content)
+    except Exception as error:
+        # The archive that skops writes to makes another error of an interrupt.
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, KeyboardInterrupt):
+            cause = cause.__context__
+        if cause is not None:
+            raise cause from error
+        raise
     return stored
 
 
@@ -37,7 +46,7 @@ def require_restorable(content: Any) -> None:
     """Raise a ValueError where what is written now could not be read back."""
     try:
         with ZipFile(io.BytesIO(dumps(content))) as archive:
-            names = names_in(_schema(archive))
+            names = names_in(archive, max_size=1 << 62)
         local = sorted(name for name in names.objects | names.others if "<" in name)
         if local:  # skops finds them by name, which a lambda does not have
             raise StoredTreeError(f"no module has {local} under a name of their own")
@@ -51,11 +60,12 @@ def require_writable(target: Path) -> None:
     try:
         if not folder.is_dir():
             raise ValueError(f"path must lie in a directory, and {folder} is none.")
-        if target.exists() and not target.is_file():
-            raise ValueError(f"path must be that of a file. Got {target}, which is a directory.")
-        left_over = re.compile(re.escape(target.name) + r"\.[a-z0-9_]{8}\.part")
+        if os.path.lexists(target) and not target.is_file():
+            kind = "a directory" if target.is_dir() else "no regular file"
+            raise ValueError(f"path must be that of a file. Got {target}, which is {kind}.")
+        left_over = re.compile(re.escape(f"{target.name}.") + "[a-z0-9_]{8}" + re.escape(_PART))
         for path in folder.iterdir():
-            if left_over.fullmatch(path.name):
+            if left_over.fullmatch(path.name) and path.is_file():
                 path.unlink(missing_ok=True)
         handle, beside = _open_beside(target)
         os.close(handle)
@@ -99,28 +109,34 @@ def read(path: Path, trusted: set[str], max_size: int) -> Any:
     """
     payload = _payload(path, max_size)
     with ZipFile(io.BytesIO(payload)) as archive:
-        _require_small(archive, [], max_size)
-        schema = _schema(archive)
-        if schema["protocol"] != _protocol():
+        if any(member.compress_type != ZIP_STORED for member in archive.infolist()):
+            raise StoredTreeError("is compressed, which no checkpoint is.")
+        protocol = _protocol(archive)
+        if protocol != _protocol_here():
             raise StoredTreeError(
-                f"is of skops' protocol {schema['protocol']!r}, and the skops that is here writes "
-                f"{_protocol()}. Resume it with the version that wrote it."
+                f"is of skops' protocol {protocol!r}, and the skops that is here writes "
+                f"{_protocol_here()}. Resume it with the version that wrote it."
             )
-        names = names_in(schema)
-        _require_small(archive, names.files, max_size)
+        names = names_in(archive, max_size)
     refused = names.refused(trusted)
     if refused:
         raise StoredTreeError(
             f"holds types that are not trusted: {sorted(refused)}. Where you know them to be "
-            "harmless, name them in trusted. Those of sklearn_gd.dask are known once it is "
-            "imported."
+            f"harmless, name them in trusted.{_hint(refused)}"
         )
-    known = names.objects | names.others | {"numpy.dtype"}
-    return skops_io().loads(payload, trusted=sorted(known))
+    return skops_io().loads(payload, trusted=sorted(names.objects | names.others))
+
+
+def _hint(refused: set[str]) -> str:
+    if any(name.startswith("sklearn_gd.dask.") for name in refused):
+        return " Those of sklearn_gd.dask are known once it is imported."
+    return ""
 
 
 def _payload(path: Path, max_size: int) -> bytes:
     """Return what stands behind the header, where that and the digest are right."""
+    if path.exists() and not path.is_file():  # reading from a pipe might never end
+        raise StoredTreeError("is no regular file.")
     with open(path, "rb") as file:
         if file.read(len(_HEADER)) != _HEADER:
             raise StoredTreeError("is no checkpoint of sklearn_gd.")
@@ -133,24 +149,14 @@ def _payload(path: Path, max_size: int) -> bytes:
     return payload
 
 
-def _require_small(archive: ZipFile, named: list[str], max_size: int) -> None:
-    """Raise where the members, or all that the nodes name of them, add up to too much."""
-    members = archive.infolist()
-    if any(member.compress_type != ZIP_STORED for member in members):
-        raise StoredTreeError("is compressed, which no checkpoint is.")
-    named_size = sum(archive.getinfo(name).file_size for name in named)
-    if max(sum(member.file_size for member in members), named_size) > max_size:
-        raise StoredTreeError(f"holds more than max_size={max_size} bytes.")
+def _protocol(archive: ZipFile) -> Any:
+    return json.loads(archive.read("schema.json"))["protocol"]
 
 
-def _schema(archive: ZipFile) -> Any:
-    return json.loads(archive.read("schema.json"))
-
-
-def _protocol() -> Any:
+def _protocol_here() -> Any:
     """Return how the skops that is here writes: nodes of other protocols have other parts."""
     with ZipFile(io.BytesIO(dumps(None))) as archive:
-        return _schema(archive)["protocol"]
+        return _protocol(archive)
 
 
 def skops_io() -> Any:

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from sklearn_gd._storable import storable_names
+from sklearn_gd._storable import storable_classes
 
-__all__ = ["StateError", "copied", "require_like", "set_generator"]
+__all__ = ["StateError", "copied", "require_like", "require_size", "set_generator"]
 
 _TRUTH = (bool, np.bool_)
 
@@ -32,11 +32,14 @@ def copied(values: Mapping[str, Any]) -> dict[str, Any]:
 def require_like(stored: Any, like: Any, name: str) -> None:
     """Raise a StateError where `stored` is not of the form of `like`.
 
-    Arrays have its shape and its type, and are finite, as are numbers but for infinity; dicts have
-    the same keys; lists hold losses; a solver or schedule stands for what it remembers.
+    Arrays have its shape and its type, and are finite, as are numbers but for infinity; counts are
+    not negative; dicts have the same keys; lists hold losses; a solver or schedule stands for what
+    it remembers, a generator's state for another one.
     """
     if isinstance(like, BaseEstimator):
         _require_memory(stored, like, name)
+    elif isinstance(like, dict) and "bit_generator" in like:
+        set_generator(np.random.default_rng(0), stored)
     elif isinstance(like, dict):
         if type(stored) is not dict or stored.keys() != like.keys():
             raise StateError(f"{name} must have the keys {sorted(like)}. Got {_short(stored)}")
@@ -58,7 +61,8 @@ def _is_like(stored: Any, like: Any) -> bool:
     if isinstance(like, _TRUTH):
         return isinstance(stored, _TRUTH)
     if isinstance(like, Integral):
-        return isinstance(stored, Integral) and not isinstance(stored, bool)
+        is_count = isinstance(stored, Integral) and not isinstance(stored, bool)
+        return is_count and min(0, int(like)) <= stored < 2**63
     if isinstance(like, Real):
         return _is_number(stored)
     return type(stored) is type(like)
@@ -82,25 +86,41 @@ def _require_memory(stored: Any, piece: BaseEstimator, name: str) -> None:
     if type(stored) is not dict or not stored.keys() >= fresh.keys():
         raise StateError(f"{name} must have the keys {sorted(fresh)}. Got {_short(stored)}")
     parameters = piece.get_params(deep=False)
-    ours = f"{kind.__module__}.{kind.__qualname__}" in storable_names()
+    ours = kind in storable_classes().values()
     for key, value in stored.items():
         where = f"{name}[{key!r}]"
         if key not in fresh:
             if hasattr(kind, key) or (ours and not _is_finite_number(value)):
                 raise StateError(f"{where} is nothing that {kind.__name__} remembers")
-        elif isinstance(fresh[key], np.ndarray | Real | str):
+        elif ours or isinstance(fresh[key], np.ndarray | Real | str):
             require_like(value, fresh[key], where)
             if key in parameters and not np.array_equal(value, fresh[key]):
                 raise StateError(f"{where} must be {fresh[key]!r}. Got {_short(value)}")
 
 
+def require_size(state: Any, size: int) -> None:
+    """Raise a StateError where the parameters are not as many as the estimator's would be.
+
+    That is asked before there is memory for these: sizes of layers may come from a file.
+    """
+    found = np.shape(state.get("parameters"))
+    if found != (size,):
+        raise StateError(f"parameters must be of shape ({size},). Got shape {found}")
+
+
 def set_generator(generator: np.random.Generator, state: Any) -> None:
     """Put a generator where it was; what is no state of its kind is a StateError."""
-    require_like(state, generator.bit_generator.state, "generator")
     try:
+        if _keys(state) != _keys(generator.bit_generator.state):
+            raise ValueError(f"Got {_short(state)}")
         generator.bit_generator.state = state
-    except (TypeError, ValueError, KeyError, OverflowError) as error:
+    except (AttributeError, TypeError, ValueError, KeyError, OverflowError) as error:
         raise StateError(f"generator must be the state of a random generator: {error}") from error
+
+
+def _keys(value: Any) -> Any:
+    """Return the keys of dicts in dicts."""
+    return {k: _keys(v) for k, v in value.items()} if isinstance(value, dict) else None
 
 
 def _short(value: Any) -> str:
@@ -108,4 +128,5 @@ def _short(value: Any) -> str:
         return f"an array of shape {value.shape} and type {value.dtype}"
     if isinstance(value, dict):
         return f"the keys {sorted(map(str, value))}"
-    return repr(value)[:80]
+    plain = isinstance(value, Real | str | list | tuple) or value is None
+    return repr(value)[:80] if plain else f"a {type(value).__name__}"

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_array, check_consistent_length
 
 from sklearn_gd._base import Estimator, Layer
 from sklearn_gd._data.array_api import on_host
-from sklearn_gd._data.validation import check_weights, require_well_formed
+from sklearn_gd._data.validation import check_weights, well_formed
 from sklearn_gd._models.network import Network, outputs
 from sklearn_gd._training.learners import LabelledRows, one_hot, targets_of
 from sklearn_gd.activations import Step, as_activation
@@ -226,10 +226,7 @@ class Recording:
 
 def _checked(X: Any) -> Any:
     """Return rows in float64, dense or CSR."""
-    require_well_formed(X)
-    X = check_array(X, accept_sparse="csr", dtype=np.float64)
-    require_well_formed(X)  # what was not CSR before
-    return X
+    return check_array(well_formed(X), accept_sparse="csr", dtype=np.float64)
 
 
 def spread_out(n_steps: int, many: int) -> list[int]:
