@@ -551,7 +551,7 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
 
     def _current(self, network: Network) -> Array:
         """Return the present weights as a new flat vector, or say what no longer fits."""
-        shapes = [coef.shape for coef in self.coefs_]
+        shapes = [np.shape(coef) for coef in self.coefs_]
         expected = list(zip(network.sizes[:-1], network.sizes[1:], strict=True))
         if shapes != expected:
             raise ValueError(
