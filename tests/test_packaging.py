@@ -87,6 +87,20 @@ def test_the_changelog_begins_with_this_version():
     assert section[1] == PROJECT["version"]
 
 
+def test_the_citation_says_what_the_package_says_of_itself():
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    fields = dict(re.findall(r"^([\w-]+): (.*)$", citation, re.MULTILINE))
+    assert fields["cff-version"] == "1.2.0"
+    assert fields["type"] == "software"
+    assert fields["version"] == PROJECT["version"]
+    assert fields["license"] == PROJECT["license"]
+    lists = dict(re.findall(r"^(\w+):\n((?:  .*\n)+)", citation, re.MULTILINE))
+    assert re.findall(r"- name: (.*)", lists["authors"]) == [
+        author["name"] for author in PROJECT["authors"]
+    ]
+    assert re.findall(r"- (.*)", lists["keywords"]) == PROJECT["keywords"]
+
+
 def test_types_and_sources_of_the_loops_are_in_the_package():
     data = SETTINGS["tool"]["setuptools"]["package-data"]["sklearn_gd"]
     assert {"py.typed", "*.pyx", "*.h"} <= set(data)
@@ -176,7 +190,7 @@ def test_workflows_run_everything(name):
     assert "run: .ci/run\n" in WORKFLOWS[name]
 
 
-def test_the_source_distribution_has_every_folder_of_the_repository():
+def test_the_source_distribution_has_all_of_the_repository():
     lines = (ROOT / "MANIFEST.in").read_text(encoding="utf-8").splitlines()
     grafted = {line.split()[1] for line in lines if line.startswith("graft ")}
     tracked = subprocess.run(
@@ -184,6 +198,10 @@ def test_the_source_distribution_has_every_folder_of_the_repository():
     )
     if tracked.returncode:
         pytest.skip("not a checkout")
-    folders = {name.split("/")[0] for name in tracked.stdout.split("\n") if "/" in name}
-    assert folders <= grafted
+    names = tracked.stdout.splitlines()
+    assert {name.split("/")[0] for name in names if "/" in name} <= grafted
+    patterns = [word for line in lines if line.startswith("include ") for word in line.split()[1:]]
+    patterns += ["LICENSE", "pyproject.toml", "setup.py", "MANIFEST.in"]  # which setuptools adds
+    files = [name for name in names if "/" not in name]
+    assert [name for name in files if not any(map(Path(name).match, patterns))] == []
     assert not any(name.endswith((".so", ".pyd", "_kernels.c")) for name in tracked.stdout.split())
