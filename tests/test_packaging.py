@@ -24,7 +24,7 @@ WORKFLOWS = {
 }
 SCRIPTS = {
     name: (ROOT / ".ci" / name).read_text(encoding="utf-8")
-    for name in ("run", "distributions", "common.sh")
+    for name in ("run", "extras", "distributions", "common.sh")
 }
 
 
@@ -171,6 +171,17 @@ def test_lower_bounds_are_what_is_tested():
     versions = (ROOT / "docs" / "versions.md").read_text(encoding="utf-8")
     for name, shown in (("numpy", "NumPy"), ("scipy", "SciPy"), ("scikit-learn", "scikit-learn")):
         assert f"| {shown} | {pins[name]} |" in versions
+
+
+def test_every_extra_is_tried_in_an_environment_of_its_own():
+    alone = re.findall(r"^(?:check|with_extra) (\w+)", SCRIPTS["extras"], re.MULTILINE)
+    by_commands = ["test", "docs", "dev"]
+    assert sorted(alone + by_commands) == sorted(PROJECT["optional-dependencies"])
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
+    commands = "".join(page.read_text(encoding="utf-8") for page in pages)
+    for name in by_commands:
+        assert f'pip install -e ".[{name}]"' in commands, name
+    assert '\n"$root/.ci/extras" ' in SCRIPTS["run"]
 
 
 def test_only_the_job_that_publishes_may_identify_itself():
