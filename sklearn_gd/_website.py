@@ -4,7 +4,9 @@ from __future__ import annotations
 
 __all__ = ["SITE", "DocumentedOnline"]
 
-SITE = "https://sklearn-gd.readthedocs.io/en/stable/"
+# The address under which the built documentation is published, with a slash at its end. It is not
+# published yet: while this is None there are no links, rather than dead ones.
+SITE: str | None = None
 
 
 class DocumentedOnline:
@@ -14,5 +16,11 @@ class DocumentedOnline:
     outside of this package has no page, and gets no link.
     """
 
-    _doc_link_module = "sklearn_gd"
-    _doc_link_template = SITE + "generated/{estimator_module}.{estimator_name}.html"
+    @property
+    def _doc_link_module(self) -> str:
+        # scikit-learn links the classes of this package; none has an empty name.
+        return "sklearn_gd" if SITE else ""
+
+    @property
+    def _doc_link_template(self) -> str:
+        return f"{SITE}generated/{{estimator_module}}.{{estimator_name}}.html"

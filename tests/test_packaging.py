@@ -24,7 +24,7 @@ WORKFLOWS = {
 }
 SCRIPTS = {
     name: (ROOT / ".ci" / name).read_text(encoding="utf-8")
-    for name in ("run", "distributions", "common.sh")
+    for name in ("run", "extras", "distributions", "common.sh")
 }
 
 
@@ -85,6 +85,20 @@ def test_the_changelog_begins_with_this_version():
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     section = re.search(r"^## (\d+\.\d+\.\d+) \((unreleased|\d{4}-\d\d-\d\d)\)$", changelog, re.M)
     assert section[1] == PROJECT["version"]
+
+
+def test_the_citation_says_what_the_package_says_of_itself():
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    fields = dict(re.findall(r"^([\w-]+): (.*)$", citation, re.MULTILINE))
+    assert fields["cff-version"] == "1.2.0"
+    assert fields["type"] == "software"
+    assert fields["version"] == PROJECT["version"]
+    assert fields["license"] == PROJECT["license"]
+    lists = dict(re.findall(r"^(\w+):\n((?:  .*\n)+)", citation, re.MULTILINE))
+    assert re.findall(r"- name: (.*)", lists["authors"]) == [
+        author["name"] for author in PROJECT["authors"]
+    ]
+    assert re.findall(r"- (.*)", lists["keywords"]) == PROJECT["keywords"]
 
 
 def test_types_and_sources_of_the_loops_are_in_the_package():
@@ -161,6 +175,17 @@ def test_lower_bounds_are_what_is_tested():
         assert f"| {shown} | {pins[name]} |" in versions
 
 
+def test_every_extra_is_tried_in_an_environment_of_its_own():
+    alone = re.findall(r"^(?:check|with_extra) (\w+)", SCRIPTS["extras"], re.MULTILINE)
+    by_commands = ["test", "docs", "dev"]
+    assert sorted(alone + by_commands) == sorted(PROJECT["optional-dependencies"])
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
+    commands = "".join(page.read_text(encoding="utf-8") for page in pages)
+    for name in by_commands:
+        assert f'pip install -e ".[{name}]"' in commands, name
+    assert '\n"$root/.ci/extras" ' in SCRIPTS["run"]
+
+
 def test_only_the_job_that_publishes_may_identify_itself():
     release = WORKFLOWS["release.yml"]
     jobs = re.split(r"^  (\w[\w-]*):\n", release.partition("\njobs:\n")[2], flags=re.MULTILINE)[1:]
@@ -178,7 +203,7 @@ def test_workflows_run_everything(name):
     assert "run: .ci/run\n" in WORKFLOWS[name]
 
 
-def test_the_source_distribution_has_every_folder_of_the_repository():
+def test_the_source_distribution_has_all_of_the_repository():
     lines = (ROOT / "MANIFEST.in").read_text(encoding="utf-8").splitlines()
     grafted = {line.split()[1] for line in lines if line.startswith("graft ")}
     tracked = subprocess.run(
@@ -186,6 +211,10 @@ def test_the_source_distribution_has_every_folder_of_the_repository():
     )
     if tracked.returncode:
         pytest.skip("not a checkout")
-    folders = {name.split("/")[0] for name in tracked.stdout.split("\n") if "/" in name}
-    assert folders <= grafted
+    names = tracked.stdout.splitlines()
+    assert {name.split("/")[0] for name in names if "/" in name} <= grafted
+    patterns = [word for line in lines if line.startswith("include ") for word in line.split()[1:]]
+    patterns += ["LICENSE", "pyproject.toml", "setup.py", "MANIFEST.in"]  # which setuptools adds
+    files = [name for name in names if "/" not in name]
+    assert [name for name in files if not any(map(Path(name).match, patterns))] == []
     assert not any(name.endswith((".so", ".pyd", "loops.c")) for name in tracked.stdout.split())

@@ -14,12 +14,12 @@ from sklearn_gd import (
     FeedForwardRegressor,
     PerceptronClassifier,
     ThroughOriginRegressor,
+    _website,
     activations,
     losses,
     schedules,
     solvers,
 )
-from sklearn_gd._website import SITE
 from sklearn_gd.activations import Activation, FunctionPair
 
 
@@ -33,6 +33,14 @@ PIECES = [
     for module in (activations, losses, solvers, schedules)
     for piece in module._BUILT_IN.values()
 ]
+
+SITE = "https://example.org/stable/"
+
+
+@pytest.fixture
+def site(monkeypatch):
+    """The documentation is published."""
+    monkeypatch.setattr(_website, "SITE", SITE)
 
 
 def page_of(kind):
@@ -55,16 +63,24 @@ def explained(html):
     return {name: (link, text) for link, name, text in found}
 
 
+@pytest.mark.parametrize("kind", ESTIMATORS + PIECES)
+def test_there_is_no_link_while_no_site_is_up(kind):
+    assert _website.SITE is None
+    assert kind()._get_doc_link() == ""
+    assert "href=" not in estimator_html_repr(kind())
+
+
+@pytest.mark.usefixtures("site")
 def test_the_addresses_are_those_of_the_published_pages():
     assert ThroughOriginRegressor()._get_doc_link() == (
-        "https://sklearn-gd.readthedocs.io/en/stable/"
-        "generated/sklearn_gd.ThroughOriginRegressor.html"
+        "https://example.org/stable/generated/sklearn_gd.ThroughOriginRegressor.html"
     )
     assert activations.ReLU()._get_doc_link() == (
-        "https://sklearn-gd.readthedocs.io/en/stable/generated/sklearn_gd.activations.ReLU.html"
+        "https://example.org/stable/generated/sklearn_gd.activations.ReLU.html"
     )
 
 
+@pytest.mark.usefixtures("site")
 @pytest.mark.parametrize("kind", ESTIMATORS + PIECES)
 def test_diagrams_link_to_the_page(kind):
     instance = kind()
@@ -72,10 +88,12 @@ def test_diagrams_link_to_the_page(kind):
     assert f'href="{page_of(kind)}"' in estimator_html_repr(instance)
 
 
+@pytest.mark.usefixtures("site")
 def test_a_pair_of_functions_links_to_the_page():
     assert FunctionPair(np.sin, np.cos)._get_doc_link() == page_of(FunctionPair)
 
 
+@pytest.mark.usefixtures("site")
 def test_what_is_defined_elsewhere_has_no_page():
     class Mine(Activation):
         pass
@@ -96,6 +114,7 @@ def test_every_parameter_has_a_line_of_its_own_in_the_docstring(kind):
 
 
 @pytest.mark.skipif(older_than("1.8"), reason="tooltips of parameters came with scikit-learn 1.8")
+@pytest.mark.usefixtures("site")
 @pytest.mark.parametrize("kind", ESTIMATORS + PIECES)
 def test_every_parameter_has_a_tooltip_and_a_link(kind):
     tooltips = explained(estimator_html_repr(kind()))
@@ -106,6 +125,7 @@ def test_every_parameter_has_a_tooltip_and_a_link(kind):
 
 
 @pytest.mark.skipif(older_than("1.9"), reason="fitted attributes are shown by scikit-learn 1.9")
+@pytest.mark.usefixtures("site")
 @pytest.mark.parametrize(
     "estimator",
     [
