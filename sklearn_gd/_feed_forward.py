@@ -19,6 +19,7 @@ from sklearn_gd._data.split import lazily_picked
 from sklearn_gd._data.validation import (
     ArrayLike,
     all_or_nothing,
+    as_of_now,
     by_rows,
     check_numbers,
     check_regression,
@@ -449,12 +450,10 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
         y_pred : ndarray of shape (n_rows,) or (n_rows, n_outputs)
             In the shape that y had in ``fit``.
         """
+        self = as_of_now(self)
         check_is_fitted(self)
-        state = vars(self)  # a refit in another thread puts all fitted attributes in place at once
-        coefs, intercepts, activations = (
-            state[name] for name in ("coefs_", "intercepts_", "_activations")
-        )
-        _require_layers(coefs, intercepts, state["n_features_in_"])
+        coefs, intercepts, activations = self.coefs_, self.intercepts_, self._activations
+        _require_layers(coefs, intercepts, self.n_features_in_)
         space = require_same_space(self, X, coefs[0])
         if space is not None:
             layers = list(zip(coefs, intercepts, strict=True))
@@ -462,7 +461,7 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
         else:
             X = in_precision(check_rows(self, X), coefs[0].dtype)
             y_pred = outputs(coefs, intercepts, activations, X)
-        return y_pred[:, 0] if state["_one_axis"] else y_pred
+        return y_pred[:, 0] if self._one_axis else y_pred
 
     def _layers(self) -> list[Layer]:
         parts = zip(self.coefs_, self.intercepts_, self._activations, strict=True)

@@ -19,6 +19,7 @@ from sklearn_gd._data.validation import (
     _X_CHECKS,
     ArrayLike,
     all_or_nothing,
+    as_of_now,
     by_rows,
     canonical,
     check_numbers,
@@ -462,18 +463,18 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
 
     def _weighted_inputs(self, X: Any) -> tuple[Array, Array]:
         """Return w · x + b and the labels, of one state of an estimator that may be refitted."""
+        self = as_of_now(self)
         check_is_fitted(self)
-        X = check_rows(self, X)
         coef, intercept, classes = self._whole()
+        X = check_rows(self, X)
         z: Array = np.asarray(X @ coef.T) + intercept
         return z[:, 0] if z.shape[1] == 1 else z, classes
 
     def _whole(self) -> tuple[Array, Array, Array]:
         """Return weights, biases and labels, or say which of them was edited and does not fit."""
-        state = vars(self)  # the fitted attributes change places with others all at once
-        coef, intercept, classes = (state[name] for name in ("coef_", "intercept_", "classes_"))
+        coef, intercept, classes = self.coef_, self.intercept_, self.classes_
         n_neurons = 1 if len(classes) == 2 else len(classes)
-        shape = (n_neurons, state["n_features_in_"])
+        shape = (n_neurons, self.n_features_in_)
         arrays = all(isinstance(each, np.ndarray) for each in (coef, intercept, classes))
         right = arrays and coef.dtype == intercept.dtype and coef.dtype.kind == "f"
         if not right or len(classes) < 2 or (coef.shape, intercept.shape) != (shape, shape[:1]):

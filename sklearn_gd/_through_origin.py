@@ -20,6 +20,7 @@ from sklearn_gd._data.placed import placed, released, settled
 from sklearn_gd._data.validation import (
     ArrayLike,
     all_or_nothing,
+    as_of_now,
     check_regression,
     check_rows,
     check_same_shape,
@@ -317,6 +318,7 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
         y_pred : ndarray of shape (n_rows,) or (n_rows, n_outputs)
             In the shape that y had in ``fit``.
         """
+        self = as_of_now(self)
         check_is_fitted(self)
         n_features = getattr(self.coef_, "shape", (0,))[-1]
         if n_features != self.n_features_in_:

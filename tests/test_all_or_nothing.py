@@ -1,5 +1,6 @@
 """An estimator has one whole state or another: after interrupts, and seen from another thread."""
 
+import inspect
 import sys
 import threading
 import warnings
@@ -73,7 +74,7 @@ class Interrupt:
     """Raises a KeyboardInterrupt at the n-th call; without n, only counts them.
 
     Python looks for signals there and at the ends of loops, so that these are the moments at which
-    Ctrl-C arrives. What the finaliser of a generator calls is none of them.
+    Ctrl-C arrives. What the finalisers of other libraries' generators call is none of them.
     """
 
     def __init__(self, at=None):
@@ -81,7 +82,10 @@ class Interrupt:
 
     def __call__(self, frame, event, arg):
         code = frame.f_code
-        if event == "return" or code.co_name == "<genexpr>" or code.co_filename == __file__:
+        of_others = "sklearn_gd" not in code.co_filename or code.co_filename == __file__
+        if event == "return" or (of_others and code.co_flags & inspect.CO_GENERATOR):
+            return
+        if code.co_filename == __file__:
             return
         self.count += 1
         if self.count == self.at:
@@ -275,6 +279,32 @@ def fitted_in_turns(model, ways, probe):
         thread.join()
         sys.setswitchinterval(interval)
     return answers
+
+
+def test_a_refit_to_other_features_is_no_mixture_either():
+    narrow, wide = (np.random.default_rng(0).normal(size=(20, n)) for n in (2, 3))
+    net = FeedForwardRegressor(hidden_layer_sizes=2, max_iter=1, tol=None, random_state=0)
+    net.fit(narrow, narrow[:, 0])
+    stop = threading.Event()
+
+    def refit():
+        for turn in range(200):
+            rows = wide if turn % 2 else narrow
+            net.fit(rows, rows[:, 0])
+        stop.set()
+
+    thread = threading.Thread(target=refit)
+    thread.start()
+    answers, refusals = [], []
+    while not stop.is_set():
+        try:
+            answers.append(net.predict(narrow))
+        except ValueError as error:
+            refusals.append(str(error))
+    thread.join()
+    assert np.isfinite(answers).all()
+    expected = "X has 2 features, but FeedForwardRegressor is expecting 3 features as input."
+    assert set(refusals) == {expected}
 
 
 def assert_only(expected, answers):

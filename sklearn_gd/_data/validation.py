@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_array, check_consistent_length, valid
 from sklearn_gd._data.array_api import space_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
+E = TypeVar("E")
 F = TypeVar("F", bound=Callable[..., Any])
 
 # Lists, arrays, sparse matrices and data frames of several libraries, none of which need be here.
@@ -29,8 +30,8 @@ def all_or_nothing(fit: F) -> F:
     """Make a fitting method work on a twin of the estimator, which takes over when it is done.
 
     So the estimator stays as it was where the method raises, and another thread that predicts
-    meanwhile sees the state before or the one after, whole. The method must not change, in place,
-    an array that the estimator already holds.
+    meanwhile sees the state before or the one after, whole. Callbacks are given the twin. The
+    method must not change, in place, an array that the estimator already holds.
     """
 
     @wraps(fit)
@@ -42,6 +43,13 @@ def all_or_nothing(fit: F) -> F:
         return self
 
     return guarded  # type: ignore[return-value]
+
+
+def as_of_now(estimator: E) -> E:
+    """Return an estimator with the present attributes, which a fit may replace meanwhile."""
+    twin: E = object.__new__(type(estimator))
+    twin.__dict__ = vars(estimator)
+    return twin
 
 
 def check_rows(estimator: Any, X: Any) -> Any:
