@@ -1076,6 +1076,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_rows_that_are_three_times_the_memory(tmp_path):
     program = tmp_path / "beyond.py"
     program.write_text(BEYOND_MEMORY)

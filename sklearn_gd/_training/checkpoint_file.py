@@ -141,9 +141,10 @@ def _payload(path: Path, max_size: int) -> bytes:
         if file.read(len(_HEADER)) != _HEADER:
             raise StoredTreeError("is no checkpoint of sklearn_gd.")
         digest = file.read(_DIGEST_LINE)
-        payload = file.read(max_size + 1)
-    if len(payload) > max_size:
-        raise StoredTreeError(f"is larger than max_size={max_size} bytes.")
+        size = os.fstat(file.fileno()).st_size - file.tell()
+        if size > max_size:
+            raise StoredTreeError(f"is larger than max_size={max_size} bytes.")
+        payload = file.read(max(0, size))
     if hashlib.sha256(payload).hexdigest().encode() + b"\n" != digest:
         raise StoredTreeError("is cut short or was altered: its digest does not fit.")
     return payload

@@ -26,7 +26,13 @@ def run_epoch(
         solver.step(parameters, gradient, rate)
         total += loss
         steps += 1
-    loss = float(total) / batches.total_weight
-    if math.isfinite(loss) and not np.all(np.isfinite(parameters)):
-        loss = math.nan
-    return loss, steps
+    return float(_nan_unless_finite(total, parameters)) / batches.total_weight, steps
+
+
+def _nan_unless_finite(loss: Any, parameters: Any) -> Any:
+    """Return the loss; NaN where it is finite and some of the parameters are not."""
+    if not isinstance(parameters, np.ndarray):
+        # 0 * inf is NaN: nothing more than the loss is read back from a device.
+        return loss + (parameters.sum() * 0.0).value
+    hidden = math.isfinite(loss) and not np.all(np.isfinite(parameters))
+    return math.nan if hidden else loss
