@@ -726,10 +726,11 @@ def _require_layers(coefs: Any, intercepts: Any, n_features: int) -> None:
     fan_in, dtype = n_features, getattr(coefs[0], "dtype", None)
     for i, (W, b) in enumerate(zip(coefs, intercepts, strict=True)):
         right = all(getattr(each, "dtype", None) == dtype is not None for each in (W, b))
+        right = right and getattr(dtype, "kind", "f") == "f"  # other libraries' types have none
         if not right or np.ndim(W) != 2 or W.shape[0] != fan_in or b.shape != W.shape[1:]:
             raise ValueError(
                 f"coefs_[{i}] and intercepts_[{i}] must be arrays of shapes ({fan_in}, k) and "
-                f"(k,), and of the type of coefs_[0], {dtype}. Got {described(W)} and "
+                f"(k,), of one floating-point type, that of coefs_[0]. Got {described(W)} and "
                 f"{described(b)}."
             )
         fan_in = W.shape[1]

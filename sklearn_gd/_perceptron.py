@@ -366,7 +366,7 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         recipe = self._resolve()
         first = not hasattr(self, "coef_")
         if not first:
-            self._whole()
+            self._require_floats(*self._whole()[:2])
         require_numpy_rows(self, X)
         X, y = validated(self, X, y, reset=first, **_X_CHECKS)
         X = by_rows(canonical(X))
@@ -476,8 +476,8 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         n_neurons = 1 if len(classes) == 2 else len(classes)
         shape = (n_neurons, self.n_features_in_)
         arrays = all(isinstance(each, np.ndarray) for each in (coef, intercept, classes))
-        right = arrays and coef.dtype == intercept.dtype and coef.dtype.kind == "f"
-        if not right or len(classes) < 2 or (coef.shape, intercept.shape) != (shape, shape[:1]):
+        numbers = arrays and coef.dtype.kind in "fiub" and intercept.dtype.kind in "fiub"
+        if not numbers or len(classes) < 2 or (coef.shape, intercept.shape) != (shape, shape[:1]):
             raise ValueError(
                 f"coef_ and intercept_ must be arrays of shapes {shape} and ({n_neurons},), for "
                 f"{len(classes)} classes_, an array of at least two, and n_features_in_="
@@ -485,6 +485,14 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
                 f"{described(classes)}."
             )
         return coef, intercept, classes
+
+    def _require_floats(self, coef: Array, intercept: Array) -> None:
+        """Raise a ValueError where weights set by hand cannot be moved by less than one."""
+        if coef.dtype != intercept.dtype or coef.dtype.kind != "f":
+            raise ValueError(
+                "partial_fit needs coef_ and intercept_ of one floating-point type. Got "
+                f"{coef.dtype} and {intercept.dtype}."
+            )
 
     def _resolve(self) -> Recipe:
         """Check the parameters, and return what they stand for."""

@@ -147,6 +147,7 @@ NEURONS = PerceptronClassifier(average=True, max_iter=2, tol=None, random_state=
         ("intercepts_", 1, np.zeros(2)),
         ("coefs_", 0, np.zeros((4, 400), np.float32)),
         ("coefs_", 0, [[0.0] * 400] * 4),
+        ("coefs_", 0, np.zeros((4, 400), int)),
     ],
 )
 def test_layers_that_do_not_fit_each_other(attribute, index, value):
@@ -203,6 +204,14 @@ def test_a_line_that_does_not_fit_its_features(value):
     line.coef_ = value
     with pytest.raises(ValueError, match="coef_ must be an array with a weight for each"):
         line.predict(ROWS)
+
+
+def test_whole_numbers_set_by_hand_predict_and_do_not_learn():
+    neuron = PerceptronClassifier().fit([[0, 0], [1, 1]], [0, 1])
+    neuron.coef_, neuron.intercept_ = np.array([[2, 2]]), np.array([-3])
+    assert_array_equal(neuron.predict([[0, 1], [1, 1]]), [0, 1])
+    with pytest.raises(ValueError, match="coef_ and intercept_ of one floating-point type"):
+        neuron.partial_fit([[0.5, 0.5]], [1])
 
 
 @pytest.mark.parametrize(

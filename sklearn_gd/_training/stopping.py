@@ -185,7 +185,7 @@ class Descent:
         return False
 
     def _forget_unfinished_epoch(self) -> bool:
-        """Drop what was recorded of an epoch by half; return whether a whole one is left."""
+        """Drop what was recorded of an unfinished epoch; return whether a whole one is left."""
         del self.loss_curve[self._n_whole :], self.validation_loss_curve[self._n_whole :]
         return self._n_whole > 0
 
