@@ -39,15 +39,15 @@ def pairs(few: bool) -> list[tuple[Any, Any, str]]:
 
 
 def cases(quick: bool) -> Iterator[Case]:
-    for n_rows in (1, 1_000) if quick else (1, 100_000):
+    for n_samples in (1, 1_000) if quick else (1, 100_000):
         for ours, theirs, _ in pairs(few=True):
             if isinstance(theirs, SGDRegressor):
                 theirs = LinearRegression(fit_intercept=False)
             name = type(theirs).__name__
-            calls = 1 if quick or n_rows > 1 else 1_000
+            calls = 1 if quick or n_samples > 1 else 1_000
             yield Case(
-                f"predict {n_rows:,} x 50, {type(ours).__name__}",
-                partial(enter_predict, n_rows, ours, theirs, calls),
+                f"predict {n_samples:,} x 50, {type(ours).__name__}",
+                partial(enter_predict, n_samples, ours, theirs, calls),
                 {name: 1.0},
             )
     n, p, n_rates = (100, 4, 3) if quick else (2_000, 20, 20)
@@ -59,11 +59,11 @@ def cases(quick: bool) -> Iterator[Case]:
         )
 
 
-def enter_predict(n_rows: int, ours: Any, theirs: Any, calls: int) -> dict[str, Contender]:
+def enter_predict(n_samples: int, ours: Any, theirs: Any, calls: int) -> dict[str, Contender]:
     rng = np.random.default_rng(0)
     X = rng.standard_normal((1_000, 50))
     y = np.where(X[:, 0] > 0, 1.0, 0.0)
-    rows = rng.standard_normal((n_rows, 50))
+    rows = rng.standard_normal((n_samples, 50))
 
     def contender(model: Any) -> Contender:
         model.fit(X, y)

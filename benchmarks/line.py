@@ -34,7 +34,7 @@ def cases(quick: bool) -> Iterator[Case]:
             )
     n, p, stored = (1_000, 30, 5) if quick else (200_000, 1_000, 10)
     yield Case(
-        f"{n:,} x {p:,}, {stored} stored a row, CSR",
+        f"{n:,} x {p:,}, {stored} stored per row, CSR",
         partial(enter_sparse, n, p, stored),
         {"LinearRegression": 4.0},
     )

@@ -44,7 +44,7 @@ def cases(quick: bool) -> Iterator[Case]:
                 )
     size = (200, 20, 3, (5,), 32, 3) if quick else (20_000, 2_000, 20, (64,), 200, 3)
     yield Case(
-        "{:,} x {:,}, {} stored a row, CSR, {}, batch {}, {} epochs, adam".format(*size),
+        "{:,} x {:,}, {} stored per row, CSR, {}, batch {}, {} epochs, adam".format(*size),
         partial(enter_sparse, *size),
         {"MLPRegressor": 1.0},
         alike=0.1,

@@ -30,7 +30,7 @@ QUICK_SIZES = [(200, 5, 2, 0, 2.0), (200, 5, 4, 0, 4.0), (200, 50, 2, 5, 1.5)]
 def cases(quick: bool) -> Iterator[Case]:
     for n, p, classes, stored, aim in QUICK_SIZES if quick else SIZES:
         for dtype in ("float64", "float32") if not stored else ("float64",):
-            kind = f", {stored} stored a row, CSR" if stored else f", {dtype}"
+            kind = f", {stored} stored per row, CSR" if stored else f", {dtype}"
             yield Case(
                 f"{n:,} x {p:,}, {classes} classes{kind}",
                 partial(enter, n, p, classes, stored, dtype),

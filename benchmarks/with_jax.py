@@ -39,8 +39,8 @@ class Trainer:
         return layers, zeros, zeros, jnp.zeros((), self.X.dtype)
 
     def _compiled(self) -> Any:
-        n_rows, batch = len(self.X), self.batch
-        whole = n_rows // batch * batch
+        n_samples, batch = len(self.X), self.batch
+        whole = n_samples // batch * batch
 
         def loss(layers: Any, X: Any, y: Any) -> Any:
             return jnp.mean((predict(layers, X) - y) ** 2)
@@ -50,9 +50,9 @@ class Trainer:
             return self._update(state, gradient), None
 
         def epoch(state: Any, key: Any) -> Any:
-            order = jax.random.permutation(key, n_rows)
+            order = jax.random.permutation(key, n_samples)
             state, _ = jax.lax.scan(step, state, order[:whole].reshape(-1, batch))
-            return step(state, order[whole:])[0] if whole < n_rows else state
+            return step(state, order[whole:])[0] if whole < n_samples else state
 
         return jax.jit(epoch)
 

@@ -99,5 +99,5 @@ for ax, scores, colour, name in (
 axes[0].set_ylabel("accuracy on test rows")
 
 # %%
-# Averaging costs one addition a row, and has no parameter. Where a line does separate the classes,
-# the plain rule ends at its first epoch without a mistake and there is less to gain.
+# Averaging costs one addition per row, and has no parameter. Where a line does separate the
+# classes, the plain rule ends at its first epoch without a mistake and there is less to gain.

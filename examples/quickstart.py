@@ -72,7 +72,7 @@ def line_through_the_origin():
 
 def neurons():
     """Rosenblatt's rule, and the same neuron with a sigmoid."""
-    title("2. One neuron a class: accuracy over 5 folds")
+    title("2. One neuron per class: accuracy over 5 folds")
     folds = StratifiedKFold(5, shuffle=True, random_state=0)
     models = {
         "sklearn.linear_model.Perceptron": Perceptron(random_state=0),

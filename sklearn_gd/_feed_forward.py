@@ -126,7 +126,7 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
     hidden_layer_sizes : int or sequence of int, default=(100,)
         Neurons in each hidden layer; ``()`` is a linear model.
     activation : str, Activation, (f, df) or a list of these, default="relu"
-        Of all hidden layers, or a list with one a hidden layer.
+        Of all hidden layers, or a list with one per hidden layer.
     output_activation : str, Activation or (f, df), default="identity"
         Of the output layer.
     loss : str or Loss, default="squared_error"
@@ -138,7 +138,7 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
     alpha : float, default=0.0
         Adds 0.5 * alpha * ||weights||² to the mean loss; biases are free.
     batch_size : "auto", int or None, default="auto"
-        Rows a step. ``"auto"`` is min(200, n_rows), None all rows.
+        Number of samples per step. ``"auto"`` is min(200, n_samples), None all of them.
     max_iter : int, default=200
         The largest number of epochs.
     tol : float or None, default=1e-4
@@ -309,9 +309,9 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_rows, n_features)
-        y : array-like of shape (n_rows,) or (n_rows, n_outputs)
-        sample_weight : array-like of shape (n_rows,), optional
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), optional
             Not negative, not all zero.
         X_val, y_val : array-like, optional
             A validation set; it goes before `early_stopping`.
@@ -384,9 +384,9 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_rows, n_features)
-        y : array-like of shape (n_rows,) or (n_rows, n_outputs)
-        sample_weight : array-like of shape (n_rows,), optional
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), optional
             Not negative; where all are zero, the call does nothing.
 
         Returns
@@ -443,11 +443,11 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_rows, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
 
         Returns
         -------
-        y_pred : ndarray of shape (n_rows,) or (n_rows, n_outputs)
+        y_pred : ndarray of shape (n_samples,) or (n_samples, n_outputs)
             In the shape that y had in ``fit``.
         """
         self = as_of_now(self)
@@ -479,7 +479,7 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
                 )
         else:
             given = [given] * len(sizes)
-        hidden = [as_activation(f, also=", or a list with one a hidden layer") for f in given]
+        hidden = [as_activation(f, also=", or a list with one per hidden layer") for f in given]
         if not hidden:
             as_activation(self.activation if not isinstance(self.activation, list) else "relu")
         output = as_activation(self.output_activation, parameter="output_activation")
@@ -526,10 +526,10 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
                 f"memory. Got {self.hidden_layer_sizes!r}: {error}"
             ) from error
 
-    def _batch_rows(self, n_rows: int) -> int:
+    def _batch_rows(self, n_samples: int) -> int:
         if self.batch_size is None:
-            return n_rows
-        return min(200 if self.batch_size == "auto" else int(self.batch_size), n_rows)
+            return n_samples
+        return min(200 if self.batch_size == "auto" else int(self.batch_size), n_samples)
 
     def _draw(self, network: Network, generator: np.random.Generator) -> Array:
         """Draw first weights."""
@@ -592,7 +592,7 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
         ):
             raise ValueError(
                 f"y_val must have the columns of y. Got shape {y_val.shape} for "
-                f"{(train.n_rows, train.n_outputs)}."
+                f"{(train.n_samples, train.n_outputs)}."
             )
         return Rows(X_val, y_val.reshape(len(y_val), -1), weights)
 
@@ -603,7 +603,7 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
         assert solver is not None
         solver.start(network.size, network.dtype)
         settled(solver, parameters)
-        size = self._batch_rows(train.rows.n_rows)
+        size = self._batch_rows(train.rows.n_samples)
         batches = train.batches(size, generator if self.shuffle else None)
         descent = Descent.of(self, train.reference(), schedule, tasks=tasks)
         self.learning_rate_ = descent.rate(0)

@@ -59,7 +59,7 @@ def _is_sigmoid(self: PerceptronClassifier) -> bool:
 
 @storable
 class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
-    """One neuron a class, which fires where w · x exceeds its threshold.
+    """One neuron per class, which fires where w · x exceeds its threshold.
 
     With ``activation="step"`` it learns by Rosenblatt's rule [1]_: rows are met one by one, and
     the weights move, by rate * x, only where the neuron is mistaken. With a differentiable
@@ -86,7 +86,7 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         Return the mean of the weights after every row, or every step: the averaged perceptron
         [2]_, which wavers less on data that no line separates.
     batch_size : "auto" or int, default="auto"
-        LabelledRows a step. ``"auto"``: 1 for the step, else min(200, n_rows).
+        Number of samples per step. ``"auto"``: 1 for the step, else min(200, n_samples).
     max_iter : int, default=1000
         The largest number of epochs.
     tol : float or None, default=1e-3
@@ -269,10 +269,10 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_rows, n_features)
-        y : array-like of shape (n_rows,)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
             Labels, of two classes or more.
-        sample_weight : array-like of shape (n_rows,), optional
+        sample_weight : array-like of shape (n_samples,), optional
             Not negative, not all zero.
         coef_init, intercept_init : array-like of the shapes of `coef_` and `intercept_`, optional
             Where to start; by default at zero.
@@ -347,11 +347,11 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_rows, n_features)
-        y : array-like of shape (n_rows,)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
         classes : array-like of shape (n_classes,), optional
             All labels that will ever come; needed in the first call.
-        sample_weight : array-like of shape (n_rows,), optional
+        sample_weight : array-like of shape (n_samples,), optional
             Not negative; where all are zero, the call does nothing.
 
         Returns
@@ -407,11 +407,11 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_rows, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
 
         Returns
         -------
-        z : ndarray of shape (n_rows,) or (n_rows, n_classes)
+        z : ndarray of shape (n_samples,) or (n_samples, n_classes)
             The first for two classes: positive where the neuron fires, for the second class.
         """
         return self._weighted_inputs(X)[0]
@@ -421,11 +421,11 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_rows, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
 
         Returns
         -------
-        y_pred : ndarray of shape (n_rows,)
+        y_pred : ndarray of shape (n_samples,)
         """
         z, classes = self._weighted_inputs(X)
         codes = (z > 0).astype(int) if z.ndim == 1 else z.argmax(axis=1)
@@ -438,11 +438,11 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_rows, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
 
         Returns
         -------
-        p : ndarray of shape (n_rows, n_classes)
+        p : ndarray of shape (n_samples, n_classes)
 
         Raises
         ------
@@ -603,7 +603,7 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         if y.dtype == object and any(label is None for label in y.ravel()):
             raise ValueError(f"{name} must hold labels. Got None among them.")
         if y.ndim != 1:
-            raise ValueError(f"{name} must hold one label a row. Got shape {y.shape}.")
+            raise ValueError(f"{name} must hold one label per row. Got shape {y.shape}.")
         unseen = np.setdiff1d(y, self.classes_)
         if unseen.size:
             raise ValueError(

@@ -64,7 +64,7 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
     solver : str or Solver, default="nesterov"
         The step rule. ``"gd"`` with a float rate is textbook gradient descent.
     learning_rate : "auto", float or Schedule, default="auto"
-        ``"auto"``: one rate a feature, from the curvature of the objective, so that the columns'
+        ``"auto"``: one rate per feature, from the curvature of the objective, so that the columns'
         scales do not matter: 1 / (L C_jj), with C_jj the curvature along weight j and L the
         largest eigenvalue of the curvature where every C_jj is scaled to 1. A float: the same
         rate for every feature.
@@ -195,9 +195,9 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_rows, n_features)
-        y : array-like of shape (n_rows,) or (n_rows, n_outputs)
-        sample_weight : array-like of shape (n_rows,), optional
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), optional
             A row of weight 2 counts as two rows. Not negative, not all zero.
         coef_init : array-like of the shape of `coef_`, optional
             Where to start; by default at zero.
@@ -258,9 +258,9 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_rows, n_features)
-        y : array-like of shape (n_rows,) or (n_rows, n_outputs)
-        sample_weight : array-like of shape (n_rows,), optional
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), optional
             Not negative; where all are zero, the call does nothing.
 
         Returns
@@ -311,11 +311,11 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_rows, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
 
         Returns
         -------
-        y_pred : ndarray of shape (n_rows,) or (n_rows, n_outputs)
+        y_pred : ndarray of shape (n_samples,) or (n_samples, n_outputs)
             In the shape that y had in ``fit``.
         """
         self = as_of_now(self)

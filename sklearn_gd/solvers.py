@@ -1,7 +1,7 @@
 """Solvers: the rule that turns a gradient into a step.
 
 A solver moves one flat parameter vector in place. It holds its own memory (velocities, moments)
-and nothing else: the learning rate is handed in, one number or one a parameter, and when to stop
+and nothing else: the learning rate is handed in, one number or one per parameter, and when to stop
 is not its business. Estimators take a name (``"adam"``) or an instance (``Adam(beta_1=0.8)``).
 
 Your own solver derives from :class:`Solver`. ``start`` makes the memory, ``step`` uses it:
@@ -89,7 +89,7 @@ class Solver(Piece):
         gradient : ndarray of shape (size,)
             The gradient there.
         rate : float or ndarray of shape (size,)
-            The learning rate: one for all, or one a parameter.
+            The learning rate: one for all, or one per parameter.
         """
         raise NotImplementedError("a solver defines step(parameters, gradient, rate)")
 
@@ -338,7 +338,7 @@ class AdamW(Adam):
 
 
 def _loop(name: str, parameters: Array, rate: Rate) -> Any:
-    """Return the compiled loop, or its stand-in: for one rate a parameter, or arrays elsewhere."""
+    """Return the compiled loop; for one rate per parameter, or arrays elsewhere, its stand-in."""
     plain = isinstance(parameters, np.ndarray) and not isinstance(rate, np.ndarray)
     return getattr(_kernels if plain else reference, name)
 

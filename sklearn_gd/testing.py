@@ -152,7 +152,7 @@ def check_solver(solver: str | Solver) -> None:
         assert (moved == again).all(), "Two walks from one start differ: something is left over."
         each = _walk(piece, 5, np.full(4, 0.01, dtype), dtype)
         assert np.allclose(each, moved, rtol=1e-4), (
-            "step(...) with one rate a parameter, all equal, differs from the same single rate."
+            "step(...) with one rate per parameter, all equal, differs from the same single rate."
         )
     still = _walk(piece, 3, 0.0, np.float64)
     assert (still == _START).all(), "step(...) moves parameters at a rate of zero."

@@ -322,9 +322,9 @@ def test_other_lines_sum_their_gradient_over_chunks(options, client, rows):
 # The network.
 
 
-def dealt(n_rows, chunks, batch_size, seed):
+def dealt(n_samples, chunks, batch_size, seed):
     """Return the batches of one epoch as lists of row numbers, as the documents tell it."""
-    n_steps = -(-n_rows // batch_size)
+    n_steps = -(-n_samples // batch_size)
     steps = [[] for _ in range(n_steps)]
     start = 0
     for number, size in enumerate(chunks):
@@ -537,11 +537,11 @@ if __name__ == "__main__":
 # The neuron.
 
 
-def separable(n_rows=600, n_classes=2):
+def separable(n_samples=600, n_classes=2):
     generator = np.random.default_rng(5)
     centres = generator.normal(size=(n_classes, 5)) * 8
-    labels = generator.integers(n_classes, size=n_rows)
-    return centres[labels] + generator.uniform(-1, 1, (n_rows, 5)), labels
+    labels = generator.integers(n_classes, size=n_samples)
+    return centres[labels] + generator.uniform(-1, 1, (n_samples, 5)), labels
 
 
 def test_one_chunk_is_rosenblatts_rule_itself(client, rows):
@@ -573,8 +573,8 @@ def test_chunks_are_mixed_by_their_mistakes(average, client, rows):
                 one = PerceptronClassifier(max_iter=1, average=averaged, **options)
                 one.fit(X[part], y[part], coef_init=coef, intercept_init=intercept)
                 if averaged:
-                    n_rows = len(y[part])
-                    total, visits = total + n_rows * one.coef_, visits + n_rows
+                    n_samples = len(y[part])
+                    total, visits = total + n_samples * one.coef_, visits + n_samples
                 else:
                     learned.append(one)
         mistakes = [one.t_ for one in learned]
@@ -777,10 +777,10 @@ BAD = {
         "In chunk 3 of the rows: X has 3 columns here, and 4 as a whole",
     ),
     "no targets": (lambda X, y, w: (cut(X), None, None), "requires y to be passed"),
-    "one target": (lambda X, y, w: (cut(X), 3.0, None), "y must be an array, of a number a row"),
+    "one target": (lambda X, y, w: (cut(X), 3.0, None), "y must be an array, of a number per row"),
     "a word as weights": (
         lambda X, y, w: (cut(X), cut(y), "balanced"),
-        "sample_weight must be an array, of a number a row. Got balanced",
+        "sample_weight must be an array, of a number per row. Got balanced",
     ),
     "fewer rows in memory": (
         lambda X, y, w: (X[:-1], cut(y), None),

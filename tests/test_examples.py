@@ -318,6 +318,7 @@ def gallery_runs(request, tmp_path_factory):
         }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("example", GALLERY, ids=lambda path: path.name)
 def test_example_of_the_gallery_prints_and_draws(example, gallery_runs):
     skip_where_something_is_missing(example)

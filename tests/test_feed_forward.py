@@ -24,9 +24,9 @@ from sklearn_gd.schedules import Adaptive, Exponential
 from sklearn_gd.solvers import Adam, Momentum, Nesterov
 
 
-def waves(n_rows=120, n_outputs=None, seed=0):
+def waves(n_samples=120, n_outputs=None, seed=0):
     rng = np.random.default_rng(seed)
-    X = rng.uniform(-2, 2, size=(n_rows, 3))
+    X = rng.uniform(-2, 2, size=(n_samples, 3))
     y = np.sin(2 * X[:, 0]) + X[:, 1] * X[:, 2] / 2
     if n_outputs is None:
         return X, y

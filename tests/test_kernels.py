@@ -24,16 +24,16 @@ def test_the_compiled_loop_is_there_where_it_is_required():
 def epochs(kernel, rows, n_neurons, *, weights, decay, average, shuffled, fit_intercept, dtype):
     """Run three epochs; return all that they changed."""
     rng = np.random.default_rng(1)
-    n_rows, n_features = rows["shape"]
-    codes = rng.integers(0, max(2, n_neurons), n_rows).astype(np.int32)
-    row_weights = rng.integers(0, 3, n_rows).astype(float) if weights else np.empty(0)
+    n_samples, n_features = rows["shape"]
+    codes = rng.integers(0, max(2, n_neurons), n_samples).astype(np.int32)
+    row_weights = rng.integers(0, 3, n_samples).astype(float) if weights else np.empty(0)
     own = rng.uniform(0.5, 2, n_neurons) if weights else np.ones(n_neurons)
     coef = rng.normal(size=(n_features, n_neurons)).astype(dtype) / 10
     intercept = np.zeros(n_neurons, dtype)
     shape = coef.shape if average else (1, 1)
     coef_sum, intercept_sum, visits, counts = np.zeros(shape), np.zeros(shape[1]), 0, []
     for _ in range(3):
-        order = (rng.permutation(n_rows) if shuffled else np.arange(n_rows)).astype(np.intp)
+        order = (rng.permutation(n_samples) if shuffled else np.arange(n_samples)).astype(np.intp)
         *found, visits = kernel(
             *rows["arrays"], codes, row_weights, own, order, coef, intercept,
             0.3, decay < 1, decay, fit_intercept, average, coef_sum, intercept_sum, visits,
@@ -59,8 +59,8 @@ OPTIONS = [
 ]
 
 
-def dense(n_rows=37, n_features=21):
-    X = np.random.default_rng(0).normal(size=(n_rows, n_features))
+def dense(n_samples=37, n_features=21):
+    X = np.random.default_rng(0).normal(size=(n_samples, n_features))
     X[X < -0.5] = 0
     return X
 
@@ -111,9 +111,9 @@ def test_read_only_rows_are_taken():
     both("rosenblatt_dense", {"shape": X.shape, "arrays": (X,)}, 1, **options)
 
 
-def layer(n_rows, width, dtype, seed=0):
+def layer(n_samples, width, dtype, seed=0):
     rng = np.random.default_rng(seed)
-    return rng.normal(size=(n_rows, width)).astype(dtype), rng.normal(size=width).astype(dtype)
+    return rng.normal(size=(n_samples, width)).astype(dtype), rng.normal(size=width).astype(dtype)
 
 
 SHAPES = pytest.mark.parametrize("shape", [(1, 1), (3, 7), (5, 16), (33, 100), (0, 4)])
@@ -176,13 +176,13 @@ def test_gram_of_sparse_rows(index, dtype):
         assert_allclose(total, expected, rtol=1e-6 if dtype is np.float32 else 1e-12)
 
 
-@pytest.mark.parametrize("n_rows", [0, 1, 127, 128, 300])
+@pytest.mark.parametrize("n_samples", [0, 1, 127, 128, 300])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("step", [1, 2, -1])
-def test_moments_of_few_columns(n_rows, dtype, step):
+def test_moments_of_few_columns(n_samples, dtype, step):
     rng = np.random.default_rng(0)
-    X = rng.standard_normal((n_rows, 8)).astype(dtype)[:, ::step]
-    y = rng.standard_normal((n_rows, 2)).astype(dtype)
+    X = rng.standard_normal((n_samples, 8)).astype(dtype)[:, ::step]
+    y = rng.standard_normal((n_samples, 2)).astype(dtype)
     width = X.shape[1] + 2
     found, expected = np.ones((width, width)), np.ones((width, width))
     _kernels.moments(X, y, found)

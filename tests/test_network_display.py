@@ -336,9 +336,9 @@ def test_the_estimator_stays_as_it_was():
         ({"max_neurons": 1}, ValueError, "'max_neurons' parameter must be an int of at least 2"),
         ({"max_neurons": 2.5}, ValueError, "'max_neurons' .*Got 2.5"),
         ({"max_neurons": True}, ValueError, "'max_neurons' .*Got True"),
-        ({"feature_names": ["a"]}, ValueError, "'feature_names' .* 2 names, one a feature"),
+        ({"feature_names": ["a"]}, ValueError, "'feature_names' .* 2 names, one per feature"),
         ({"feature_names": "ab"}, TypeError, "'feature_names' .*Got 'ab'"),
-        ({"target_names": ["a", "b"]}, ValueError, "'target_names' .* 1 name, one an output"),
+        ({"target_names": ["a", "b"]}, ValueError, "'target_names' .* 1 name, one per output"),
         ({"ax": 3}, TypeError, "'ax' parameter must be one matplotlib Axes"),
     ],
 )
@@ -355,5 +355,5 @@ def test_only_a_fitted_estimator_of_ours_is_drawn():
     with pytest.raises(TypeError, match=r"'estimator' parameter .*StandardScaler"):
         NetworkDisplay.from_estimator(StandardScaler())
     neurons = PerceptronClassifier(random_state=0).fit(*load_iris(return_X_y=True))
-    with pytest.raises(ValueError, match=r"'target_names' .* 3 names, one a class"):
+    with pytest.raises(ValueError, match=r"'target_names' .* 3 names, one per class"):
         NetworkDisplay.from_estimator(neurons, target_names=["setosa"])

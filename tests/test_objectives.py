@@ -163,11 +163,11 @@ def test_losses_without_bounded_curvature_have_no_bound():
     assert curvature_per_row(as_loss("pinball"), as_activation("tanh"), (0, 1)) is None
 
 
-@pytest.mark.parametrize(("n_rows", "width"), [(1, 1), (10, 1 << 18), (100_000, 7)])
-def test_chunks_cover_all_rows_once(n_rows, width):
+@pytest.mark.parametrize(("n_samples", "width"), [(1, 1), (10, 1 << 18), (100_000, 7)])
+def test_chunks_cover_all_rows_once(n_samples, width):
     rows = [
         i
-        for part in row_chunks(np.empty((n_rows, 3)), width)
+        for part in row_chunks(np.empty((n_samples, 3)), width)
         for i in range(part.start, part.stop)
     ]
-    assert rows == list(range(n_rows))
+    assert rows == list(range(n_samples))

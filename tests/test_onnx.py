@@ -53,8 +53,8 @@ def run(skl2onnx):
     return convert_and_run
 
 
-def rows(dtype, n_rows=1000, n_features=6):
-    return np.random.default_rng(0).normal(size=(n_rows, n_features)).astype(dtype)
+def rows(dtype, n_samples=1000, n_features=6):
+    return np.random.default_rng(0).normal(size=(n_samples, n_features)).astype(dtype)
 
 
 def targets(X, n_outputs=None):

@@ -35,11 +35,11 @@ def kernels(request, monkeypatch):
     return request.param
 
 
-def blobs(n_rows=120, n_classes=2, gap=3.0, seed=0):
+def blobs(n_samples=120, n_classes=2, gap=3.0, seed=0):
     rng = np.random.default_rng(seed)
-    codes = np.arange(n_rows) % n_classes
+    codes = np.arange(n_samples) % n_classes
     centres = gap * np.array([[0, 1.0], [1, -1], [-2, -1]])[:n_classes]
-    return centres[codes] + rng.normal(size=(n_rows, 2)), codes
+    return centres[codes] + rng.normal(size=(n_samples, 2)), codes
 
 
 # --- worked scenarios -------------------------------------------------------------------------
@@ -269,7 +269,7 @@ def test_sigmoid_neuron_descends_on_its_squared_error_by_hand():
 @pytest.mark.parametrize("activation", SMOOTH)
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_every_activation_tells_blobs_apart(activation, n_classes):
-    X, y = blobs(n_rows=300, n_classes=n_classes, gap=4.0)
+    X, y = blobs(n_samples=300, n_classes=n_classes, gap=4.0)
     neuron = PerceptronClassifier(activation=activation, random_state=0).fit(X, y)
     assert neuron.score(X, y) > 0.95
     assert neuron.loss_ < neuron.loss_curve_[0]

@@ -38,10 +38,14 @@ def well_posed(seed, n_outputs=None):
     """Return a regression with more rows than features, whose columns differ in scale."""
     rng = np.random.default_rng(seed)
     n_features = int(rng.integers(1, 7))
-    n_rows = int(rng.integers(3 * n_features + 2, 60))
-    X = rng.normal(size=(n_rows, n_features)) * 10.0 ** rng.uniform(-2, 2, n_features)
-    shape = (n_rows,) if n_outputs is None else (n_rows, n_outputs)
-    return X, rng.normal(size=shape) + X.sum(axis=1).reshape(n_rows, *[1] * (len(shape) - 1)), rng
+    n_samples = int(rng.integers(3 * n_features + 2, 60))
+    X = rng.normal(size=(n_samples, n_features)) * 10.0 ** rng.uniform(-2, 2, n_features)
+    shape = (n_samples,) if n_outputs is None else (n_samples, n_outputs)
+    return (
+        X,
+        rng.normal(size=shape) + X.sum(axis=1).reshape(n_samples, *[1] * (len(shape) - 1)),
+        rng,
+    )
 
 
 def line(**params):

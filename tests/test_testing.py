@@ -248,7 +248,7 @@ FAIL = [
     (check_loss, DoubleLoss(), r"value\(y_true, y_pred\) turns float32 into float64"),
     (check_solver, Uphill(), r"does not descend"),
     (check_solver, RateBlind(), r"rate of zero"),
-    (check_solver, NormBound(), r"one rate a parameter"),
+    (check_solver, NormBound(), r"one rate per parameter"),
     (check_solver, Shared(), r"something is left over"),
     (check_solver, Exploding(), r"leaves the finite numbers"),
     (check_solver, LosesItsPlace(), r"does not go on where its original was"),

@@ -27,10 +27,10 @@ HUBBLE = Path(__file__).parents[1] / "examples" / "data" / "hubble_1929.csv"
 RAW = [load_diabetes, load_wine, load_breast_cancer, load_linnerud, load_digits]
 
 
-def random_problem(n_rows=60, n_features=5, n_outputs=None, seed=0):
+def random_problem(n_samples=60, n_features=5, n_outputs=None, seed=0):
     rng = np.random.default_rng(seed)
-    X = rng.normal(size=(n_rows, n_features)) + 0.5
-    shape = (n_rows,) if n_outputs is None else (n_rows, n_outputs)
+    X = rng.normal(size=(n_samples, n_features)) + 0.5
+    shape = (n_samples,) if n_outputs is None else (n_samples, n_outputs)
     W = rng.normal(size=(n_features, *shape[1:]))
     return X, X @ W + 0.3 * rng.normal(size=shape)
 
@@ -82,7 +82,7 @@ def test_dependent_columns_of_one_scale_give_the_minimum_norm_solution():
 
 @pytest.mark.parametrize("n_outputs", [None, 2])
 def test_more_features_than_rows_give_the_minimum_norm_solution(n_outputs):
-    X, y = random_problem(n_rows=15, n_features=40, n_outputs=n_outputs)
+    X, y = random_problem(n_samples=15, n_features=40, n_outputs=n_outputs)
     X /= np.linalg.norm(X, axis=0)
     model = ThroughOriginRegressor(tol=1e-12).fit(X, y)
     assert_allclose(model.coef_, least_squares(X, y), atol=1e-7)
@@ -176,7 +176,7 @@ def test_absolute_error_goes_to_the_weighted_median_of_slopes():
 
 @pytest.mark.parametrize("activation", ["relu", "tanh", "silu", "gelu", "leaky_relu"])
 def test_curved_activations_find_the_weights_that_made_the_data(activation):
-    X, _ = random_problem(n_rows=200, n_features=3)
+    X, _ = random_problem(n_samples=200, n_features=3)
     w = np.array([0.5, -0.3, 0.8])
     y = as_activation(activation)(X @ w)
     model = ThroughOriginRegressor(activation=activation).fit(X, y)
@@ -332,7 +332,7 @@ def test_outputs_are_fitted_as_if_alone():
 
 
 def test_memory_maps_are_read_and_left_alone(tmp_path):
-    X, y = random_problem(n_rows=500)
+    X, y = random_problem(n_samples=500)
     X.tofile(tmp_path / "X")
     mapped = np.memmap(tmp_path / "X", dtype=float, mode="r", shape=X.shape)
     assert_allclose(

@@ -22,11 +22,11 @@ class Batches:
 
     Parameters
     ----------
-    X : ndarray or CSR of shape (n_rows, n_features)
-    y : ndarray of shape (n_rows, n_outputs)
-    weights : ndarray of shape (n_rows,) or None
+    X : ndarray or CSR of shape (n_samples, n_features)
+    y : ndarray of shape (n_samples, n_outputs)
+    weights : ndarray of shape (n_samples,) or None
     size : int
-        Rows a batch; the last batch may be smaller.
+        Rows per batch; the last batch may be smaller.
     generator : numpy.random.Generator or None
         Shuffles the rows anew each epoch; None: they come as they are.
     """
@@ -40,20 +40,20 @@ class Batches:
         generator: np.random.Generator | None,
     ) -> None:
         self.X, self.y, self.weights = X, y, weights
-        self.n_rows = X.shape[0]
-        self.size = min(size, self.n_rows)
+        self.n_samples = X.shape[0]
+        self.size = min(size, self.n_samples)
         # One batch is the same in any order.
-        self.generator = generator if self.size < self.n_rows else None
-        self.total_weight = float(self.n_rows if weights is None else weights.sum())
+        self.generator = generator if self.size < self.n_samples else None
+        self.total_weight = float(self.n_samples if weights is None else weights.sum())
         gathers = self.generator is not None or isinstance(X, PickedRows)
-        if gathers and self.size < self.n_rows and not sparse.issparse(X):
+        if gathers and self.size < self.n_samples and not sparse.issparse(X):
             self._buffer = np.empty((self.size, X.shape[1]), X.dtype)
 
     def __iter__(self) -> Iterator[Batch]:
-        mean_weight = self.total_weight / self.n_rows
-        order = None if self.generator is None else self.generator.permutation(self.n_rows)
-        for start in range(0, self.n_rows, self.size):
-            rows = slice(start, min(start + self.size, self.n_rows))
+        mean_weight = self.total_weight / self.n_samples
+        order = None if self.generator is None else self.generator.permutation(self.n_samples)
+        for start in range(0, self.n_samples, self.size):
+            rows = slice(start, min(start + self.size, self.n_samples))
             n = rows.stop - rows.start
             picked = rows if order is None else order[rows]
             weights = None if self.weights is None else self.weights[picked]
@@ -63,7 +63,7 @@ class Batches:
 
     def _gather(self, picked: Any, n: int) -> Any:
         X: Any = self.X
-        if n == self.n_rows:
+        if n == self.n_samples:
             return X
         if isinstance(X, PickedRows):
             X, picked = X.X, X.rows[picked]

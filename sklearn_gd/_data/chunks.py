@@ -16,17 +16,17 @@ def row_chunks(X: Any, width: int = 1, size: int = _CHUNK) -> Iterator[slice]:
 
     Parameters
     ----------
-    X : ndarray or CSR of shape (n_rows, n_features)
+    X : ndarray or CSR of shape (n_samples, n_features)
     width : int
         How many numbers a row needs beside its own.
     size : int
         How many numbers a slice may need, where two megabytes are not what they should be.
     """
-    n_rows = X.shape[0]
-    own = X.nnz // max(1, n_rows) if sparse.issparse(X) else X.shape[1]
+    n_samples = X.shape[0]
+    own = X.nnz // max(1, n_samples) if sparse.issparse(X) else X.shape[1]
     step = max(1, size // max(own, width, 1))
-    for start in range(0, n_rows, step):
-        yield slice(start, min(start + step, n_rows))
+    for start in range(0, n_samples, step):
+        yield slice(start, min(start + step, n_samples))
 
 
 def cut(X: Any, rows: slice) -> Any:

@@ -17,7 +17,7 @@ class PickedRows:
 
     Parameters
     ----------
-    X : ndarray of shape (n_rows, n_features)
+    X : ndarray of shape (n_samples, n_features)
         It may lie in a file and be larger than memory.
     rows : ndarray of intp
         The numbers of the rows.
@@ -39,7 +39,7 @@ class PickedRows:
 
 
 def hold_out(
-    n_rows: int, fraction: float, generator: np.random.Generator, stratify: Array | None = None
+    n_samples: int, fraction: float, generator: np.random.Generator, stratify: Array | None = None
 ) -> tuple[Array, Array]:
     """Split row numbers into those to train on and those to validate on.
 
@@ -52,14 +52,14 @@ def hold_out(
 
     try:
         train, held_out = train_test_split(
-            np.arange(n_rows),
+            np.arange(n_samples),
             test_size=fraction,
             stratify=stratify,
             random_state=int(generator.integers(2**31)),
         )
     except ValueError as error:
         raise ValueError(
-            f"early_stopping=True cannot set aside validation_fraction={fraction} of {n_rows} "
+            f"early_stopping=True cannot set aside validation_fraction={fraction} of {n_samples} "
             f"rows: {error} Give X_val and y_val, or more rows."
         ) from error
     return np.sort(train), np.sort(held_out)
@@ -74,8 +74,8 @@ def set_aside(
     train on, those to validate on, and the numbers of the former.
     """
     X, targets, weights, *_ = rows
-    n_rows = X.shape[0]
-    kept = np.arange(n_rows) if weights is None else np.flatnonzero(weights)
+    n_samples = X.shape[0]
+    kept = np.arange(n_samples) if weights is None else np.flatnonzero(weights)
     classes = None if stratify is None else stratify[kept]
     train, held_out = hold_out(len(kept), fraction, generator, stratify=classes)
 

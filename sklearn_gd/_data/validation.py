@@ -53,7 +53,7 @@ def as_of_now(estimator: E) -> E:
 
 
 def check_rows(estimator: Any, X: Any) -> Any:
-    """Check the rows to predict for: (n_rows, n_features) as seen in fit."""
+    """Check the rows to predict for: (n_samples, n_features) as seen in fit."""
     require_numpy_rows(estimator, X)
     return canonical(validated(estimator, X, reset=False, **_X_CHECKS))
 
@@ -160,7 +160,7 @@ def require_numpy_rows(estimator: Any, X: Any, name: str = "X") -> None:
 def check_regression(
     estimator: Any, X: Any, y: Any, *, reset: bool, look_at_all: bool = True
 ) -> tuple[Any, Array, bool]:
-    """Return X, y as (n_rows, n_outputs) in X's precision, and whether y came with one axis.
+    """Return X, y as (n_samples, n_outputs) in X's precision, and whether y came with one axis.
 
     Without `look_at_all`, it is left to the caller to find numbers in X that are not finite.
     """
@@ -227,13 +227,14 @@ def check_weights(sample_weight: Any, X: Any, name: str = "sample_weight") -> Ar
     """
     if sample_weight is None:
         return None
-    n_rows = X.shape[0]
+    n_samples = X.shape[0]
     if isinstance(sample_weight, Real):
-        sample_weight = np.full(n_rows, sample_weight, dtype=np.float64)
+        sample_weight = np.full(n_samples, sample_weight, dtype=np.float64)
     weights = check_numbers(name, sample_weight, np.float64, copy=False)
-    if weights.shape != (n_rows,):
+    if weights.shape != (n_samples,):
         raise ValueError(
-            f"{name} must be of shape ({n_rows},), one weight a row. Got shape {weights.shape}."
+            f"{name} must be of shape ({n_samples},), one weight per row. "
+            f"Got shape {weights.shape}."
         )
     if (weights < 0).any():
         raise ValueError(f"{name} must not be negative. Got {weights.min()} as its smallest.")

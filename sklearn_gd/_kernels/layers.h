@@ -5,9 +5,9 @@
 
 /* z = max(z + b, 0), row by row. */
 VECTORISED
-void NAME(rectify)(REAL *RESTRICT z, const REAL *RESTRICT b, ptrdiff_t n_rows, ptrdiff_t width)
+void NAME(rectify)(REAL *RESTRICT z, const REAL *RESTRICT b, ptrdiff_t n_samples, ptrdiff_t width)
 {
-    for (ptrdiff_t i = 0; i < n_rows; i++, z += width)
+    for (ptrdiff_t i = 0; i < n_samples; i++, z += width)
         for (ptrdiff_t j = 0; j < width; j++) {
             const REAL sum = z[j] + b[j];
             /* So that NaN stays NaN. */
@@ -18,12 +18,12 @@ void NAME(rectify)(REAL *RESTRICT z, const REAL *RESTRICT b, ptrdiff_t n_rows, p
 /* delta = 0 wherever a neuron was silent, and its sums over the rows. */
 VECTORISED
 void NAME(silence)(
-    REAL *RESTRICT delta, const REAL *RESTRICT a, REAL *RESTRICT sums, ptrdiff_t n_rows,
+    REAL *RESTRICT delta, const REAL *RESTRICT a, REAL *RESTRICT sums, ptrdiff_t n_samples,
     ptrdiff_t width)
 {
     for (ptrdiff_t j = 0; j < width; j++)
         sums[j] = 0;
-    for (ptrdiff_t i = 0; i < n_rows; i++, delta += width, a += width)
+    for (ptrdiff_t i = 0; i < n_samples; i++, delta += width, a += width)
         for (ptrdiff_t j = 0; j < width; j++) {
             const REAL kept = a[j] > 0 ? delta[j] : 0;
             delta[j] = kept;

@@ -139,7 +139,7 @@ def rosenblatt_sparse(
 
 
 cdef Epoch _epoch(
-    Py_ssize_t n_rows, Py_ssize_t n_features, Py_ssize_t n_neurons, Py_ssize_t n_biases,
+    Py_ssize_t n_samples, Py_ssize_t n_features, Py_ssize_t n_neurons, Py_ssize_t n_biases,
     const int[::1] codes, const double[::1] weights, const double[::1] own,
     const Py_ssize_t[::1] order, double rate, bint decays, double decay, bint fit_intercept,
     bint average, double[:, ::1] coef_sum, double[::1] intercept_sum, long long visits,
@@ -149,21 +149,21 @@ cdef Epoch _epoch(
     cdef int top = 2 if n_neurons == 1 else <int> n_neurons
     _require_shape("coef", n_features, n_neurons, max(n_features, 1), max(n_neurons, 1))
     _require_length("intercept", n_biases, n_neurons)
-    _require_length("codes", codes.shape[0], n_rows)
-    _require_length("weights", weights.shape[0], n_rows if weights.shape[0] else 0)
+    _require_length("codes", codes.shape[0], n_samples)
+    _require_length("weights", weights.shape[0], n_samples if weights.shape[0] else 0)
     _require_length("own", own.shape[0], n_neurons)
     if average:
         _require_shape("coef_sum", coef_sum.shape[0], coef_sum.shape[1], n_features, n_neurons)
         _require_length("intercept_sum", intercept_sum.shape[0], n_neurons)
-    for i in range(n_rows):
+    for i in range(n_samples):
         outside += (codes[i] < 0) | (codes[i] >= top)
     if outside:
         raise ValueError(f"codes must lie in 0 to {top - 1}, for {n_neurons} neurons. "
                          f"{outside} do not.")
     for i in range(order.shape[0]):
-        outside += <size_t> order[i] >= <size_t> n_rows
+        outside += <size_t> order[i] >= <size_t> n_samples
     if outside:
-        raise ValueError(f"order must hold numbers of the {n_rows} rows. {outside} are not.")
+        raise ValueError(f"order must hold numbers of the {n_samples} rows. {outside} are not.")
     cdef Epoch epoch
     epoch.n_features, epoch.n_neurons = n_features, n_neurons
     epoch.codes = &codes[0] if codes.shape[0] else NULL
@@ -201,29 +201,29 @@ cdef _require_csr(Py_ssize_t n_data, const index[::1] columns, const index[::1] 
 
 def rectify(real[:, ::1] z, const real[::1] b):
     """Set z to max(z + b, 0)."""
-    cdef Py_ssize_t n_rows = z.shape[0], width = z.shape[1]
+    cdef Py_ssize_t n_samples = z.shape[0], width = z.shape[1]
     _require_length("b", b.shape[0], width)
-    if n_rows == 0 or width == 0:
+    if n_samples == 0 or width == 0:
         return
     with nogil:
         if real is float:
-            rectify_f(&z[0, 0], &b[0], n_rows, width)
+            rectify_f(&z[0, 0], &b[0], n_samples, width)
         else:
-            rectify_d(&z[0, 0], &b[0], n_rows, width)
+            rectify_d(&z[0, 0], &b[0], n_samples, width)
 
 
 def silence(real[:, ::1] delta, const real[:, ::1] a, real[::1] sums):
     """Set delta to 0 wherever a <= 0, and `sums` to what is left of each column."""
-    cdef Py_ssize_t n_rows = delta.shape[0], width = delta.shape[1]
-    _require_shape("a", a.shape[0], a.shape[1], n_rows, width)
+    cdef Py_ssize_t n_samples = delta.shape[0], width = delta.shape[1]
+    _require_shape("a", a.shape[0], a.shape[1], n_samples, width)
     _require_length("sums", sums.shape[0], width)
-    if n_rows == 0 or width == 0:
+    if n_samples == 0 or width == 0:
         return
     with nogil:
         if real is float:
-            silence_f(&delta[0, 0], &a[0, 0], &sums[0], n_rows, width)
+            silence_f(&delta[0, 0], &a[0, 0], &sums[0], n_samples, width)
         else:
-            silence_d(&delta[0, 0], &a[0, 0], &sums[0], n_rows, width)
+            silence_d(&delta[0, 0], &a[0, 0], &sums[0], n_samples, width)
 
 
 def descend(real[::1] parameters, const real[::1] gradient, double rate):

@@ -122,7 +122,7 @@ def _arguments(given: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def _epoch(
-    n_rows: int,
+    n_samples: int,
     score: Callable[[int], Array],
     add: Callable[[int, Array, Array], None],
     codes: Array,
@@ -144,15 +144,15 @@ def _epoch(
     top = max(2, n_neurons)
     _require_shape("intercept", intercept, (n_neurons,))
     _require_shape("own", own, (n_neurons,))
-    _require_shape("codes", codes, (n_rows,))
-    _require_shape("weights", weights, (n_rows if len(weights) else 0,))
+    _require_shape("codes", codes, (n_samples,))
+    _require_shape("weights", weights, (n_samples if len(weights) else 0,))
     if average:
         _require_shape("coef_sum", coef_sum, coef.shape)
         _require_shape("intercept_sum", intercept_sum, (n_neurons,))
-    if n_rows and not 0 <= codes.min() <= codes.max() < top:
+    if n_samples and not 0 <= codes.min() <= codes.max() < top:
         raise ValueError(f"codes must lie in 0 to {top - 1}, for {n_neurons} neurons.")
-    if len(order) and not 0 <= order.min() <= order.max() < n_rows:
-        raise ValueError(f"order must hold numbers of the {n_rows} rows.")
+    if len(order) and not 0 <= order.min() <= order.max() < n_samples:
+        raise ValueError(f"order must hold numbers of the {n_samples} rows.")
     fires_for = np.arange(n_neurons) + (n_neurons == 1)
     lazy = average and not decays
     updates, missed, false_alarms = 0, 0.0, 0.0
@@ -203,7 +203,7 @@ def _require_csr(data: Array, columns: Array, starts: Array) -> None:
 
 
 def rectify(z: Array, b: Array) -> None:
-    """Set z, (n_rows, width), to max(z + b, 0)."""
+    """Set z, (n_samples, width), to max(z + b, 0)."""
     _require_shape("b", b, z.shape[1:])
     z += b
     np.maximum(z, 0, out=z)

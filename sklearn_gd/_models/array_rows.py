@@ -54,10 +54,10 @@ class ArrayRows:
         self.weights = weights if weights is None or numbers is None else weights[numbers]
         self._given_weights, self._all = weights, numbers is None
         self._weights_there = None if weights is None else space.put(weights)
-        self.n_rows, self.n_features = len(self.numbers), int(X.shape[1])
+        self.n_samples, self.n_features = len(self.numbers), int(X.shape[1])
         self.n_outputs = int(y.shape[1])
         self.dtype = space.numpy_dtype(X)
-        self.total_weight = float(self.n_rows if self.weights is None else self.weights.sum())
+        self.total_weight = float(self.n_samples if self.weights is None else self.weights.sum())
 
     @property
     def targets(self) -> Array:
@@ -89,7 +89,7 @@ class ArrayRows:
 
     def chunks(self, width: int) -> Iterator[tuple[Any, Any, Any]]:
         """Yield these rows' X, y and weights, cut so that layers of `width` need little memory."""
-        for rows in _cut(self.n_rows, max(width, self.n_features)):
+        for rows in _cut(self.n_samples, max(width, self.n_features)):
             yield self.batch(rows if self._all else self.space.put(self.numbers[rows]))
 
     def target_ends(self) -> tuple[float, float]:
@@ -257,25 +257,25 @@ class ArrayBatches:
     ----------
     rows : ArrayRows
     size : int
-        Rows a batch; the last batch may be smaller.
+        Rows per batch; the last batch may be smaller.
     generator : numpy.random.Generator or None
         Shuffles the rows anew each epoch; None: they come as they are.
     """
 
     def __init__(self, rows: ArrayRows, size: int, generator: np.random.Generator | None) -> None:
-        self.rows, self.size = rows, min(size, rows.n_rows)
-        self.generator = generator if self.size < rows.n_rows else None
+        self.rows, self.size = rows, min(size, rows.n_samples)
+        self.generator = generator if self.size < rows.n_samples else None
         self.total_weight = rows.total_weight
 
     def __iter__(self) -> Iterator[tuple[Any, float]]:
-        rows, n_rows = self.rows, self.rows.n_rows
-        mean_weight = self.total_weight / n_rows
-        order = slice(None) if self.generator is None else self.generator.permutation(n_rows)
+        rows, n_samples = self.rows, self.rows.n_samples
+        mean_weight = self.total_weight / n_samples
+        order = slice(None) if self.generator is None else self.generator.permutation(n_samples)
         weights = None if rows.weights is None else rows.weights[order]
         in_order = rows._all and self.generator is None
         numbers = None if in_order else rows.space.put(rows.numbers[order])
-        for start in range(0, n_rows, self.size):
-            batch = slice(start, min(start + self.size, n_rows))
+        for start in range(0, n_samples, self.size):
+            batch = slice(start, min(start + self.size, n_samples))
             if weights is None or weights[batch].any():
                 share = (batch.stop - batch.start) * mean_weight
                 yield batch if numbers is None else numbers[batch], share
@@ -295,7 +295,7 @@ def forward(space: Space, layers: Layers, activations: Any, X: Any) -> list[tupl
 
 
 def outputs_there(estimator: Any, space: Space, layers: Layers, activations: Any, X: Any) -> Any:
-    """Return a network's outputs (n_rows, n_outputs) for rows given to ``predict``."""
+    """Return a network's outputs (n_samples, n_outputs) for rows given to ``predict``."""
     X = validate_data(estimator, space.moved(X), reset=False, dtype=_floats(space))
     dtype = space.numpy_dtype(layers[0][0])
     width = max(W.shape[1] for W, _ in layers)
@@ -345,7 +345,7 @@ def check_held_out_rows(
     if (y.ndim == 1) != one_axis or y.ndim > 2 or (y.ndim == 2 and y.shape[1] != train.n_outputs):
         raise ValueError(
             f"y_val must have the columns of y. Got shape {tuple(y.shape)} for "
-            f"{(train.n_rows, train.n_outputs)}."
+            f"{(train.n_samples, train.n_outputs)}."
         )
     weights = check_weights(_weights_on_host(weights_val), X_val, "sample_weight_val")
     require_some_weight(weights, "sample_weight_val", "validate on")
@@ -392,7 +392,7 @@ def _weights_on_host(sample_weight: Any) -> Any:
     return sample_weight if plain else on_host(sample_weight)
 
 
-def _cut(n_rows: int, width: int) -> Iterator[slice]:
+def _cut(n_samples: int, width: int) -> Iterator[slice]:
     step = max(1, _CHUNK // max(width, 1))
-    for start in range(0, n_rows, step):
-        yield slice(start, min(start + step, n_rows))
+    for start in range(0, n_samples, step):
+        yield slice(start, min(start + step, n_samples))

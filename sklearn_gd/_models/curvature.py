@@ -72,9 +72,9 @@ class Curvature:
 
     Parameters
     ----------
-    X : ndarray or CSR of shape (n_rows, n_features), or Moments
+    X : ndarray or CSR of shape (n_samples, n_features), or Moments
         With `intercept`, the moments must be those of X and a column of ones.
-    weights : ndarray of shape (n_rows,) or None
+    weights : ndarray of shape (n_samples,) or None
     factor : float
         The curvature of one row's loss.
     alpha : float

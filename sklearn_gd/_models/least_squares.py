@@ -69,9 +69,9 @@ class Moments:
 
         Parameters
         ----------
-        X : ndarray or CSR of shape (n_rows, n_features)
-        y : ndarray of shape (n_rows, n_outputs)
-        weights : ndarray of shape (n_rows,) or None
+        X : ndarray or CSR of shape (n_samples, n_features)
+        y : ndarray of shape (n_samples, n_outputs)
+        weights : ndarray of shape (n_samples,) or None
         exact : bool, default=True
             Whether products are in float64 too, and not only the sums over chunks of rows.
 

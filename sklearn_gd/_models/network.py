@@ -28,7 +28,7 @@ class Network:
     Parameters
     ----------
     sizes : sequence of int
-        Neurons a layer, from inputs to outputs.
+        Neurons per layer, from inputs to outputs.
     activations : sequence of Activation
         One for each layer but the inputs.
     loss : Loss
@@ -110,9 +110,9 @@ class Network:
         Parameters
         ----------
         parameters : ndarray of shape (size,)
-        X : ndarray or CSR of shape (n_rows, n_features)
-        y : ndarray of shape (n_rows, n_outputs)
-        weights : ndarray of shape (n_rows,) or None
+        X : ndarray or CSR of shape (n_samples, n_features)
+        y : ndarray of shape (n_samples, n_outputs)
+        weights : ndarray of shape (n_samples,) or None
         share : float
             What the summed gradient is divided by to make it a mean.
 
@@ -194,18 +194,18 @@ class Network:
             for (W, _), (W_gradient, _) in layers:
                 W_gradient += np.multiply(W, self.alpha, dtype=self.dtype)
 
-    def _make_room(self, n_rows: int) -> None:
-        if n_rows <= self._capacity:
+    def _make_room(self, n_samples: int) -> None:
+        if n_samples <= self._capacity:
             return
-        self._capacity = n_rows
+        self._capacity = n_samples
         widths = self.sizes[1:]
-        self._z = [np.empty((n_rows, width), self.dtype) for width in widths]
+        self._z = [np.empty((n_samples, width), self.dtype) for width in widths]
         # An activation whose derivative needs only its output writes it over its input.
         self._a = [
             z if activation._forgets_z else np.empty_like(z)
             for z, activation in zip(self._z, self.activations, strict=True)
         ]
-        self._deltas = [np.empty((n_rows, width), self.dtype) for width in widths[:-1]]
+        self._deltas = [np.empty((n_samples, width), self.dtype) for width in widths[:-1]]
 
 
 def n_parameters(sizes: Sequence[int], biases: bool = True) -> int:
@@ -216,13 +216,13 @@ def n_parameters(sizes: Sequence[int], biases: bool = True) -> int:
 def outputs(
     coefs: Sequence[Array], intercepts: Sequence[Array], activations: Sequence[Activation], X: Any
 ) -> Array:
-    """Return a network's outputs (n_rows, n_outputs), a chunk of rows at a time.
+    """Return a network's outputs (n_samples, n_outputs), a chunk of rows at a time.
 
     Parameters
     ----------
     coefs, intercepts : sequences of ndarray of shapes (fan_in, fan_out) and (fan_out,)
     activations : sequence of Activation
-    X : ndarray or CSR of shape (n_rows, n_features)
+    X : ndarray or CSR of shape (n_samples, n_features)
     """
     layers = list(zip(coefs, intercepts, activations, strict=True))
     first, *others = row_chunks(X, max(W.shape[1] for W in coefs))

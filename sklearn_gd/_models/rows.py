@@ -24,8 +24,8 @@ Array = np.ndarray[Any, np.dtype[Any]]
 class Rows(NamedTuple):
     """Rows with targets, to train or validate on.
 
-    X (n_rows, n_features) is dense, CSR or some picked rows, y is (n_rows, n_outputs), weights
-    are (n_rows,) or None.
+    X (n_samples, n_features) is dense, CSR or some picked rows, y is (n_samples, n_outputs),
+    weights are (n_samples,) or None.
     """
 
     X: Any
@@ -33,7 +33,7 @@ class Rows(NamedTuple):
     weights: Array | None
 
     @property
-    def n_rows(self) -> int:
+    def n_samples(self) -> int:
         return int(self.X.shape[0])
 
     @property

@@ -39,7 +39,7 @@ def with_callbacks(method: F) -> F:
 
 
 class FitTasks:
-    """One fit and, below it, one task an epoch, or for each of so many epochs.
+    """One fit and, below it, one task per epoch, or for each of so many epochs.
 
     Parameters
     ----------

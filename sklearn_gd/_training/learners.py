@@ -80,7 +80,7 @@ class LabelledRows(NamedTuple):
         return set_aside(self, fraction, generator, stratify=self.codes)
 
     def weigh(self, part: slice, n_neurons: int) -> Array:
-        """Return what the rows of `part` weigh for each neuron, (n_rows, n_neurons)."""
+        """Return what the rows of `part` weigh for each neuron, (n_samples, n_neurons)."""
         codes = self.codes[part]
         weights = np.ones((len(codes), n_neurons))
         if self.own is not None:
@@ -176,7 +176,7 @@ class Learner:
         self.recipe = recipe
 
     def one_hot(self, codes: Array, low: float, high: float, dtype: Any) -> Array:
-        """Return the targets (n_rows, n_neurons); see :func:`one_hot`."""
+        """Return the targets (n_samples, n_neurons); see :func:`one_hot`."""
         return one_hot(codes, self.n_neurons, low, high).astype(dtype)
 
 
@@ -240,10 +240,14 @@ class Rosenblatt(Learner):
 
     def epoch(self, rows: LabelledRows, rate: float) -> float:
         X, codes, weights, own = rows
-        n_rows, shape = X.shape[0], (X.shape[1], self.n_neurons)
+        n_samples, shape = X.shape[0], (X.shape[1], self.n_neurons)
         if self.coef.shape != shape:  # the arrays of a CSR matrix do not tell the loop its width
             raise ValueError(f"coef must be of shape {shape}. Got shape {self.coef.shape}.")
-        order = np.arange(n_rows) if self.generator is None else self.generator.permutation(n_rows)
+        order = (
+            np.arange(n_samples)
+            if self.generator is None
+            else self.generator.permutation(n_samples)
+        )
         if isinstance(X, PickedRows):
             order, codes = X.rows[order], X.spread(codes)
             weights = None if weights is None else X.spread(weights)
@@ -500,7 +504,7 @@ class _Mistakes(Loss):
 
 
 def one_hot(codes: Array, n_neurons: int, low: float, high: float) -> Array:
-    """Return the targets (n_rows, n_neurons): `high` for the neuron of a row's class."""
+    """Return the targets (n_samples, n_neurons): `high` for the neuron of a row's class."""
     # A lone neuron fires for the second of two classes.
     return np.where(codes[:, None] == np.arange(n_neurons) + (n_neurons == 1), high, low)
 

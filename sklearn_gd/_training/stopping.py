@@ -73,7 +73,7 @@ class Descent:
     Attributes
     ----------
     loss_curve, validation_loss_curve : list of float
-        One loss an epoch.
+        One loss per epoch.
     improved : bool
         Whether the last epoch improved.
     ended : bool

@@ -93,9 +93,9 @@ def blocks_of_memory(client: Any, X: Any, y: Array, weights: Array | None) -> Bl
 
     Each is sent to a worker when it is asked for.
     """
-    n_rows = X.shape[0]
-    n_blocks = min(n_rows, max(1, sum(client.nthreads().values())))
-    ends = np.linspace(0, n_rows, n_blocks + 1).astype(int).tolist()
+    n_samples = X.shape[0]
+    n_blocks = min(n_samples, max(1, sum(client.nthreads().values())))
+    ends = np.linspace(0, n_samples, n_blocks + 1).astype(int).tolist()
 
     blocks: list[Block] = [
         BlockFromMemory(client, X[a:b], y[a:b], None if weights is None else weights[a:b])
@@ -192,16 +192,16 @@ def _in_chunks_of(X: Any, each: Any, name: str) -> Any:
     if not is_dask_collection(each):
         each = np.asarray(each)
         if not each.ndim:
-            raise ValueError(f"{name} must be an array, of a number a row. Got {each}.")
+            raise ValueError(f"{name} must be an array, of a number per row. Got {each}.")
         each = da.from_array(each, chunks=(len(each), *each.shape[1:]))
     each = _known(each)
     _require_as_many(sum(rows), each.shape[0], name)
     return each if each.chunks[0] == rows else each.rechunk({0: rows})
 
 
-def _require_as_many(n_rows: int, given: int, name: str) -> None:
-    if given != n_rows:
-        raise ValueError(f"X and {name} must have as many rows. Got {n_rows} and {given}.")
+def _require_as_many(n_samples: int, given: int, name: str) -> None:
+    if given != n_samples:
+        raise ValueError(f"X and {name} must have as many rows. Got {n_samples} and {given}.")
 
 
 def _delayed(collection: Any) -> list[Any]:

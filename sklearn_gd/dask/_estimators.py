@@ -82,7 +82,7 @@ class OnDask:
 
         Parameters
         ----------
-        X : array-like, or Dask array or data frame, of shape (n_rows, n_features)
+        X : array-like, or Dask array or data frame, of shape (n_samples, n_features)
 
         Returns
         -------
@@ -96,9 +96,9 @@ class OnDask:
 
         Parameters
         ----------
-        X : array-like, or Dask array or data frame, of shape (n_rows, n_features)
-        y : array-like, or Dask collection, of shape (n_rows,) or (n_rows, n_outputs)
-        sample_weight : array-like or Dask array of shape (n_rows,), optional
+        X : array-like, or Dask array or data frame, of shape (n_samples, n_features)
+        y : array-like, or Dask collection, of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like or Dask array of shape (n_samples,), optional
 
         Returns
         -------
@@ -226,10 +226,10 @@ class DaskThroughOriginRegressor(OnDask, ThroughOriginRegressor):
 
         Parameters
         ----------
-        X : Dask array or data frame, or array-like, of shape (n_rows, n_features)
-        y : Dask array, series or data frame, or array-like, of shape (n_rows,) or \
-                (n_rows, n_outputs)
-        sample_weight : Dask array or series, or array-like, of shape (n_rows,), optional
+        X : Dask array or data frame, or array-like, of shape (n_samples, n_features)
+        y : Dask array, series or data frame, or array-like, of shape (n_samples,) or \
+                (n_samples, n_outputs)
+        sample_weight : Dask array or series, or array-like, of shape (n_samples,), optional
             A row of weight 2 counts as two rows. Not negative, not all zero.
         coef_init : array-like of the shape of `coef_`, optional
             Where to start; by default at zero.
@@ -262,9 +262,9 @@ class DaskThroughOriginRegressor(OnDask, ThroughOriginRegressor):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_rows, n_features)
-        y : array-like of shape (n_rows,) or (n_rows, n_outputs)
-        sample_weight : array-like of shape (n_rows,), optional
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), optional
 
         Returns
         -------
@@ -357,10 +357,10 @@ class DaskFeedForwardRegressor(OnDask, FeedForwardRegressor):
 
         Parameters
         ----------
-        X : Dask array or data frame, or array-like, of shape (n_rows, n_features)
-        y : Dask array, series or data frame, or array-like, of shape (n_rows,) or \
-                (n_rows, n_outputs)
-        sample_weight : Dask array or series, or array-like, of shape (n_rows,), optional
+        X : Dask array or data frame, or array-like, of shape (n_samples, n_features)
+        y : Dask array, series or data frame, or array-like, of shape (n_samples,) or \
+                (n_samples, n_outputs)
+        sample_weight : Dask array or series, or array-like, of shape (n_samples,), optional
             Not negative, not all zero.
         X_val, y_val : Dask collections or array-like, optional
             A validation set; it goes before `early_stopping`.
@@ -397,9 +397,9 @@ class DaskFeedForwardRegressor(OnDask, FeedForwardRegressor):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_rows, n_features)
-        y : array-like of shape (n_rows,) or (n_rows, n_outputs)
-        sample_weight : array-like of shape (n_rows,), optional
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), optional
 
         Returns
         -------
@@ -505,10 +505,10 @@ class DaskPerceptronClassifier(OnDask, PerceptronClassifier):
 
         Parameters
         ----------
-        X : Dask array or data frame, or array-like, of shape (n_rows, n_features)
-        y : Dask array or series, or array-like, of shape (n_rows,)
+        X : Dask array or data frame, or array-like, of shape (n_samples, n_features)
+        y : Dask array or series, or array-like, of shape (n_samples,)
             Labels, of two classes or more.
-        sample_weight : Dask array or series, or array-like, of shape (n_rows,), optional
+        sample_weight : Dask array or series, or array-like, of shape (n_samples,), optional
             Not negative, not all zero.
         coef_init, intercept_init : array-like of the shapes of `coef_` and `intercept_`, optional
             Where to start; by default at zero.
@@ -548,11 +548,11 @@ class DaskPerceptronClassifier(OnDask, PerceptronClassifier):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_rows, n_features)
-        y : array-like of shape (n_rows,)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
         classes : array-like of shape (n_classes,), optional
             All labels that will ever come; needed in the first call.
-        sample_weight : array-like of shape (n_rows,), optional
+        sample_weight : array-like of shape (n_samples,), optional
 
         Returns
         -------
@@ -571,11 +571,11 @@ class DaskPerceptronClassifier(OnDask, PerceptronClassifier):
 
         Parameters
         ----------
-        X : array-like, or Dask array or data frame, of shape (n_rows, n_features)
+        X : array-like, or Dask array or data frame, of shape (n_samples, n_features)
 
         Returns
         -------
-        z : ndarray or Dask array of shape (n_rows,) or (n_rows, n_classes); or series or frame
+        z : ndarray, Dask array, series or frame of shape (n_samples,) or (n_samples, n_classes)
         """
         return self._answered("decision_function", X)
 
@@ -585,11 +585,11 @@ class DaskPerceptronClassifier(OnDask, PerceptronClassifier):
 
         Parameters
         ----------
-        X : array-like, or Dask array or data frame, of shape (n_rows, n_features)
+        X : array-like, or Dask array or data frame, of shape (n_samples, n_features)
 
         Returns
         -------
-        p : ndarray, Dask array or Dask data frame of shape (n_rows, n_classes)
+        p : ndarray, Dask array or Dask data frame of shape (n_samples, n_classes)
         """
         return self._answered("predict_proba", X)
 

@@ -33,7 +33,7 @@ def lazily(local: Any, method: str, X: Any) -> Any:
     local : estimator
     method : str
         Its name, of one that answers with a number or a row of numbers for each row.
-    X : array-like, or Dask array or data frame, of shape (n_rows, n_features)
+    X : array-like, or Dask array or data frame, of shape (n_samples, n_features)
 
     Returns
     -------
@@ -48,7 +48,7 @@ def lazily(local: Any, method: str, X: Any) -> Any:
         return X.map_partitions(partial(_on_frame, local, method), meta=like.iloc[:0])
     if not isinstance(X, da.Array) or X.ndim != 2:
         raise TypeError(
-            f"{method} takes an array or a Dask array of shape (n_rows, n_features), or a data "
+            f"{method} takes an array or a Dask array of shape (n_samples, n_features), or a data "
             f"frame. Got {type(X).__name__} of {getattr(X, 'ndim', 'no')} axes."
         )
     X = whole_rows(X)

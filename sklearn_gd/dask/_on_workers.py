@@ -41,11 +41,11 @@ class OnWorkers:
         self.n_features, self.dtype = n_features, np.dtype(dtype)
         self._totals: dict[int, float] = {}
         self._told: dict[int, dict[str, Any]] = workers.each(source, "summary", group)
-        self.n_rows, self.total_weight = 0, 0.0
+        self.n_samples, self.total_weight = 0, 0.0
         starts = {}
         for number, told in self._told.items():
-            starts[number] = self.n_rows
-            self.n_rows += told["n_rows"]
+            starts[number] = self.n_samples
+            self.n_samples += told["n_samples"]
             self.total_weight += told["weight"]
         workers.do(source, "start_at", group, starts)
 
@@ -81,7 +81,7 @@ class OnWorkers:
             by_class = f", by class {so_far.tolist()}" if n_classes > 1 else ""
             raise ValueError(
                 f"early_stopping=True cannot set aside validation_fraction={fraction} of "
-                f"{self.n_rows} rows{by_class}. Give X_val and y_val, or more rows."
+                f"{self.n_samples} rows{by_class}. Give X_val and y_val, or more rows."
             )
         seed = int(generator.integers(2**63))
         self.workers.do(self.source, "set_aside", fraction, seed, before)
@@ -111,7 +111,7 @@ class OnWorkers:
         return spread
 
     def _with_rows(self) -> list[dict[str, Any]]:
-        return [told for told in self._told.values() if told["n_rows"]]
+        return [told for told in self._told.values() if told["n_samples"]]
 
     # Of a linear model.
 
@@ -239,24 +239,24 @@ class DealtBatches:
     ----------
     rows : OnWorkers
     size : int
-        Rows a batch, at most.
+        Rows per batch, at most.
     generator : numpy.random.Generator or None
         Shuffles the rows of each part anew each epoch; None: they come as they are.
     """
 
     def __init__(self, rows: OnWorkers, size: int, generator: np.random.Generator | None) -> None:
         self.rows, self.generator = rows, generator
-        self.n_steps = -(-rows.n_rows // size)
+        self.n_steps = -(-rows.n_samples // size)
         self.total_weight = rows.total_weight
 
     def __iter__(self) -> Iterator[tuple[float, Any]]:
         seed = None
         if self.generator is not None and self.n_steps > 1:
             seed = int(self.generator.integers(2**63))
-        n_rows = self.rows.n_rows
+        n_samples = self.rows.n_samples
         for step in range(self.n_steps):
-            dealt = len(range(step, n_rows, self.n_steps))
-            share = dealt * self.total_weight / n_rows
+            dealt = len(range(step, n_samples, self.n_steps))
+            share = dealt * self.total_weight / n_samples
             yield share, (step, self.n_steps, seed)
 
 

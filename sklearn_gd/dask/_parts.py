@@ -142,17 +142,17 @@ class Part:
     def summary(self, _: None, group: str) -> dict[str, Any]:
         """Return what is to be known of a group's rows before anything is learned from them."""
         rows = self.groups[group]
-        n_rows = rows.X.shape[0]
-        weights = np.ones(n_rows) if rows.weights is None else rows.weights
-        told = {"n_rows": n_rows, "weight": float(weights.sum())}
+        n_samples = rows.X.shape[0]
+        weights = np.ones(n_samples) if rows.weights is None else rows.weights
+        told = {"n_samples": n_samples, "weight": float(weights.sum())}
         if isinstance(rows, LabelledRows):
             return told | {"counts": np.bincount(rows.codes)}
-        if not n_rows:
+        if not n_samples:
             return told | {"counts": np.zeros(1, int)}
         y = rows.y.astype(np.float64, copy=False)
         mean = np.average(y, axis=0, weights=weights)
         return told | {
-            "counts": np.array([n_rows]),
+            "counts": np.array([n_samples]),
             "low": y.min(axis=0),
             "high": y.max(axis=0),
             "mean": mean,
@@ -182,9 +182,9 @@ class Part:
     def loss(self, network: Network, group: str, parameters: Array) -> tuple[float]:
         """Return the loss summed over a group's rows."""
         rows = self._targets(network, group)
-        if not rows.n_rows:
+        if not rows.n_samples:
             return (0.0,)
-        weight = rows.n_rows if rows.weights is None else rows.weights.sum()
+        weight = rows.n_samples if rows.weights is None else rows.weights.sum()
         return (network.mean_loss(parameters, *rows) * float(weight),)
 
     def gradient(
@@ -212,10 +212,10 @@ class Part:
         rows = self._targets(network, group)
         if n_steps > 1:
             first = (step - self.starts[group]) % n_steps
-            order = self._in_order(group, rows.n_rows, seed)
+            order = self._in_order(group, rows.n_samples, seed)
             picked = slice(first, None, n_steps) if order is None else order[first::n_steps]
             rows = _picked(rows, picked)
-        if not rows.n_rows:
+        if not rows.n_samples:
             return 0.0, np.zeros(network.size, network.dtype), 0
         loss, gradient = network(parameters, *rows, share)
         mistaken = int(getattr(network.loss, "found", False))
@@ -279,13 +279,13 @@ class Part:
         targets: Rows = self.groups[key]
         return targets
 
-    def _in_order(self, group: str, n_rows: int, seed: int | None) -> Array | None:
+    def _in_order(self, group: str, n_samples: int, seed: int | None) -> Array | None:
         """Return the order in which an epoch meets the rows; None: as they come."""
         if seed is None:
             return None
         if self._order[0] != (group, seed):
             generator = np.random.default_rng([seed, self.number])
-            self._order = ((group, seed), generator.permutation(n_rows))
+            self._order = ((group, seed), generator.permutation(n_samples))
         order: Array = self._order[1]
         return order
 

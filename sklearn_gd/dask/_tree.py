@@ -26,7 +26,7 @@ class Sums(NamedTuple):
     """What a line is fitted from: the moments of some rows, and what their targets are like."""
 
     moments: Moments
-    n_rows: int
+    n_samples: int
     low: float
     high: float
     one_axis: bool
@@ -59,7 +59,7 @@ class RowsInTree:
                 f"{type(estimator).__name__} needs rows, with weight, to train. There are none."
             )
         self._sums: Sums = sums
-        self.n_rows, self.one_axis = sums.n_rows, sums.one_axis
+        self.n_samples, self.one_axis = sums.n_samples, sums.one_axis
         self.n_outputs = sums.moments.xy.shape[1]
 
     def moments(self) -> Moments:
@@ -129,7 +129,7 @@ def _rows_of(estimator: Any, kind: Kind, number: int, block: Any) -> tuple[Any, 
         return None, False
     rows, told = checked(regression_rows, estimator, block, kind, number)
     X = aligned(rows.X)
-    return (rows._replace(X=X) if rows.n_rows else None), told["one_axis"]
+    return (rows._replace(X=X) if rows.n_samples else None), told["one_axis"]
 
 
 def _sums_of(estimator: Any, kind: Kind, number: int, *block: Any) -> Sums | None:
@@ -138,7 +138,7 @@ def _sums_of(estimator: Any, kind: Kind, number: int, *block: Any) -> Sums | Non
         return None
     moments = Moments(rows.n_features, rows.n_outputs).added(*rows)
     low, high = rows.target_ends()
-    return Sums(moments, rows.n_rows, low, high, one_axis)
+    return Sums(moments, rows.n_samples, low, high, one_axis)
 
 
 def _joined(sums: list[Sums | None]) -> Sums | None:
@@ -150,7 +150,7 @@ def _joined(sums: list[Sums | None]) -> Sums | None:
         one_shape({(s.one_axis, s.moments.xy.shape[1]) for s in (total, each)})
         total = Sums(
             total.moments.joined(each.moments),
-            total.n_rows + each.n_rows,
+            total.n_samples + each.n_samples,
             min(total.low, each.low),
             max(total.high, each.high),
             total.one_axis,
@@ -166,7 +166,7 @@ def _loss_of(
         return 0.0
     sizes, activations, loss, biases = cloudpickle.loads(made)
     network = Network(sizes, activations, loss, 0.0, parameters.dtype, biases=biases)
-    weight = rows.n_rows if rows.weights is None else rows.weights.sum()
+    weight = rows.n_samples if rows.weights is None else rows.weights.sum()
     return rows.objective(network).mean_loss(aligned(parameters)) * float(weight)
 
 

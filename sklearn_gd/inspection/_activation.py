@@ -110,7 +110,7 @@ class ActivationDisplay:
         ax : matplotlib Axes, optional
             Where to draw; by default in a new figure.
         name : str or list of str, optional
-            Names for the legend, one an activation.
+            Names for the legend, one per activation.
         line_kwargs : dict, optional
             Options of the activations' lines (:class:`matplotlib.lines.Line2D`).
         derivative_kwargs : dict, optional

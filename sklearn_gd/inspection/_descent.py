@@ -122,9 +122,9 @@ class DescentDisplay:
         ----------
         estimator : ThroughOriginRegressor, PerceptronClassifier or FeedForwardRegressor
             Or a Pipeline that ends with one. It need not be fitted, and is not changed.
-        X : {array-like, sparse matrix} of shape (n_rows, n_features)
-        y : array-like of shape (n_rows,) or (n_rows, n_outputs)
-        sample_weight : array-like of shape (n_rows,), optional
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), optional
         grid_resolution : int, default=101
             Points along an axis at which the loss is worked out.
         ax : matplotlib Axes, optional

@@ -24,11 +24,11 @@ class FitDisplay:
 
     Parameters
     ----------
-    x : ndarray of shape (n_rows,)
+    x : ndarray of shape (n_samples,)
         The feature.
-    y : ndarray of shape (n_rows,)
+    y : ndarray of shape (n_samples,)
         The observed values.
-    y_pred : ndarray of shape (n_rows,)
+    y_pred : ndarray of shape (n_samples,)
         The estimated values, of the last curve.
     grid : ndarray of shape (n_points,)
         Where the curves are drawn.
@@ -48,7 +48,7 @@ class FitDisplay:
     lines_ : list of matplotlib Line2D
         One a curve.
     residuals_ : matplotlib LineCollection
-        One segment a row, from the observed to the estimated value of the last curve.
+        One segment per row, from the observed to the estimated value of the last curve.
 
     Examples
     --------
@@ -100,9 +100,9 @@ class FitDisplay:
         ----------
         estimator : ThroughOriginRegressor, PerceptronClassifier or FeedForwardRegressor
             Or a Pipeline that ends with one.
-        X : array-like of shape (n_rows, 1)
-        y : array-like of shape (n_rows,)
-        sample_weight : array-like of shape (n_rows,), optional
+        X : array-like of shape (n_samples, 1)
+        y : array-like of shape (n_samples,)
+        sample_weight : array-like of shape (n_samples,), optional
             For the clone that is fitted with `iterations`.
         iterations : sequence of int, optional
             A clone is fitted again, and the model drawn after so many iterations: 0 is the first
@@ -266,7 +266,7 @@ def _name_of(X: Any) -> str | None:
 
 
 def rows_of_one_feature(owner: str, X: Any) -> Array:
-    """Return X, of one feature, as numbers of shape (n_rows, 1).
+    """Return X, of one feature, as numbers of shape (n_samples, 1).
 
     Raises
     ------

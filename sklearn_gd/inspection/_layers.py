@@ -67,10 +67,9 @@ def read_layers(estimator: Any, feature_names: Any, target_names: Any) -> Layers
 
 
 def check_names(parameter: str, given: Any, n: int, unit: str) -> list[str]:
-    """Return `given` as `n` strings, one a `unit`."""
-    one = "one an" if unit[0] in "aeiou" else "one a"
+    """Return `given` as `n` strings, one per `unit`."""
     number_of = f"{n} name" if n == 1 else f"{n} names"
-    accepted = f"The {parameter!r} parameter must hold {number_of}, {one} {unit}."
+    accepted = f"The {parameter!r} parameter must hold {number_of}, one per {unit}."
     if isinstance(given, str) or not np.iterable(given):
         raise TypeError(f"{accepted} Got {given!r} instead.")
     names = [str(name) for name in given]

@@ -149,14 +149,14 @@ class LearningRateDisplay:
             Or a Pipeline that ends with one. Its learning rate, a schedule perhaps, makes way for
             each of `rates`; its callbacks are not called. Where its `random_state` is None, one
             seed is drawn for all clones, so that they begin alike.
-        X : {array-like, sparse matrix} of shape (n_rows, n_features)
-        y : array-like of shape (n_rows,) or (n_rows, n_outputs)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         rates : array-like of shape (n_rates,), optional
             Positive. By default 25 around the largest stable rate, where this is known, and else
             19 from 1e-5 to 10.
         max_iter : int, default=50
             Epochs of each fit, whose tolerance is not used.
-        sample_weight : array-like of shape (n_rows,), optional
+        sample_weight : array-like of shape (n_samples,), optional
         ax : matplotlib Axes, optional
             By default of a new figure.
         name : str, optional

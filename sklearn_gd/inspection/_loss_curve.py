@@ -43,7 +43,7 @@ class LossCurveDisplay:
     ax_ : matplotlib Axes
     figure_ : matplotlib Figure
     lines_ : list of matplotlib Line2D
-        The training loss; one a fit.
+        The training loss; one per fit.
     validation_lines_ : list of matplotlib Line2D or None
         The validation loss; None for a fit without a validation set.
     best_points_ : list of matplotlib Line2D or None
@@ -287,7 +287,7 @@ class LossCurveDisplay:
         return self
 
     def _names(self, given: Any) -> list[str]:
-        """Return one name a fit, or one for all folds; "" where the lines need none."""
+        """Return one name per fit, or one for all folds; "" where the lines need none."""
         n = 1 if self.n_folds else len(self.loss_curves)
         if given is None:
             numbered = [f"fit {i + 1}" for i in range(n)] if n > 1 else [""]
@@ -295,12 +295,12 @@ class LossCurveDisplay:
         names = [given] if isinstance(given, str) else given
         if not isinstance(names, (list, tuple)) or not all(isinstance(s, str) for s in names):
             raise TypeError(
-                "The 'name' parameter must be a string, or a list of strings, one an estimator. "
+                "The 'name' parameter must be a string, or a list of strings, one per estimator. "
                 f"Got {given!r} instead."
             )
         if len(names) != n:
             raise ValueError(
-                f"The 'name' parameter must hold {n} names, one an estimator. Got {given!r} "
+                f"The 'name' parameter must hold {n} names, one per estimator. Got {given!r} "
                 "instead."
             )
         return list(names)

@@ -44,11 +44,11 @@ class NetworkDisplay:
     intercepts : list of ndarray of shape (fan_out,) or None
         Biases of each layer; None for a model without.
     activations : list of str
-        Their names, one a layer.
+        Their names, one per layer.
     feature_names : list of str
         One an input.
     target_names : list of str
-        One an output.
+        One per output.
     fires : bool, default=False
         Whether the outputs are neurons that fire above a threshold, minus their bias.
     name : str, optional
@@ -72,7 +72,7 @@ class NetworkDisplay:
         Names of the inputs and the outputs; biases; weights, where they are written; and what
         stands for the neurons left out.
     captions_ : list of matplotlib Text
-        One a layer.
+        One per layer.
     legend_ : matplotlib Legend
     note_ : matplotlib Text
         What widths and numbers mean, and what is left out.
@@ -135,7 +135,7 @@ class NetworkDisplay:
         feature_names : sequence of str, optional
             One an input; by default the names that the features had in ``fit``, else x1, x2, ...
         target_names : sequence of str, optional
-            One an output, by default y or y1, y2, ...; for a perceptron one a class, by default
+            One per output, by default y or y1, y2, ...; for a perceptron one per class, by default
             the labels.
         max_neurons : int, default=12
             A layer of more neurons is shortened: a quarter of this number is drawn at either

@@ -100,9 +100,9 @@ class Recording:
     model : ThroughOriginRegressor, PerceptronClassifier or FeedForwardRegressor
     steps : list of dict
         Fitted attributes, one dict an iteration.
-    X : ndarray or CSR of shape (n_rows, n_features)
-    y : array-like of shape (n_rows,) or (n_rows, n_outputs)
-    sample_weight : array-like of shape (n_rows,), optional
+    X : ndarray or CSR of shape (n_samples, n_features)
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+    sample_weight : array-like of shape (n_samples,), optional
     before : transformer, optional
         What the rows go through first; X already has.
     given : array-like, optional
@@ -184,13 +184,13 @@ class Recording:
             return float(np.average(values, weights=np.broadcast_to(self.weights, values.shape)))
 
     def predict(self, iteration: int, X: Array) -> Array:
-        """Return the outputs at one iteration, (n_rows, n_outputs), for rows as given."""
+        """Return the outputs at one iteration, (n_samples, n_outputs), for rows as given."""
         if self.before is not None:
             X = _through(self.before, X)
         return outputs(*self.layers[iteration], self.activations, _checked(X))
 
     def _targets(self, y: Any, weights: Array | None) -> tuple[Array, Array | None]:
-        """Return the targets (n_rows, n_outputs), and what each of them weighs; None: alike."""
+        """Return the targets (n_samples, n_outputs), and what each of them weighs; None: alike."""
         if y is None:
             raise ValueError("The 'y' parameter must hold the observed values. Got None.")
         check_consistent_length(self.X, y)

@@ -38,7 +38,7 @@ def register_activation(activation: type[Activation], convert: Converter) -> Non
         it, which may compute something else, need their own converters.
     convert : callable
         ``convert(activation, z, graph)``: gets the instance, the name of its input, of shape
-        (n_rows, n_units), and the :class:`Graph`. It adds nodes with ``graph.node`` and returns
+        (n_samples, n_units), and the :class:`Graph`. It adds nodes with ``graph.node`` and returns
         the name of the last one, f(z).
 
     Raises

@@ -35,9 +35,9 @@ def register() -> None:
 
     Notes
     -----
-    A regressor has one output, of shape (n_rows, n_outputs); (n_rows, 1) where y had one axis, as
-    is usual in ONNX. A classifier has two: the labels (n_rows,), and, of shape
-    (n_rows, n_classes), what ``predict_proba`` returns where there is one, else the scores of
+    A regressor has one output, of shape (n_samples, n_outputs); (n_samples, 1) where y had one
+    axis, as is usual in ONNX. A classifier has two: the labels (n_samples,), and, of shape
+    (n_samples, n_classes), what ``predict_proba`` returns where there is one, else the scores of
     ``decision_function``; with two classes the scores are (-z, z). skl2onnx's options for
     classifiers apply: ``zipmap``, ``raw_scores`` (scores instead of probabilities), ``nocl`` and
     ``output_class_labels``.
@@ -101,9 +101,9 @@ def _rows_and_type(operator: Any) -> tuple[Any, Any]:
 
 
 def _regressor_shapes(operator: Any) -> None:
-    n_rows, real = _rows_and_type(operator)
+    n_samples, real = _rows_and_type(operator)
     n_outputs = operator.raw_operator.layers()[-1].coef.shape[1]
-    operator.outputs[0].set_type(real([n_rows, n_outputs]))
+    operator.outputs[0].set_type(real([n_samples, n_outputs]))
 
 
 def _convert_regressor(scope: Any, operator: Any, container: Any) -> None:
@@ -145,11 +145,11 @@ def _classifier_shapes(operator: Any) -> None:
     from skl2onnx.common.data_types import Int64TensorType, StringTensorType
     from skl2onnx.common.utils_classifier import get_label_classes
 
-    n_rows, real = _rows_and_type(operator)
+    n_samples, real = _rows_and_type(operator)
     labels = _onnx_labels(get_label_classes(operator.scope_inst, operator.raw_operator))
     kind = StringTensorType if isinstance(labels, list) else Int64TensorType
-    operator.outputs[0].set_type(kind([n_rows]))
-    operator.outputs[1].set_type(real([n_rows, len(labels)]))
+    operator.outputs[0].set_type(kind([n_samples]))
+    operator.outputs[1].set_type(real([n_samples, len(labels)]))
 
 
 def _convert_neurons(scope: Any, operator: Any, container: Any) -> None:
