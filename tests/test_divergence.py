@@ -115,7 +115,7 @@ def test_rosenblatts_rule(dtype, alpha, average, call):
     rows = np.random.default_rng(0).normal(size=(60, 5)).astype(dtype) * scale
     labels = np.arange(60) % 2
     # Weights as large as the rows: w · x is infinite, or infinity less infinity. A penalty of this
-    # size may leave weights of zero behind, which depends on the order in which w · x is summed up.
+    # size may leave weights of zero behind; whether it does depends on the order of the sums.
     assert fails_or_is_finite(model, call, rows, labels) or alpha > 0
 
 
