@@ -98,6 +98,11 @@ def well_formed(X: Any, name: str = "X") -> Any:
         if X.format == "coo":
             _require_within(X.row, X.shape[0], "row indices")
             _require_within(X.col, X.shape[1], "column indices")
+        elif X.format == "dok" and X.nnz:
+            # What is outside 32 bits, older releases of SciPy take for something else.
+            rows, columns = np.array(list(X.keys())).T
+            _require_within(rows, X.shape[0], "row indices")
+            _require_within(columns, X.shape[1], "column indices")
         elif X.format == "dia":
             _require_diagonals(X)
         elif hasattr(X, "check_format") and X.format != "csr":
