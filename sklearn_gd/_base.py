@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.utils.metaestimators import available_if as _available_if
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_gd._storable import VERSION_NOTE
 from sklearn_gd._training.callback_tasks import CallbackSupportMixin
 from sklearn_gd._website import DocumentedOnline
 from sklearn_gd.activations import Activation
@@ -25,8 +26,6 @@ try:
     __version__ = version("sklearn-gd")
 except PackageNotFoundError:  # imported from a checkout that was never installed
     __version__ = "0+unknown"
-
-_NOTE = "_sklearn_gd_version"
 
 
 def available_if(check: Callable[[Any], bool]) -> Callable[[F], F]:
@@ -107,11 +106,11 @@ class Estimator(CallbackSupportMixin, DocumentedOnline):
 
     def __getstate__(self) -> dict[str, Any]:
         state: Any = super().__getstate__()
-        return {**(state or {}), _NOTE: __version__}
+        return {**(state or {}), VERSION_NOTE: __version__}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         attributes = dict(state)
-        stored_by = attributes.pop(_NOTE, None)
+        stored_by = attributes.pop(VERSION_NOTE, None)
         # A state without a note was never stored by a release: someone made it by hand.
         if stored_by not in (None, __version__):
             name = type(self).__name__

@@ -715,9 +715,9 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
             }
 
         if resumed is not None:
-            best = None if resumed.get("best") is None else learner.form()
-            form = {"learner": learner.form(), "best": best, "at_start": at_start}
-            descent.restore(resumed, form)
+            form = learner.form()
+            best = None if resumed.get("best") is None else form
+            descent.restore(resumed, {"learner": form, "best": best, "at_start": at_start})
             learner.restore(resumed["learner"])
             if resumed["best"] is not None:
                 descent.best_parameters = learner.copy()

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-__all__ = ["storable", "storable_classes"]
+__all__ = ["VERSION_NOTE", "storable", "storable_classes"]
 
 K = TypeVar("K", bound=type)
+
+# Where the state of a stored estimator has the version of this package that stored it.
+VERSION_NOTE = "_sklearn_gd_version"
 
 _CLASSES: set[type] = set()
 

@@ -46,7 +46,7 @@ def require_restorable(content: Any) -> None:
     """Raise a ValueError where what is written now could not be read back."""
     try:
         with ZipFile(io.BytesIO(dumps(content))) as archive:
-            names = names_in(archive, max_size=1 << 62)
+            names = names_in(_schema(archive), archive, max_size=1 << 62)
         local = sorted(name for name in names.objects | names.others if "<" in name)
         if local:  # skops finds them by name, which a lambda does not have
             raise StoredTreeError(f"no module has {local} under a name of their own")
@@ -111,13 +111,13 @@ def read(path: Path, trusted: set[str], max_size: int) -> Any:
     with ZipFile(io.BytesIO(payload)) as archive:
         if any(member.compress_type != ZIP_STORED for member in archive.infolist()):
             raise StoredTreeError("is compressed, which no checkpoint is.")
-        protocol = _protocol(archive)
-        if protocol != _protocol_here():
+        schema, here = _schema(archive), _protocol_here()
+        if schema["protocol"] != here:
             raise StoredTreeError(
-                f"is of skops' protocol {protocol!r}, and the skops that is here writes "
-                f"{_protocol_here()}. Resume it with the version that wrote it."
+                f"is of skops' protocol {schema['protocol']!r}, and the skops that is here writes "
+                f"{here}. Resume it with the version that wrote it."
             )
-        names = names_in(archive, max_size)
+        names = names_in(schema, archive, max_size)
     refused = names.refused(trusted)
     if refused:
         raise StoredTreeError(
@@ -150,14 +150,14 @@ def _payload(path: Path, max_size: int) -> bytes:
     return payload
 
 
-def _protocol(archive: ZipFile) -> Any:
-    return json.loads(archive.read("schema.json"))["protocol"]
+def _schema(archive: ZipFile) -> Any:
+    return json.loads(archive.read("schema.json"))
 
 
 def _protocol_here() -> Any:
     """Return how the skops that is here writes: nodes of other protocols have other parts."""
     with ZipFile(io.BytesIO(dumps(None))) as archive:
-        return _protocol(archive)
+        return _schema(archive)["protocol"]
 
 
 def skops_io() -> Any:

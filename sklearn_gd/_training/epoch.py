@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from sklearn_gd._training.stopping import is_finite
 from sklearn_gd.solvers import Rate, Solver
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -34,5 +35,5 @@ def _nan_unless_finite(loss: Any, parameters: Any) -> Any:
     if not isinstance(parameters, np.ndarray):
         # 0 * inf is NaN: nothing more than the loss is read back from a device.
         return loss + (parameters.sum() * 0.0).value
-    hidden = math.isfinite(loss) and not np.all(np.isfinite(parameters))
+    hidden = math.isfinite(loss) and not is_finite(parameters)
     return math.nan if hidden else loss

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from sklearn_gd._data.validation import described
 from sklearn_gd._storable import storable_classes
 
 __all__ = ["StateError", "copied", "require_like", "require_size", "set_generator"]
@@ -124,9 +125,7 @@ def _keys(value: Any) -> Any:
 
 
 def _short(value: Any) -> str:
-    if isinstance(value, np.ndarray):
-        return f"an array of shape {value.shape} and type {value.dtype}"
     if isinstance(value, dict):
         return f"the keys {sorted(map(str, value))}"
     plain = isinstance(value, Real | str | list | tuple) or value is None
-    return repr(value)[:80] if plain else f"a {type(value).__name__}"
+    return repr(value)[:80] if plain else described(value)

@@ -17,7 +17,7 @@ from zipfile import ZipFile
 
 import numpy as np
 
-from sklearn_gd._storable import storable_classes
+from sklearn_gd._storable import VERSION_NOTE, storable_classes
 
 __all__ = ["Names", "StoredTreeError", "names_in"]
 
@@ -41,7 +41,7 @@ _PLAIN: dict[str, frozenset[str]] = {
 # Those that import, and most of them call, what they name.
 _IMPORTING = frozenset({"FunctionNode", "ConstructorFromReduceNode"})
 # What scikit-learn and this package add to the state of an object: the versions that stored it.
-_NOTES = frozenset({"_sklearn_version", "_sklearn_gd_version"})
+_NOTES = frozenset({"_sklearn_version", VERSION_NOTE})
 
 
 class StoredTreeError(ValueError):
@@ -176,11 +176,13 @@ class _Reader:
         return self._sizes[name]
 
 
-def names_in(archive: ZipFile, max_size: int) -> Names:
+def names_in(schema: Any, archive: ZipFile, max_size: int) -> Names:
     """Return the names in a tree of nodes, as skops stores it in an archive.
 
     Parameters
     ----------
+    schema : dict
+        The tree, the member ``schema.json`` of the archive read as JSON.
     archive : ZipFile
     max_size : int
         How many bytes the arrays may take.
@@ -191,7 +193,7 @@ def names_in(archive: ZipFile, max_size: int) -> Names:
         For what is not read back, or contradicts itself.
     """
     reader = _Reader(archive, max_size)
-    reader.look_through(json.loads(archive.read("schema.json")))
+    reader.look_through(schema)
     return reader.names
 
 
