@@ -76,7 +76,9 @@ class Checkpoint:
     True
     """
 
-    _expected: str | None = None  # the digest that the rows have to have, of a fit that is resumed
+    # Of a fit that is resumed: the digest that the rows have to have, and where it goes on.
+    _expected: str | None = None
+    state_to_resume: dict[str, Any] | None = None
 
     def __init__(self, path: str | os.PathLike[str], every: int = 1) -> None:
         self.path = path
@@ -198,9 +200,8 @@ def resume(
         raise ValueError(f"max_size must be a positive int, in bytes. Got {max_size!r}.")
     estimator, every, digest, state = _content(Path(path), names, int(max_size))
     checkpoint = Checkpoint(path, every)
-    checkpoint._expected = digest
+    checkpoint._expected, checkpoint.state_to_resume = digest, state
     estimator.set_callbacks(checkpoint, *callbacks)
-    estimator._continuation = state
     try:
         estimator.fit(X, y, sample_weight, **fit_params)
     except StateError as error:

@@ -1,4 +1,4 @@
-"""The epochs of a fit as tasks that scikit-learn's callbacks hear of.
+"""The epochs of a fit as tasks of scikit-learn's callbacks.
 
 The one place that knows `sklearn.callback`, which came with scikit-learn 1.9 and may change; with
 an older scikit-learn the estimators do without.
@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from typing import Any, TypeVar
+
+from sklearn_gd._training.learner import Learner
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -25,7 +27,7 @@ except ImportError:  # scikit-learn < 1.9
         return method
 
 
-__all__ = ["CallbackSupportMixin", "FitTasks", "with_callbacks"]
+__all__ = ["CallbackSupportMixin", "FitTasks", "state_to_resume", "with_callbacks", "with_recorder"]
 
 # A progress bar sums over all tasks at the end of each, beside the fit and holding it up: longer
 # fits than `_LONG` report groups of epochs, so many in all.
@@ -38,30 +40,78 @@ def with_callbacks(method: F) -> F:
     return managed
 
 
+class Recorder:
+    """A callback that is called with the fitted attributes before the first epoch and after each.
+
+    It works with every scikit-learn, whether it has callbacks or not.
+
+    Parameters
+    ----------
+    record_attributes : callable
+        Takes a dict of fitted attributes.
+    """
+
+    def __init__(self, record_attributes: Callable[[dict[str, Any]], None]) -> None:
+        self.record_attributes = record_attributes
+
+    def setup(self, estimator: object, context: object) -> None:
+        """Nothing to prepare."""
+
+    def on_fit_task_begin(self, estimator: object, context: object) -> None:
+        """Nothing: ``record_attributes`` is called by the fit itself."""
+
+    def on_fit_task_end(self, estimator: object, context: object) -> None:
+        """Nothing, too."""
+
+    def teardown(self, estimator: object, context: object) -> None:
+        """Nothing to clean up."""
+
+
+def with_recorder(estimator: Any, record_attributes: Callable[[dict[str, Any]], None]) -> None:
+    """Have the estimator's next fits call a function with the attributes of each epoch."""
+    vars(estimator)["_skl_callbacks"] = [Recorder(record_attributes)]
+
+
+def state_to_resume(estimator: Any) -> dict[str, Any] | None:
+    """Return the state that a fit is to go on from, which a callback holds; None for a new fit."""
+    states = [getattr(each, "state_to_resume", None) for each in _callbacks_of(estimator)]
+    return next((state for state in states if state is not None), None)
+
+
+def keeps_state(estimator: Any) -> bool:
+    """Return whether one of the estimator's callbacks keeps the state of the fit."""
+    return any(hasattr(callback, "keep_state") for callback in _callbacks_of(estimator))
+
+
+def _callbacks_of(estimator: Any) -> list[Any]:
+    return list(getattr(estimator, "_skl_callbacks", None) or ())
+
+
 class FitTasks:
     """One fit and, below it, one task per epoch, or for each of so many epochs.
 
     Parameters
     ----------
-    estimator : object
+    estimator : Estimator
         The one being fitted.
-    max_iter : int
-        The largest number of epochs.
+    learner : Learner
+        What it trains.
     X, y, sample_weight : object or callable
-        What the epochs train on, as it was given to ``fit``; a callable returns it when asked for.
-
-    Notes
-    -----
-    An estimator that is fitted to be drawn has a ``_recorder``, which is called with the fitted
-    attributes before the first epoch and after each, with or without scikit-learn's callbacks.
+        What the epochs train on, as it was given to ``fit``; a callable returns it when called.
     """
 
-    def __init__(self, estimator: Any, max_iter: int, X: Any, y: Any, sample_weight: Any) -> None:
-        self._recorder = getattr(estimator, "_recorder", None)
-        self.active = bool(getattr(estimator, "_skl_callbacks", None))
-        self.heard = self.active or self._recorder is not None
-        if not self.active:
+    def __init__(
+        self, estimator: Any, learner: Learner, X: Any, y: Any, sample_weight: Any
+    ) -> None:
+        callbacks = _callbacks_of(estimator)
+        self.active = bool(callbacks)
+        if not callbacks:
             return
+        self._estimator, self._learner = estimator, learner
+        self._recorders = [c for c in callbacks if hasattr(c, "record_attributes")]
+        self._keepers = [c for c in callbacks if hasattr(c, "keep_state")]
+        self._record()
+        max_iter = estimator.max_iter
         self._stride = 1 if max_iter <= _LONG else math.ceil(max_iter / _GROUPS)
         metadata: Any = None
         if callable(sample_weight):
@@ -71,53 +121,51 @@ class FitTasks:
         self._given = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
         self._open: Any = None
         self._epochs = 0
-        self._keepers = [c for c in estimator._skl_callbacks if hasattr(c, "keep_state")]
-        n_tasks = math.ceil(max_iter / self._stride)
-        self._fit = estimator._init_callback_context(max_subtasks=n_tasks)
-        self._fit.call_on_fit_task_begin(**self._given)
-
-    def begins_at(self, attributes: Callable[[], dict[str, Any]]) -> None:
-        """Tell the recorder, if there is one, where the descent begins."""
-        if self._recorder is not None:
-            self._recorder(attributes())
+        self._fit: Any = None
+        if hasattr(estimator, "_init_callback_context"):  # scikit-learn >= 1.9
+            n_tasks = math.ceil(max_iter / self._stride)
+            self._fit = estimator._init_callback_context(max_subtasks=n_tasks)
+            self._fit.call_on_fit_task_begin(**self._given)
 
     def begin(self) -> None:
         """Tell the callbacks that an epoch begins."""
-        if self.active and self._open is None:
+        if self._fit is not None and self._open is None:
             self._open = self._fit.subcontext(task_name="epoch")
             self._open.call_on_fit_task_begin(**self._given)
 
-    def end(
-        self, attributes: Callable[[], dict[str, Any]], state: Callable[[], dict[str, Any]]
-    ) -> bool:
+    def end(self, state: Callable[[], dict[str, Any]]) -> bool:
         """Tell the callbacks that an epoch ended; return whether one of them ends the fit.
 
         Parameters
         ----------
-        attributes : callable
-            Returns the fitted attributes as of now, in copies; called if a callback wants them.
         state : callable
             Returns all that is needed to go on from here, in copies; for callbacks with a method
-            ``keep_state(epochs, state)``, which hear of every epoch.
+            ``keep_state(epochs, state)``, which is called after every epoch.
         """
-        if self._recorder is not None:
-            self._recorder(attributes())
-        if not self.active:
-            return False
-        self.begin()
+        self._record()
         self._epochs += 1
         for keeper in self._keepers:
             keeper.keep_state(self._epochs, state)
-        if self._epochs % self._stride:
+        if self._fit is None or self._epochs % self._stride:
             return False
-        return self._end_task(attributes)
+        self.begin()
+        return self._end_task(self._attributes)
 
     def close(self) -> None:
         """Tell the callbacks that the fit is over: the estimator has its fitted attributes."""
-        if self.active:
+        if self.active and self._fit is not None:
             if self._open is not None:
                 self._end_task(dict)
             self._fit.call_on_fit_task_end(**self._given, reconstruction_attributes={})
+
+    def _attributes(self) -> dict[str, Any]:
+        """Return the fitted attributes as of now, in copies."""
+        attributes: dict[str, Any] = self._estimator._attributes_of(self._learner.weights())
+        return attributes
+
+    def _record(self) -> None:
+        for recorder in self._recorders:
+            recorder.record_attributes(self._attributes())
 
     def _end_task(self, attributes: Callable[[], dict[str, Any]]) -> bool:
         task, self._open = self._open, None

@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator
 from sklearn_gd._data.validation import described
 from sklearn_gd._storable import storable_classes
 
-__all__ = ["StateError", "copied", "require_like", "require_size", "set_generator"]
+__all__ = ["StateError", "begin_again", "copied", "require_like", "require_size", "set_generator"]
 
 _TRUTH = (bool, np.bool_)
 
@@ -104,9 +104,21 @@ def require_size(state: Any, size: int) -> None:
 
     That is asked before there is memory for these: sizes of layers may come from a file.
     """
-    found = np.shape(state.get("parameters"))
+    found = np.shape(_of_learner(state).get("parameters"))
     if found != (size,):
         raise StateError(f"parameters must be of shape ({size},). Got shape {found}")
+
+
+def begin_again(generator: np.random.Generator, state: Any) -> None:
+    """Put a generator where that of the fit which is resumed was before it set rows aside."""
+    set_generator(generator, _of_learner(state).get("at_start"))
+
+
+def _of_learner(state: Any) -> dict[str, Any]:
+    learner = state.get("learner")
+    if type(learner) is not dict:
+        raise StateError(f"state['learner'] must be a dict. Got {_short(learner)}")
+    return learner
 
 
 def set_generator(generator: np.random.Generator, state: Any) -> None:

@@ -1,11 +1,10 @@
-"""When to stop: the history of a descent, its best point, and the ways in which it ends."""
+"""When to stop: the history of a fit, its best weights, and the ways in which it ends."""
 
 from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, NoReturn
 
@@ -13,19 +12,19 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_gd._training.callback_tasks import FitTasks
+from sklearn_gd._training.learner import Learner
 from sklearn_gd._training.state import StateError, copied, require_like
 from sklearn_gd.exceptions import DivergenceError
-from sklearn_gd.schedules import Schedule
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-# A loss this many times above both its start and the reference has left for good: plain descent
+# A loss this many times above both its start and the baseline has left for good: plain descent
 # at 1.05 times the largest stable rate gets there in under a hundred epochs, while the bumps of
 # healthy mini-batch descents stay orders of magnitude below.
 _FAR_ABOVE = 1e4
 
 
-# What a descent remembers from epoch to epoch, but for the best point, which is the loop's.
+# What is remembered from epoch to epoch, beside the best weights.
 _HISTORY = (
     "loss_curve",
     "validation_loss_curve",
@@ -37,38 +36,37 @@ _HISTORY = (
 )
 
 
-class Descent:
+class Stopping:
     """The epochs of one fit.
 
     Iterate over it for the epochs, and record each epoch's loss; it ends by itself::
 
-        with descent:
-            for epoch in descent:
-                ...
-                descent.record(loss, rate)
+        with stopping:
+            for epoch in stopping:
+                rate = stopping.rate(epoch)
+                loss = learner.run_epoch(rate)
+                stopping.record(loss, learner.validation_loss())
 
     Parameters
     ----------
+    learner : Learner
+        What is trained.
     max_iter : int
         The largest number of epochs.
     tol : float or None
-        An epoch improves when it lowers the best loss by more than `tol` * `reference`. None:
+        An epoch improves when it lowers the best loss by more than `tol` * `baseline_loss`. None:
         run all of `max_iter`.
     patience : int or None
-        The descent ends after so many epochs in a row without improvement; None: only ``end``
-        and `max_iter` end it.
-    reference : float
+        The fit ends after so many epochs in a row without improvement; None: only ``end``, a
+        learner that is finished, and `max_iter` end it.
+    baseline_loss : float
         The loss of the best constant prediction, which makes `tol` free of units.
     owner : str
         The estimator's name, for messages.
-    max_rate : float or None
-        The largest stable rate, for messages, where it is known.
-    verbose : bool or int
+    verbose : bool or int, default=False
         Whether to print the losses; on long runs only some of them.
-    schedule : Schedule, optional
-        Hears whether each epoch improved.
     tasks : FitTasks, optional
-        Hears of every epoch, and may end the descent.
+        Is called after every epoch, and may end the fit.
 
     Attributes
     ----------
@@ -80,86 +78,91 @@ class Descent:
         Whether the last epoch recorded is the last one.
     best_loss, best_iter : float, int
         The smallest monitored loss (the validation loss where there is one) and its epoch.
-    best_parameters : object
-        A copy of the parameters there.
+    best_weights : ndarray or None
+        A copy of the weights there.
     """
 
     def __init__(
         self,
+        learner: Learner,
         *,
         max_iter: int,
         tol: float | None,
         patience: int | None,
-        reference: float,
+        baseline_loss: float,
         owner: str,
-        max_rate: float | None = None,
         verbose: bool | int = False,
-        schedule: Schedule | None = None,
         tasks: FitTasks | None = None,
     ) -> None:
+        self.learner = learner
         self.max_iter = max_iter
-        self.schedule = schedule if schedule is not None else Schedule()
-        self.tasks = tasks if tasks is not None and tasks.heard else None
+        self.tasks = tasks if tasks is not None and tasks.active else None
         self.tol = tol
         self.patience = patience
-        self.reference = reference
+        self.baseline_loss = baseline_loss
         self.owner = owner
-        self.max_rate = max_rate
         self.verbose = verbose
         self.loss_curve: list[float] = []
         self.validation_loss_curve: list[float] = []
         self.improved = True
         self.best_loss = math.inf
         self.best_iter = 0
-        self.best_parameters: Any = None
-        self.keeps_interrupted, self.interrupted = True, False
+        self.best_weights: Array | None = None
+        self.interrupted = False
+        self._in_fit = True
         self._n_whole = 0  # epochs recorded to the end
         self._waited = 0
         self._rate: float | None = None
         self.ended = False
 
     @classmethod
-    def of(cls, estimator: Any, reference: float, schedule: Schedule, **known: Any) -> Descent:
-        """Return a descent as the estimator's parameters ask for it."""
+    def of(
+        cls,
+        estimator: Any,
+        learner: Learner,
+        baseline_loss: float,
+        tasks: FitTasks | None = None,
+    ) -> Stopping:
+        """Return the epochs that the estimator's parameters ask for."""
         return cls(
+            learner,
             max_iter=estimator.max_iter,
             tol=estimator.tol,
             patience=getattr(estimator, "n_iter_no_change", None),
-            reference=reference,
+            baseline_loss=baseline_loss,
             owner=type(estimator).__name__,
             verbose=estimator.verbose,
-            schedule=schedule,
-            **known,
+            tasks=tasks,
         )
 
     @classmethod
-    def after(cls, estimator: Any, reference: float, schedule: Schedule, **known: Any) -> Descent:
-        """Return a descent that goes on where the estimator's training losses end.
+    def after(cls, estimator: Any, learner: Learner, baseline_loss: float) -> Stopping:
+        """Return the one epoch of a ``partial_fit``, after those of the estimator's loss curve.
 
         An interrupt is not kept from the caller: whoever calls ``partial_fit`` in a loop means to
         leave the loop.
         """
-        descent = cls.of(estimator, reference, schedule, **known)
-        descent.loss_curve = list(getattr(estimator, "loss_curve_", ()))
-        descent.keeps_interrupted = False  # one epoch: there is nothing yet to keep
-        if descent.loss_curve:
-            descent.best_loss = min(descent.loss_curve)
-            descent.best_iter = descent.loss_curve.index(descent.best_loss)
-        return descent
+        stopping = cls.of(estimator, learner, baseline_loss)
+        stopping.loss_curve = list(getattr(estimator, "loss_curve_", ()))
+        stopping._in_fit = False  # one epoch: there is nothing yet to keep
+        if stopping.loss_curve:
+            stopping.best_loss = min(stopping.loss_curve)
+            stopping.best_iter = stopping.loss_curve.index(stopping.best_loss)
+        return stopping
 
     def attributes(self) -> dict[str, Any]:
-        """Return what an estimator tells of its epochs."""
-        told = {
+        """Return the fitted attributes that describe the epochs."""
+        history = {
             "n_iter_": self.n_iter,
             "loss_curve_": self.loss_curve,
             "best_loss_": self.best_loss,
             "best_iter_": self.best_iter,
         }
         if self.validation_loss_curve:
-            told["validation_loss_curve_"] = self.validation_loss_curve
-        return told
+            history["validation_loss_curve_"] = self.validation_loss_curve
+        return history
 
-    def __enter__(self) -> Descent:
+    def __enter__(self) -> Stopping:
         # An overflow is found in the loss, and reported once.
         self._quiet = np.errstate(all="ignore")
         self._quiet.__enter__()
@@ -173,7 +176,7 @@ class Descent:
     ) -> bool:
         self._quiet.__exit__(kind, error, trace)
         interrupted = kind is not None and issubclass(kind, KeyboardInterrupt)
-        if interrupted and self.keeps_interrupted and self._forget_unfinished_epoch():
+        if interrupted and self._in_fit and self._forget_unfinished_epoch():
             self.interrupted = True
             warnings.warn(
                 f"{self.owner}: training was interrupted in epoch {self.n_iter}; the best weights "
@@ -209,40 +212,58 @@ class Descent:
 
     def rate(self, epoch: int) -> float:
         """Return the schedule's rate, or say that it is none."""
-        rate = self.schedule.rate(epoch)
+        rate = self.learner.schedule.rate(epoch)
         try:
             if 0 <= rate < math.inf:
+                self._rate = rate * self.learner.base_rate
                 return rate
         except TypeError:
             pass
         raise ValueError(
-            f"The 'learning_rate' parameter, {self.schedule!r}, must give finite numbers >= 0. "
-            f"For epoch {epoch} it gave {rate!r}."
+            f"The 'learning_rate' parameter, {self.learner.schedule!r}, must give finite "
+            f"numbers >= 0. For epoch {epoch} it gave {rate!r}."
         )
 
-    def chosen(self, parameters: Any, loss_of: Callable[[Any], float]) -> Any:
-        """Return the parameters to keep: the last, or the best on the validation set.
+    def finish(self) -> tuple[Array, float]:
+        """Return the weights to keep, the last ones or the best, and their mean loss.
 
-        An interrupt may come at any point, so that the better of the two is kept then.
+        The best are those of the smallest validation loss. An interrupt may come at any point, so
+        that the better of the two is kept then.
+
+        Raises
+        ------
+        DivergenceError
+            Where the steps of the last epoch have gone too far.
         """
-        best = self.best_parameters
-        if self.validation_loss_curve:
-            return best
-        if self.interrupted and best is not None and not loss_of(parameters) <= loss_of(best):
-            return best
-        return parameters
+        learner, best = self.learner, self.best_weights
+        with np.errstate(all="ignore"):
+            weights = learner.weights()
+            loss = learner.mean_loss(weights) if not self.validation_loss_curve else math.nan
+            if best is not None and (self.validation_loss_curve or self.interrupted):
+                of_best = learner.mean_loss(best)
+                if not loss <= of_best:
+                    weights, loss = best, of_best
+        self.check_end(loss, weights)
+        return weights, loss
+
+    def run_once(self) -> tuple[Array, float]:
+        """Run the one epoch of a ``partial_fit``; return the weights and their mean loss."""
+        with self:
+            rate = self.rate(self.n_iter)
+            self.record(self.learner.run_epoch(rate))
+            return self.finish()
 
     def warn_not_converged(self) -> None:
-        """Say that `max_iter` ended the descent, and what to do.
+        """Say that `max_iter` ended the fit, and what to do.
 
-        Where `tol` is None, this was asked for: nothing then, unless the descent was on its way
+        Where `tol` is None, this was asked for: nothing then, unless the loss was on its way
         up at a rate that is known to be too large.
         """
-        if self.loss_curve[-1] > max(self.loss_curve[0], self.reference) and self._is_unstable():
+        if self.loss_curve[-1] > max(self.loss_curve[0], self.baseline_loss) and self._is_unstable():
             what = (
                 f"is diverging: in {self.n_iter} epochs its loss rose from "
                 f"{self.loss_curve[0]:.6g} to {self.loss_curve[-1]:.6g}. The learning rate is "
-                f"{self._rate:.6g}; the largest stable one is {self.max_rate:.6g}. Lower "
+                f"{self._rate:.6g}; the largest stable one is {self.learner.max_rate:.6g}. Lower "
                 "learning_rate."
             )
         elif self.tol is not None:
@@ -256,34 +277,17 @@ class Descent:
         warnings.warn(f"{self.owner} {what}", ConvergenceWarning, stacklevel=3)
 
     def _is_unstable(self) -> bool:
-        return self._rate is not None and self.max_rate is not None and self._rate > self.max_rate
+        return self._rate is not None and self.learner.max_rate is not None and self._rate > self.learner.max_rate
 
-    def record(
-        self,
-        loss: float,
-        rate: float | None,
-        *,
-        validation_loss: float | None = None,
-        parameters: Any = None,
-        attributes: Callable[[], dict[str, Any]] = dict,
-        state: Callable[[], dict[str, Any]] = dict,
-    ) -> None:
+    def record(self, loss: float, validation_loss: float | None = None) -> None:
         """Take note of one epoch.
 
         Parameters
         ----------
         loss : float
             The running mean of the training loss over the epoch.
-        rate : float or None
-            The learning rate, for messages; None where there is none.
         validation_loss : float, optional
             The loss on the validation set after the epoch; monitored instead of `loss`.
-        parameters : object with a ``copy`` method, optional
-            Needed with `validation_loss`: copied whenever the loss is the smallest so far.
-        attributes : callable, optional
-            Returns the estimator's fitted attributes as of now, for callbacks.
-        state : callable, optional
-            Returns, in copies, what the loop needs beside `state` of this to go on from here.
 
         Raises
         ------
@@ -291,58 +295,70 @@ class Descent:
             Where a loss is not finite, or far above where it started.
         """
         self.loss_curve.append(loss)
-        self._rate = rate
         self._check_divergence(loss, self.loss_curve[0])
         monitored = loss
         if validation_loss is not None:
             monitored = validation_loss
             self.validation_loss_curve.append(validation_loss)
             self._check_divergence(validation_loss, self.validation_loss_curve[0])
-        self.improved = monitored < self.best_loss - (self.tol or 0.0) * self.reference
-        best = self.best_loss, self.best_iter, self.best_parameters
+        self.improved = monitored < self.best_loss - (self.tol or 0.0) * self.baseline_loss
+        best = self.best_loss, self.best_iter, self.best_weights
         if monitored < self.best_loss:
-            best = monitored, self.n_iter - 1, None if parameters is None else parameters.copy()
+            best = monitored, self.n_iter - 1, self._copy_of_weights()
         # In one statement, which no interrupt divides.
-        (self.best_loss, self.best_iter, self.best_parameters), self._n_whole = best, self.n_iter
+        (self.best_loss, self.best_iter, self.best_weights), self._n_whole = best, self.n_iter
         self._waited = 0 if self.improved else self._waited + 1
-        if self.tol is not None and self.patience is not None and self._waited >= self.patience:
+        patience = math.inf if self.tol is None or self.patience is None else self.patience
+        if self.learner.finished or self._waited >= patience:
             self.end()
-        self.schedule.observe(self.improved)
+        self.learner.schedule.observe(self.improved)
         self._print(loss, validation_loss)
-        if self.tasks is not None:
-            whole = partial(self._whole_state, state)
-            if self.tasks.end(attributes, whole):
-                self.end()
+        if self.tasks is not None and self.tasks.end(self._state):
+            self.end()
 
-    def _whole_state(self, of_loop: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    def _copy_of_weights(self) -> Array | None:
+        return self.learner.weights().copy() if self._in_fit and self.learner.keeps_best else None
+
+    def _state(self) -> dict[str, Any]:
+        """Return, in copies, all that is needed to go on from here."""
+        best = self.best_weights
         return {
-            **of_loop(),
-            "schedule": copied(vars(self.schedule)),
-            "descent": copied({name: getattr(self, name) for name in _HISTORY}),
+            "learner": self.learner.state(),
+            "best": None if best is None else best.copy(),
+            "schedule": copied(vars(self.learner.schedule)),
+            "history": copied({name: getattr(self, name) for name in _HISTORY}),
         }
 
-    def restore(self, state: dict[str, Any], like: dict[str, Any]) -> None:
-        """Go back to where `record` handed out this state, short of what the loop restores.
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go back to where `record` handed out this state, learner and all.
 
         Parameters
         ----------
         state : dict
-            What a file held. The part of the loop is checked, too.
-        like : dict
-            What the loop hands out itself, before its first epoch.
+            What a file held.
 
         Raises
         ------
         StateError
             Where the state is not of the form of one taken here; nothing has changed then.
+        ValueError
+            Where the validation loss is not that of the fit that is resumed.
         """
-        history = {name: getattr(self, name) for name in _HISTORY}
-        form = {**like, "schedule": self.schedule, "descent": history}
+        learner, schedule = self.learner, self.learner.schedule
+        form = {
+            "learner": learner.form(),
+            "best": None if state.get("best") is None else learner.weights(),
+            "schedule": schedule,
+            "history": {name: getattr(self, name) for name in _HISTORY},
+        }
         require_like(state, form, "state")
-        self._require_consistent(**state["descent"])
-        vars(self).update(copied(state["descent"]))
+        self._require_consistent(**state["history"])
+        vars(self).update(copied(state["history"]))
         self._n_whole = self.n_iter
-        self.schedule.__dict__.update(copied(state["schedule"]))
+        vars(schedule).update(copied(state["schedule"]))
+        learner.restore(state["learner"])
+        self.best_weights = state["best"]
+        self._require_validation(learner.validation_loss())
 
     def _require_consistent(
         self,
@@ -374,8 +390,8 @@ class Descent:
         if not all(map(is_finite, weights)):
             self._diverged("its weights are no longer finite")
 
-    def require_validation(self, loss: float | None) -> None:
-        """Raise a ValueError where a restored descent is not validated on the rows it began with.
+    def _require_validation(self, loss: float | None) -> None:
+        """Raise a ValueError where a restored fit is not validated on the rows it began with.
 
         Parameters
         ----------
@@ -395,7 +411,7 @@ class Descent:
             )
 
     def _check_divergence(self, loss: float, first: float) -> None:
-        limit = _FAR_ABOVE * max(first, self.reference)
+        limit = _FAR_ABOVE * max(first, self.baseline_loss)
         before = f"from {first:.3g} in the first epoch"
         if not math.isfinite(loss):
             self._diverged(f"its loss is no longer finite, {before}")
@@ -405,7 +421,7 @@ class Descent:
     def _diverged(self, what: str) -> NoReturn:
         advice = "Scale the features and targets (StandardScaler)."
         if self._rate is not None:
-            known = f"; the largest stable one is {self.max_rate:.6g}" if self.max_rate else ""
+            known = f"; the largest stable one is {self.learner.max_rate:.6g}" if self.learner.max_rate else ""
             advice = (
                 f"The learning rate is {self._rate:.6g}{known}. Lower learning_rate, or "
                 "scale the features and targets (StandardScaler)."

@@ -15,7 +15,8 @@ from sklearn_gd._base import Estimator, Layer
 from sklearn_gd._data.array_api import on_host
 from sklearn_gd._data.validation import check_weights, well_formed
 from sklearn_gd._models.network import Network, outputs
-from sklearn_gd._training.learners import LabelledRows, one_hot, targets_of
+from sklearn_gd._models.labelled_rows import LabelledRows, one_hot, targets_of
+from sklearn_gd._training.callback_tasks import with_recorder
 from sklearn_gd.activations import Step, as_activation
 from sklearn_gd.exceptions import DivergenceError
 from sklearn_gd.losses import as_loss
@@ -155,7 +156,7 @@ class Recording:
         if before is not None:
             X = before.fit_transform(X, y)
         steps: list[dict[str, Any]] = []
-        model._recorder = steps.append
+        with_recorder(model, steps.append)
         converged = fit_quietly(model, X, y, sample_weight)
         around = {"before": before, "given": given, "diverged": not converged}
         return cls(model, steps, X, y, sample_weight, **around)
@@ -218,7 +219,7 @@ class Recording:
         codes = np.searchsorted(classes, y)
         low, high = targets_of(self.activations[0])
         rows = LabelledRows(self.X, codes, weights)
-        by_neuron = self.model._resolve().row_by_row
+        by_neuron = self.model._is_row_by_row()
         rows = rows.weighed(self.model._class_weights(rows), by_neuron)
         Y = one_hot(codes, n_neurons, low, high)
         return Y, rows.weigh(slice(None), n_neurons)

@@ -1,0 +1,104 @@
+"""Rows with the numbers of their classes, and the targets that neurons are trained towards."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from sklearn_gd._data.chunks import row_chunks
+from sklearn_gd._data.split import set_aside
+from sklearn_gd._models.curvature import Curvature
+from sklearn_gd._models.network import Network
+from sklearn_gd._models.rows import OnRows, Rows
+from sklearn_gd.activations import Activation, Step
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+class LabelledRows(NamedTuple):
+    """Rows to train or validate on, with the number of their class.
+
+    `class_weight`, for Rosenblatt's rule where more than two classes have weights, says how many
+    times as much a row weighs for the neuron of its class, which tells it from all others.
+    """
+
+    X: Any
+    codes: Array
+    weights: Array | None
+    class_weight: Array | None = None
+
+    @property
+    def n_features(self) -> int:
+        return int(self.X.shape[1])
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        dtype: np.dtype[Any] = self.X.dtype
+        return dtype
+
+    def objective(self, network: Network, low: float, high: float) -> OnRows:
+        """Return the objective of neurons that are to put out `high` for rows of their class."""
+        targets = one_hot(self.codes, network.n_outputs, low, high).astype(network.dtype)
+        return Rows(self.X, targets, self.weights).objective(network)
+
+    def curvature(self, factor: float, alpha: float, *, intercept: bool) -> Curvature:
+        """Return the curvature of a linear model's objective over these rows."""
+        return Curvature(self.X, self.weights, factor, alpha, intercept=intercept)
+
+    def counts(self, n_classes: int) -> Array:
+        """Return how many rows of each class have weight."""
+        seen = self.codes if self.weights is None else self.codes[self.weights > 0]
+        return np.bincount(seen, minlength=n_classes)
+
+    def weighed(self, class_weights: Array | None, by_neuron: bool) -> LabelledRows:
+        """Return the rows with the weights of their classes, for all neurons or their own."""
+        if class_weights is None:
+            return self
+        if by_neuron and len(class_weights) > 2:
+            return self._replace(class_weight=class_weights)
+        each = class_weights[self.codes]
+        return self._replace(weights=each if self.weights is None else each * self.weights)
+
+    def set_aside(
+        self, fraction: float, generator: np.random.Generator
+    ) -> tuple[LabelledRows, LabelledRows, Array]:
+        """Return rows to train on, rows to validate on, and the numbers of the former."""
+        return set_aside(self, fraction, generator, stratify=self.codes)
+
+    def weigh(self, part: slice, n_neurons: int) -> Array:
+        """Return what the rows of `part` weigh for each neuron, (n_samples, n_neurons)."""
+        codes = self.codes[part]
+        weights = np.ones((len(codes), n_neurons))
+        if self.class_weight is not None:
+            weights[np.arange(len(codes)), codes] = self.class_weight[codes]
+        if self.weights is not None:
+            weights *= self.weights[part, None]
+        return weights
+
+    def total(self, n_neurons: int) -> float:
+        """Return the sum of all weights, over rows and neurons."""
+        if self.class_weight is None:
+            one = self.X.shape[0] if self.weights is None else self.weights.sum()
+            return float(one) * n_neurons
+        parts = row_chunks(self.X, n_neurons)
+        return sum(float(self.weigh(part, n_neurons).sum()) for part in parts)
+
+
+def one_hot(codes: Array, n_neurons: int, low: float, high: float) -> Array:
+    """Return the targets (n_samples, n_neurons): `high` for the neuron of a row's class."""
+    # A lone neuron fires for the second of two classes.
+    return np.where(codes[:, None] == np.arange(n_neurons) + (n_neurons == 1), high, low)
+
+
+def targets_of(activation: Activation) -> tuple[float, float]:
+    """Return the outputs to train towards, on either side of f(0)."""
+    if isinstance(activation, Step):
+        return 0.0, 1.0
+    low, high = activation.range
+    if not (np.isfinite(low) and np.isfinite(high)):
+        middle = float(activation(np.zeros(1))[0])
+        low, high = middle - 1.0, middle + 1.0
+    below, above = activation(np.array([-1.0, 1.0]))
+    # To fire is to be above the threshold, also where f falls.
+    return (float(low), float(high)) if above >= below else (float(high), float(low))
