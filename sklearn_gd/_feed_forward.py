@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from copy import deepcopy
 from numbers import Integral, Real
@@ -14,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_gd._base import Estimator, Layer, available_if
 from sklearn_gd._data.array_api import following_numpy, on_host, require_same_space
-from sklearn_gd._data.placed import placed, released, settled
+from sklearn_gd._data.placed import placed, released
 from sklearn_gd._data.split import lazily_picked
 from sklearn_gd._data.validation import (
     ArrayLike,
@@ -39,18 +40,18 @@ from sklearn_gd._models.array_rows import (
     outputs_there,
     require_numpy,
 )
-from sklearn_gd._models.network import Network, n_parameters, outputs
-from sklearn_gd._models.rows import OnRows, Rows
-from sklearn_gd._pieces import require_unchanged, same_settings
+from sklearn_gd._models.network import Network, layers_of, n_parameters, outputs
+from sklearn_gd._models.rows import Rows
+from sklearn_gd._pieces import require_unchanged
 from sklearn_gd._storable import storable
-from sklearn_gd._training.callback_tasks import FitTasks, with_callbacks
-from sklearn_gd._training.epoch import run_epoch
-from sklearn_gd._training.state import copied, require_size, set_generator
-from sklearn_gd._training.stopping import Descent
+from sklearn_gd._training.callback_tasks import FitTasks, state_to_resume, with_callbacks
+from sklearn_gd._training.learners import GradientLearner
+from sklearn_gd._training.state import begin_again, require_size
+from sklearn_gd._training.stopping import Stopping
 from sklearn_gd.activations import Activation, Identity, as_activation
 from sklearn_gd.losses import Loss, as_loss
 from sklearn_gd.schedules import Schedule, as_schedule
-from sklearn_gd.solvers import Solver, as_solver
+from sklearn_gd.solvers import GradientDescent, Solver, as_solver
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -66,55 +67,12 @@ def _makes_steps(self: FeedForwardRegressor) -> bool:
 
 
 class _Pieces(NamedTuple):
+    """What the parameters stand for."""
+
     activations: list[Activation]
     loss: Loss
     solver: Solver | None  # None: L-BFGS
     schedule: Schedule
-
-
-class _Fit(NamedTuple):
-    """All that one descent needs."""
-
-    network: Network
-    pieces: _Pieces
-    parameters: Array  # where it starts, moved in place
-    train: OnRows
-    held_out: OnRows | None
-    generator: np.random.Generator
-    tasks: FitTasks
-    one_axis: bool
-    at_start: Any  # the generator's state before it set rows aside
-
-    def attributes(self) -> dict[str, Any]:
-        """Return the fitted attributes as of now."""
-        return _as_attributes(self.network, self.parameters, self.one_axis)
-
-    def validation_loss(self) -> float | None:
-        """Return the loss on the rows held out; None where there are none."""
-        if self.held_out is None:
-            return None
-        return self.held_out.mean_loss(self.parameters)
-
-    def state(self, best: Array | None) -> dict[str, Any]:
-        """Return, in copies, what an exact continuation needs."""
-        return {
-            "at_start": self.at_start,
-            "generator": self.generator.bit_generator.state,
-            "parameters": self.parameters.copy(),
-            "best": None if best is None else best.copy(),
-            "solver": copied(vars(self.pieces.solver)),
-        }
-
-    def form(self, has_best: bool) -> dict[str, Any]:
-        """Return what a state has to be like to be restored here; see `require_like`."""
-        best = self.parameters if has_best else None
-        return {**self.state(best), "solver": self.pieces.solver}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Go back to where ``state`` was called."""
-        set_generator(self.generator, state["generator"])
-        self.parameters[:] = state["parameters"]
-        vars(self.pieces.solver).update(copied(state["solver"]))
 
 
 @storable
@@ -337,7 +295,7 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
         if has_validation:
             held_out = self._check_held_out(X_val, y_val, sample_weight_val, train, one_axis)
 
-        resumed = self.__dict__.pop("_continuation", None)
+        resumed = state_to_resume(self)
         if resumed is not None:
             sizes = (train.n_features, *self._hidden_sizes(), train.n_outputs)
             require_size(resumed, n_parameters(sizes))
@@ -347,28 +305,30 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
         parameters = self._current(network) if warm else self._draw(network, generator)
         parameters = placed(parameters, train)
         if resumed is not None:
-            set_generator(generator, resumed.get("at_start"))
-        at_start = generator.bit_generator.state
+            begin_again(generator, resumed)
+        self._forget()
+        self._set_model(network, one_axis)
+        learner = self._make_learner(pieces, parameters, generator)
         if self.early_stopping and not has_validation:
             train, held_out, kept = train.set_aside(self.validation_fraction, generator)
             given = tuple(lazily_picked(part, kept) for part in given)
-        self._forget()
-        tasks = FitTasks(self, self.max_iter, *given)
-        fit = _Fit(
-            network,
-            pieces,
-            parameters,
+        learner.learn_from(
             train.objective(network),
             None if held_out is None else held_out.objective(network),
-            generator,
-            tasks,
-            one_axis,
-            at_start,
+            None if pieces.solver is None else self._batch_rows(train.n_samples),
+            shuffle=self.shuffle,
         )
-        tasks.begins_at(fit.attributes)
-        by_lbfgs = pieces.solver is None
-        parameters = self._minimise(fit) if by_lbfgs else self._descend(fit, resumed)
-        self.__dict__.update(_as_attributes(network, parameters, one_axis))
+        tasks = FitTasks(self, learner, *given)
+        stopping = Stopping.of(self, learner, learner.objective.reference(), tasks)
+        if pieces.solver is None:
+            self.learning_rate_ = 1.0
+            self._minimise(stopping, learner)
+        else:
+            self.learning_rate_ = stopping.rate(0)
+            if resumed is not None:
+                stopping.restore(resumed)
+            self._descend(stopping, learner)
+        self._keep(stopping, *stopping.finish())
         tasks.close()
         return self
 
@@ -413,29 +373,21 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
         X, Y = in_precision(X, dtype), in_precision(Y, dtype, "y")
         network = self._network(pieces, X.shape[1], Y.shape[1], dtype)
         present = None if first else self._current(network)
-        generator, solver, schedule = self._carried(network, pieces)
-        parameters = self._draw(network, generator) if present is None else present
+        learner = self._carry_on(network, pieces, present)
+        self._set_model(network, one_axis)
+        objective = Rows(X, Y, weights).objective(network)
+        learner.learn_from(objective, None, self._batch_rows(len(Y)), shuffle=self.shuffle)
         weightless = weights is not None and not weights.any()
-        rows = Rows(X, Y, weights).objective(network)
-        reference = np.nan if weightless else rows.reference()
-        descent = Descent.after(self, reference, schedule)
         if weightless and not first:
             return self
-        rate = descent.rate(descent.n_iter)
-        self.loss_ = np.nan
+        stopping = Stopping.after(self, learner, math.nan if weightless else objective.reference())
+        self.learning_rate_ = stopping.rate(stopping.n_iter)
+        present, loss = learner.parameters, math.nan
         if not weightless:
-            shuffler = generator if self.shuffle else None
-            batches = rows.batches(self._batch_rows(len(Y)), shuffler)
-            with descent:
-                loss, _ = run_epoch(network, solver, parameters, batches, rate)
-                descent.record(loss, rate)
-                self.loss_ = rows.mean_loss(parameters)
-                descent.check_end(self.loss_, parameters)
+            present, loss = stopping.run_once()
         self._forget()
-        self._generator, self._solver, self._schedule = generator, solver, schedule
-        self.learning_rate_ = rate
-        self.__dict__.update(descent.attributes())
-        self.__dict__.update(_as_attributes(network, parameters, one_axis))
+        self._learner = learner
+        self._keep(stopping, present, loss)
         return self
 
     def predict(self, X: ArrayLike) -> Array:
@@ -596,71 +548,46 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
             )
         return Rows(X_val, y_val.reshape(len(y_val), -1), weights)
 
-    def _descend(self, fit: _Fit, resumed: dict[str, Any] | None) -> Array:
-        """Step down batch by batch, epoch by epoch; return the weights to keep."""
-        network, pieces, parameters, train, _, generator, tasks, *_ = fit
-        solver, schedule = pieces.solver, pieces.schedule
-        assert solver is not None
-        solver.start(network.size, network.dtype)
-        settled(solver, parameters)
-        size = self._batch_rows(train.rows.n_samples)
-        batches = train.batches(size, generator if self.shuffle else None)
-        descent = Descent.of(self, train.reference(), schedule, tasks=tasks)
-        self.learning_rate_ = descent.rate(0)
-        if resumed is not None:
-            descent.restore(resumed, fit.form(resumed.get("best") is not None))
-            fit.restore(resumed)
-            descent.best_parameters = resumed["best"]
-            descent.require_validation(fit.validation_loss())
-        with descent:
-            for epoch in descent:
-                rate = descent.rate(epoch)
-                loss, _ = run_epoch(train.on_batch, solver, parameters, batches, rate)
-                descent.record(
-                    loss,
-                    rate,
-                    validation_loss=fit.validation_loss(),
-                    parameters=parameters,
-                    attributes=fit.attributes,
-                    state=lambda: fit.state(descent.best_parameters),
-                )
-        return self._keep(descent, fit)
+    def _make_learner(
+        self, pieces: _Pieces, parameters: Array, generator: np.random.Generator
+    ) -> GradientLearner:
+        solver = GradientDescent() if pieces.solver is None else pieces.solver
+        settings = {"solver": solver}
+        return GradientLearner(parameters, solver, pieces.schedule, generator, settings)
 
-    def _minimise(self, fit: _Fit) -> Array:
+    def _descend(self, stopping: Stopping, learner: GradientLearner) -> None:
+        """Step down batch by batch, epoch by epoch."""
+        with stopping:
+            for epoch in stopping:
+                rate = stopping.rate(epoch)
+                loss = learner.run_epoch(rate)
+                stopping.record(loss, learner.validation_loss())
+
+    def _minimise(self, stopping: Stopping, learner: GradientLearner) -> None:
         """Let scipy's L-BFGS-B make the steps; each of its iterations is an epoch."""
         from scipy.optimize import minimize
 
-        network, pieces, parameters, train, _, _, tasks, *_ = fit
-        reference = train.reference()
-        descent = Descent.of(self, reference, pieces.schedule, tasks=tasks)
+        objective = learner.objective
+        network, baseline = objective.network, stopping.baseline_loss
         # scipy's tolerance has the units of the loss wherever that is below one.
-        scale = 1.0 / reference if reference > 0 and np.isfinite(reference) else 1.0
-        unit = _units(network, train.rows)
-        latest = {"loss": np.nan}
+        scale = 1.0 / baseline if baseline > 0 and np.isfinite(baseline) else 1.0
+        unit = _units(network, objective.rows)
+        latest = {"loss": math.nan}
 
-        def objective(point: Array) -> tuple[float, Array]:
+        def penalised(point: Array) -> tuple[float, Array]:
             point = (point * unit).astype(network.dtype)
-            loss, gradient = train(point)
-            latest["loss"] = loss
+            latest["loss"], gradient = objective(point)
             penalty = sum(float(np.vdot(W, W)) for W, _ in network.layers(point))
-            return (loss + 0.5 * self.alpha * penalty) * scale, gradient * unit * scale
-
-        def record() -> None:
-            descent.record(
-                latest["loss"],
-                None,
-                validation_loss=fit.validation_loss(),
-                parameters=parameters,
-                attributes=fit.attributes,
-            )
+            loss = latest["loss"] + 0.5 * self.alpha * penalty
+            return loss * scale, gradient * unit * scale
 
         def after_iteration(intermediate_result: Any) -> None:
-            parameters[:] = intermediate_result.x * unit
-            record()
-            if descent.ended:
+            learner.parameters[:] = intermediate_result.x * unit
+            stopping.record(latest["loss"], learner.validation_loss())
+            if stopping.ended:
                 raise StopIteration
 
-        with descent:
+        with stopping:
             options = {
                 "maxiter": self.max_iter,
                 "maxfun": 20 * self.max_iter,
@@ -668,51 +595,59 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
                 "gtol": 0.0,
             }
             minimize(
-                objective,
-                parameters / unit,
+                penalised,
+                learner.parameters / unit,
                 jac=True,
                 method="L-BFGS-B",
                 callback=after_iteration,
                 options=options,
             )
-            if not descent.loss_curve:  # the first point is already a minimum
-                record()
-            if descent.n_iter >= self.max_iter and not descent.ended:
-                descent.warn_not_converged()
-        self.learning_rate_ = 1.0
-        return self._keep(descent, fit)
+            if not stopping.loss_curve:  # the first point is already a minimum
+                stopping.record(latest["loss"], learner.validation_loss())
+            if stopping.n_iter >= self.max_iter and not stopping.ended:
+                stopping.warn_not_converged()
 
-    def _keep(self, descent: Descent, fit: _Fit) -> Array:
-        """Keep the history of a descent; return the weights to keep."""
-        self.__dict__.update(descent.attributes())
+    def _keep(self, stopping: Stopping, weights: Array, loss: float) -> None:
+        """Keep the history of a fit, and the weights that it ended at."""
+        self.loss_ = loss
+        self.__dict__.update(stopping.attributes())
+        self.__dict__.update(self._attributes_of(weights))
 
-        with np.errstate(all="ignore"):
-            parameters: Array = descent.chosen(fit.parameters, fit.train.mean_loss)
-            self.loss_ = fit.train.mean_loss(parameters)
-        descent.check_end(self.loss_, parameters)
-        return parameters
+    def _set_model(self, network: Network, one_axis: bool) -> None:
+        self.n_layers_, self.n_outputs_ = len(network.sizes), network.n_outputs
+        self._one_axis, self._activations = one_axis, network.activations
 
-    def _carried(
-        self, network: Network, pieces: _Pieces
-    ) -> tuple[np.random.Generator, Solver, Schedule]:
-        """Return what ``partial_fit`` carries on, in copies: a failed call changes nothing."""
+    def _attributes_of(self, weights: Array) -> dict[str, Any]:
+        """Return the weights as fitted attributes, in copies."""
+        sizes = (self.n_features_in_, *self._hidden_sizes(), self.n_outputs_)
+        layers = layers_of(weights.copy(), sizes)
+        return {
+            "coefs_": [released(W) for W, _ in layers],
+            "intercepts_": [released(b) for _, b in layers],
+        }
+
+    def _carry_on(
+        self, network: Network, pieces: _Pieces, present: Array | None
+    ) -> GradientLearner:
+        """Return what ``partial_fit`` goes on with, a copy: a failed call changes nothing."""
         solver, schedule = pieces.solver, pieces.schedule
         assert solver is not None  # partial_fit is not available then
         if hasattr(self, "_activations"):
             *hidden, output = self._activations
             require_unchanged("activation", hidden, network.activations[:-1])
             require_unchanged("output_activation", output, network.activations[-1])
-        if not hasattr(self, "_generator"):
-            solver.start(network.size, network.dtype)
-            return make_generator(self.random_state), solver, schedule
-        require_unchanged("solver", self._solver, solver)
-        if same_settings(self._schedule, schedule):
-            schedule = deepcopy(self._schedule)
-        return deepcopy(self._generator), deepcopy(self._solver), schedule
+        if hasattr(self, "_learner") and present is not None:
+            learner: GradientLearner = deepcopy(self._learner)
+            learner.carry_on({"solver": solver}, schedule)
+            learner.parameters[:] = present
+            return learner
+        generator = make_generator(self.random_state)
+        parameters = self._draw(network, generator) if present is None else present
+        return self._make_learner(pieces, parameters, generator)
 
     def _forget(self) -> None:
         """Drop what belongs to fits before this one."""
-        for name in ("_solver", "_schedule", "_generator", "validation_loss_curve_"):
+        for name in ("_learner", "validation_loss_curve_"):
             self.__dict__.pop(name, None)
 
 
@@ -734,19 +669,6 @@ def _require_layers(coefs: Any, intercepts: Any, n_features: int) -> None:
                 f"{described(b)}."
             )
         fan_in = W.shape[1]
-
-
-def _as_attributes(network: Network, parameters: Array, one_axis: bool) -> dict[str, Any]:
-    """Return the network as fitted attributes, in copies."""
-    layers = network.layers(parameters.copy())
-    return {
-        "coefs_": [released(W) for W, _ in layers],
-        "intercepts_": [released(b) for _, b in layers],
-        "n_layers_": len(layers) + 1,
-        "n_outputs_": network.n_outputs,
-        "_one_axis": one_axis,
-        "_activations": network.activations,
-    }
 
 
 def _units(network: Network, train: Rows) -> Array:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from functools import partial
 from numbers import Integral, Real
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -35,15 +34,24 @@ from sklearn_gd._data.validation import (
     require_some_weight,
     validated,
 )
+from sklearn_gd._models.curvature import curvature_per_row
+from sklearn_gd._models.labelled_rows import LabelledRows, targets_of
+from sklearn_gd._models.network import Network, is_flat_at_zero, linear_step
+from sklearn_gd._pieces import require_unchanged
 from sklearn_gd._storable import storable
-from sklearn_gd._training.callback_tasks import FitTasks, with_callbacks
-from sklearn_gd._training.learners import Gradient, LabelledRows, Recipe, Rosenblatt
-from sklearn_gd._training.state import set_generator
-from sklearn_gd._training.stopping import Descent
-from sklearn_gd.activations import Sigmoid, Step, as_activation
+from sklearn_gd._training.callback_tasks import FitTasks, state_to_resume, with_callbacks
+from sklearn_gd._training.learners import (
+    GradientLearner,
+    PerceptronCriterion,
+    Rosenblatt,
+    StepLearner,
+)
+from sklearn_gd._training.state import begin_again
+from sklearn_gd._training.stopping import Stopping
+from sklearn_gd.activations import Activation, Identity, Sigmoid, Step, as_activation
 from sklearn_gd.losses import Loss, as_loss
 from sklearn_gd.schedules import Schedule, as_schedule
-from sklearn_gd.solvers import Solver, as_solver
+from sklearn_gd.solvers import GradientDescent, Solver, as_solver
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -55,6 +63,16 @@ def _is_sigmoid(self: PerceptronClassifier) -> bool:
         "predict_proba needs activation='sigmoid', whose outputs lie between 0 and 1 and are "
         f"fitted as such. Got activation={self.activation!r}."
     )
+
+
+class _Pieces(NamedTuple):
+    """What the parameters stand for."""
+
+    activation: Activation
+    loss: Loss
+    solver: Solver
+    schedule: Schedule
+    auto_rate: bool
 
 
 @storable
@@ -292,7 +310,7 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         DivergenceError
             Where the loss grows without bound.
         """
-        recipe = self._resolve()
+        pieces = self._resolve()
         has_validation = check_validation_set(X_val, y_val, sample_weight_val)
         given: Any = (X, y, sample_weight)
         classes_before = getattr(self, "classes_", None)
@@ -301,15 +319,15 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         if has_validation:
             held_out = self._check_held_out(X_val, y_val, sample_weight_val, train)
         class_weights = self._class_weights(train)
-        train = self._weigh(train, class_weights, recipe, "no row any weight", "fit")
+        train = self._weigh(train, class_weights, "no row any weight", "fit")
         if held_out is not None:
             what = "no row of X_val any weight"
-            held_out = self._weigh(held_out, class_weights, recipe, what, "validate on")
+            held_out = self._weigh(held_out, class_weights, what, "validate on")
 
-        resumed = self.__dict__.pop("_continuation", None)
+        resumed = state_to_resume(self)
         generator = make_generator(self.random_state)
         if resumed is not None:
-            set_generator(generator, resumed.get("at_start"))
+            begin_again(generator, resumed)
         at_start = generator.bit_generator.state
         if self.early_stopping and not has_validation:
             train, held_out, kept = train.set_aside(self.validation_fraction, generator)
@@ -329,9 +347,15 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
             intercept_init = self.intercept_ if intercept_init is None else intercept_init
         start = self._check_start(coef_init, intercept_init, train)
         self._forget()
-        learner = self._make_learner(recipe, train, start, generator)
-        tasks = FitTasks(self, self.max_iter, *given)
-        self._descend(learner, train, held_out, tasks, at_start, resumed)
+        learner = self._make_learner(pieces, train, start, generator, held_out)
+        learner.at_start = at_start
+        tasks = FitTasks(self, learner, *given)
+        stopping = Stopping.of(self, learner, self._baseline_loss(pieces, learner, train), tasks)
+        self.learning_rate_ = stopping.rate(0) * learner.base_rate
+        if resumed is not None:
+            stopping.restore(resumed)
+        self._descend(stopping, learner)
+        self._keep(stopping, *stopping.finish())
         tasks.close()
         return self
 
@@ -363,7 +387,7 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         ValueError, TypeError
             For bad input, a label that is not in `classes`, or other features than before.
         """
-        recipe = self._resolve()
+        pieces = self._resolve()
         first = not hasattr(self, "coef_")
         if not first:
             self._require_floats(*self._whole()[:2])
@@ -382,23 +406,17 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         if not first:
             X = in_precision(X, self.coef_.dtype)
         train = LabelledRows(X, codes, weights)
-        train = train.weighed(self._class_weights(train), recipe.row_by_row)
+        train = train.weighed(self._class_weights(train), self._is_row_by_row())
         if not train.total(self._n_neurons()) > 0:
             if first:
-                self._begin_untaught(recipe, X)
+                self._begin_untaught(pieces, X)
             return self
-        learner = self._resume(recipe, train, first)
-        descent = Descent.after(self, 0.0, learner.schedule, max_rate=learner.max_rate)
-        with descent:
-            rate = descent.rate(descent.n_iter)
-            descent.record(learner.epoch(train, rate), rate * learner.base)
-            coef, intercept = self._store(learner)
-            self.loss_ = learner.mean_loss(coef, intercept, train)
-            descent.check_end(self.loss_, coef, intercept)
-        self.learning_rate_ = rate * learner.base
+        learner = self._carry_on(pieces, train, first)
+        stopping = Stopping.after(self, learner, 0.0)
+        self.learning_rate_ = stopping.rate(stopping.n_iter) * learner.base_rate
+        weights, loss = stopping.run_once()
         self._forget()
-        self._keep_history(descent, learner)
-        learner.release()
+        self._keep(stopping, weights, loss)
         self._learner = learner
         return self
 
@@ -494,7 +512,7 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
                 f"{coef.dtype} and {intercept.dtype}."
             )
 
-    def _resolve(self) -> Recipe:
+    def _resolve(self) -> _Pieces:
         """Check the parameters, and return what they stand for."""
         self._validate_params()
         activation = as_activation(self.activation)
@@ -511,21 +529,19 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
                 "learning_rate='auto' needs a loss of bounded curvature, and "
                 f"loss={self.loss!r} has none. Give a float or a Schedule as learning_rate."
             )
-        rate = 1.0 if auto_rate else self.learning_rate
-        batch = self.batch_size
-        if batch == "auto":
-            batch = 1 if is_step else 200
-        return Recipe(
-            activation=activation,
-            loss=loss,
-            solver=as_solver(self.solver),
-            schedule=as_schedule(rate, also=", or 'auto'"),
-            auto_rate=auto_rate,
-            alpha=self.alpha,
-            fit_intercept=self.fit_intercept,
-            average=self.average,
-            batch_size=int(batch),
-        )
+        schedule = as_schedule(1.0 if auto_rate else self.learning_rate, also=", or 'auto'")
+        return _Pieces(activation, loss, as_solver(self.solver), schedule, auto_rate)
+
+    def _batch_rows(self) -> int:
+        if self.batch_size == "auto":
+            return 1 if type(as_activation(self.activation)) is Step else 200
+        return int(self.batch_size)
+
+    def _is_row_by_row(self) -> bool:
+        """Return whether this is Rosenblatt's rule, which meets one row at a time."""
+        is_step = type(as_activation(self.activation)) is Step
+        plain = type(as_solver(self.solver)) is GradientDescent
+        return is_step and plain and self._batch_rows() == 1
 
     def _check_train(self, X: Any, y: Any, sample_weight: Any) -> LabelledRows:
         """Return the rows to train on, and keep their classes."""
@@ -556,12 +572,11 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         self,
         rows: LabelledRows,
         class_weights: Array | None,
-        recipe: Recipe,
         what: str,
         to_do: str,
     ) -> LabelledRows:
         """Return the rows with the weights of their classes, which some of them must have."""
-        rows = rows.weighed(class_weights, recipe.row_by_row)
+        rows = rows.weighed(class_weights, self._is_row_by_row())
         if not rows.total(self._n_neurons()) > 0:
             raise ValueError(
                 f"class_weight={self.class_weight!r} leaves {what}: there is nothing to {to_do}."
@@ -631,10 +646,8 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
     def _n_neurons(self) -> int:
         return 1 if len(self.classes_) == 2 else len(self.classes_)
 
-    def _check_start(
-        self, coef: Any, intercept: Any, train: LabelledRows
-    ) -> tuple[Array, Array] | None:
-        """Return first weights (n_features, n_neurons) and biases; None for zeros."""
+    def _check_start(self, coef: Any, intercept: Any, train: LabelledRows) -> Array | None:
+        """Return first weights (n_features, n_neurons) and biases as one vector; None for zeros."""
         if coef is None and intercept is None:
             return None
         n_neurons = self._n_neurons()
@@ -647,125 +660,192 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
             b = check_same_shape("intercept_init", intercept, (n_neurons,), train.dtype)
             if not self.fit_intercept and b.any():
                 raise ValueError("intercept_init must be 0 where fit_intercept=False.")
-        return np.ascontiguousarray(W.T), b
+        return self._flat(W, b)
+
+    def _flat(self, coef: Array, intercept: Array) -> Array:
+        """Return weights and, where there are any, biases as one vector."""
+        return np.concatenate([coef.T.ravel(), intercept if self.fit_intercept else []]).astype(
+            coef.dtype
+        )
 
     def _make_learner(
         self,
-        recipe: Recipe,
+        pieces: _Pieces,
         train: LabelledRows,
-        start: tuple[Array, Array] | None,
+        start: Array | None,
         generator: np.random.Generator,
-    ) -> Rosenblatt | Gradient:
-        n_neurons = self._n_neurons()
-        shuffler = generator if self.shuffle else None
-        if recipe.row_by_row:
-            shape = (train.n_features, n_neurons)
-            return Rosenblatt(recipe, shape, train.dtype, start, shuffler)
-        return Gradient(recipe, train, n_neurons, start, shuffler)
+        held_out: LabelledRows | None = None,
+    ) -> Rosenblatt | GradientLearner:
+        learner: Rosenblatt | GradientLearner
+        if self._is_row_by_row():
+            kind = self._rosenblatt_over(train)
+            learner = kind(
+                (train.n_features, self._n_neurons()),
+                train.dtype,
+                start,
+                pieces.schedule,
+                generator,
+                self._fixed_settings(pieces),
+                loss=pieces.loss,
+                alpha=self.alpha,
+                fit_intercept=self.fit_intercept,
+                average=self.average,
+            )
+        else:
+            network = self._network(pieces, train)
+            kind = GradientLearner if pieces.activation.differentiable else StepLearner
+            parameters = np.zeros(network.size, train.dtype) if start is None else start
+            learner = kind(
+                parameters,
+                pieces.solver,
+                pieces.schedule,
+                generator,
+                self._fixed_settings(pieces),
+                average=self.average,
+            )
+            self._set_rate(learner, pieces, train)
+            flat = pieces.activation.differentiable and is_flat_at_zero(pieces.activation)
+            if start is None and flat:
+                self._leave_zero(learner, network, train, pieces)
+        self._learn_from(learner, pieces, train, held_out)
+        return learner
 
-    def _begin_untaught(self, recipe: Recipe, X: Any) -> None:
+    def _rosenblatt_over(self, train: LabelledRows) -> type[Rosenblatt]:
+        """Return the class that learns by Rosenblatt's rule from these rows."""
+        return Rosenblatt
+
+    def _learn_from(
+        self,
+        learner: Rosenblatt | GradientLearner,
+        pieces: _Pieces,
+        train: LabelledRows,
+        held_out: LabelledRows | None = None,
+    ) -> None:
+        if isinstance(learner, Rosenblatt):
+            learner.alpha = self.alpha
+            learner.learn_from(train, held_out, shuffle=self.shuffle)
+            return
+        over = [
+            None if rows is None else rows.objective(network, *targets_of(pieces.activation))
+            for rows, network in (
+                (train, self._network(pieces, train)),
+                (held_out, self._network(pieces, train)),
+            )
+        ]
+        learner.learn_from(over[0], over[1], self._batch_rows(), shuffle=self.shuffle)
+
+    def _network(self, pieces: _Pieces, train: LabelledRows, loss: Loss | None = None) -> Network:
+        activation, of_step = pieces.activation, not pieces.activation.differentiable
+        if loss is None:
+            loss = PerceptronCriterion(pieces.loss) if of_step else pieces.loss
+        return Network(
+            (train.n_features, self._n_neurons()),
+            [Identity() if of_step else activation],
+            loss,
+            self.alpha,
+            train.dtype,
+            biases=self.fit_intercept,
+        )
+
+    def _set_rate(self, learner: GradientLearner, pieces: _Pieces, train: LabelledRows) -> None:
+        """Set the largest stable rate, and for 'auto' half of it."""
+        learner.base_rate, learner.auto_rate = 1.0, pieces.auto_rate
+        activation, ends = pieces.activation, targets_of(pieces.activation)
+        per_row = None
+        if activation.differentiable:
+            per_row = curvature_per_row(pieces.loss, activation, ends)
+        if per_row is None:
+            return
+        curvature = train.curvature(
+            per_row / self._n_neurons(), self.alpha, intercept=self.fit_intercept
+        )
+        top = curvature.largest()
+        learner.max_rate = 2.0 / top if top > 0 else np.inf
+        if pieces.auto_rate:
+            learner.base_rate = 1.0 / top if top > 0 else 1.0
+
+    def _leave_zero(
+        self, learner: GradientLearner, network: Network, train: LabelledRows, pieces: _Pieces
+    ) -> None:
+        # Where the activation is flat at 0, as the ReLU is, a neuron of zero weights never learns:
+        # let it fire for every row at first; without a bias, step as a linear neuron would.
+        low, high = targets_of(pieces.activation)
+        if self.fit_intercept:
+            network.layers(learner.parameters)[0][1][:] = high
+        else:
+            gradient = linear_step(train.objective(network, low, high))
+            learner.parameters -= learner.base_rate * learner.schedule.rate(0) * gradient
+
+    def _baseline_loss(
+        self, pieces: _Pieces, learner: Rosenblatt | GradientLearner, train: LabelledRows
+    ) -> float:
+        if isinstance(learner, Rosenblatt):
+            return learner.baseline_loss()
+        network = self._network(pieces, train, pieces.loss)
+        return train.objective(network, *targets_of(pieces.activation)).reference()
+
+    def _fixed_settings(self, pieces: _Pieces) -> dict[str, object]:
+        """Return what must stay from one ``partial_fit`` to the next."""
+        settings = {
+            "activation": pieces.activation,
+            "loss": pieces.loss,
+            "solver": pieces.solver,
+            "fit_intercept": self.fit_intercept,
+            "average": self.average,
+        }
+        # The sums of an average are of another kind where weights decay.
+        return settings | ({"alpha": self.alpha} if self.average and self._is_row_by_row() else {})
+
+    def _begin_untaught(self, pieces: _Pieces, X: Any) -> None:
         """Set the attributes of neurons of zero weights, which have not met a row yet."""
         n_neurons = self._n_neurons()
         self.coef_ = np.zeros((n_neurons, X.shape[1]), X.dtype)
         self.intercept_ = np.zeros(n_neurons, X.dtype)
-        self.__dict__.update(Descent.of(self, 0.0, recipe.schedule).attributes())
-        self.loss_, self.learning_rate_, self.t_ = np.nan, recipe.schedule.rate(0), 0
+        self.n_iter_, self.loss_curve_, self.best_loss_, self.best_iter_ = 0, [], np.inf, 0
+        self.loss_, self.learning_rate_, self.t_ = np.nan, pieces.schedule.rate(0), 0
 
-    def _resume(self, recipe: Recipe, train: LabelledRows, first: bool) -> Rosenblatt | Gradient:
-        """Return the learner of the calls before, or one that starts at the present weights."""
-        if hasattr(self, "_learner"):
-            learner: Rosenblatt | Gradient = deepcopy(self._learner)
-            learner.adopt(recipe, train)
-            return learner
-        untaught = first or not self.n_iter_
-        start = None if untaught else (np.ascontiguousarray(self.coef_.T), self.intercept_.copy())
-        return self._make_learner(recipe, train, start, make_generator(self.random_state))
+    def _carry_on(
+        self, pieces: _Pieces, train: LabelledRows, first: bool
+    ) -> Rosenblatt | GradientLearner:
+        """Return the learner of the calls before, a copy, or one that starts at the weights."""
+        if not hasattr(self, "_learner"):
+            untaught = first or not self.n_iter_
+            start = None if untaught else self._flat(self.coef_, self.intercept_)
+            generator = make_generator(self.random_state)
+            return self._make_learner(pieces, train, start, generator)
+        learner: Rosenblatt | GradientLearner = deepcopy(self._learner)
+        learner.carry_on(self._fixed_settings(pieces), pieces.schedule)
+        if isinstance(learner, Rosenblatt) != self._is_row_by_row():
+            before = 1 if isinstance(learner, Rosenblatt) else "more than 1"
+            require_unchanged("batch_size", before, self._batch_rows())
+        if isinstance(learner, GradientLearner) and learner.auto_rate != pieces.auto_rate:
+            learner.schedule = pieces.schedule
+            self._set_rate(learner, pieces, train)
+        self._learn_from(learner, pieces, train)
+        return learner
 
-    def _descend(
-        self,
-        learner: Rosenblatt | Gradient,
-        train: LabelledRows,
-        held_out: LabelledRows | None,
-        tasks: FitTasks,
-        at_start: Any,
-        resumed: dict[str, Any] | None,
-    ) -> None:
-        """Let the learner meet the rows, epoch by epoch, and keep what it learned."""
-        descent = Descent.of(
-            self,
-            learner.reference(train),
-            learner.schedule,
-            max_rate=learner.max_rate,
-            tasks=tasks,
-        )
+    def _descend(self, stopping: Stopping, learner: Rosenblatt | GradientLearner) -> None:
+        """Let the learner meet the rows, epoch by epoch."""
+        with stopping:
+            for epoch in stopping:
+                rate = stopping.rate(epoch)
+                loss = learner.run_epoch(rate)
+                stopping.record(loss, learner.validation_loss())
 
-        self.learning_rate_ = descent.rate(0) * learner.base
+    def _keep(self, stopping: Stopping, weights: Array, loss: float) -> None:
+        """Keep the history of a fit, and the weights that it ended at."""
+        self.loss_, self.t_ = loss, stopping.learner.updates
+        self.__dict__.update(stopping.attributes())
+        self.__dict__.update(self._attributes_of(weights))
 
-        def validation_loss() -> float | None:
-            if held_out is None:
-                return None
-            return learner.mean_loss(*learner.weights(), held_out)
-
-        def state() -> dict[str, Any]:
-            best = descent.best_parameters
-            return {
-                "learner": learner.state(),
-                "best": None if best is None else best.state(),
-                "at_start": at_start,
-            }
-
-        if resumed is not None:
-            form = learner.form()
-            best = None if resumed.get("best") is None else form
-            descent.restore(resumed, {"learner": form, "best": best, "at_start": at_start})
-            learner.restore(resumed["learner"])
-            if resumed["best"] is not None:
-                descent.best_parameters = learner.copy()
-                descent.best_parameters.restore(resumed["best"])
-                learner.restore(resumed["learner"])  # the generator is shared
-            descent.require_validation(validation_loss())
-        attributes = partial(_as_attributes, learner)
-        tasks.begins_at(attributes)
-        with descent:
-            for epoch in descent:
-                rate = descent.rate(epoch)
-                loss = learner.epoch(train, rate)
-                if learner.faultless:
-                    descent.end()
-                descent.record(
-                    loss,
-                    rate * learner.base,
-                    validation_loss=validation_loss(),
-                    parameters=learner,
-                    attributes=attributes,
-                    state=state,
-                )
-        self._keep_history(descent, learner)
-
-        def loss_of(learned: Rosenblatt | Gradient) -> float:
-            return learned.mean_loss(*learned.weights(), train)
-
-        with np.errstate(all="ignore"):
-            kept = descent.chosen(learner, loss_of)
-            weights = self._store(kept)
-            self.loss_ = loss_of(kept)
-        descent.check_end(self.loss_, *weights)
-
-    def _keep_history(self, descent: Descent, learner: Any) -> None:
-        self.__dict__.update(descent.attributes())
-        self.t_ = learner.updates
-
-    def _store(self, learner: Any) -> tuple[Array, Array]:
-        """Keep the learner's weights; return them as (n_features, n_neurons) and biases."""
-        self.__dict__.update(_as_attributes(learner))
-        return learner.weights()
+    def _attributes_of(self, weights: Array) -> dict[str, Any]:
+        """Return the weights as fitted attributes, in copies."""
+        p, k = self.n_features_in_, self._n_neurons()
+        coef, intercept = weights[: p * k].reshape(p, k), weights[p * k :].copy()
+        if not intercept.size:
+            intercept = np.zeros(k, weights.dtype)
+        return {"coef_": np.array(coef.T, order="C"), "intercept_": intercept}
 
     def _forget(self) -> None:
         for name in ("_learner", "validation_loss_curve_"):
             self.__dict__.pop(name, None)
-
-
-def _as_attributes(learner: Rosenblatt | Gradient) -> dict[str, Any]:
-    """Return the neurons as fitted attributes, in copies."""
-    coef, intercept = learner.weights()
-    return {"coef_": np.array(coef.T, order="C"), "intercept_": intercept.copy()}

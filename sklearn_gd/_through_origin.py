@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from copy import deepcopy
-from functools import partial
 from numbers import Integral, Real
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
@@ -31,19 +28,27 @@ from sklearn_gd._data.validation import (
 from sklearn_gd._models.array_rows import check_array_rows, outputs_there, require_numpy
 from sklearn_gd._models.curvature import Curvature, curvature_per_row
 from sklearn_gd._models.least_squares import Moments, Quadratic
-from sklearn_gd._models.network import Network, is_flat_at_zero, linear_step
+from sklearn_gd._models.network import Network, is_flat_at_zero
 from sklearn_gd._models.rows import Rows
-from sklearn_gd._pieces import require_unchanged, same_settings
 from sklearn_gd._storable import storable
-from sklearn_gd._training.callback_tasks import FitTasks, with_callbacks
-from sklearn_gd._training.state import copied
-from sklearn_gd._training.stopping import Descent
+from sklearn_gd._training.callback_tasks import FitTasks, state_to_resume, with_callbacks
+from sklearn_gd._training.learners import FullBatchLearner
+from sklearn_gd._training.stopping import Stopping
 from sklearn_gd.activations import Activation, Identity, as_activation
 from sklearn_gd.losses import Loss, SquaredError, as_loss
 from sklearn_gd.schedules import Constant, Schedule, as_schedule
 from sklearn_gd.solvers import Solver, as_solver
 
 Array = np.ndarray[Any, np.dtype[Any]]
+
+
+class _Pieces(NamedTuple):
+    """What the parameters stand for."""
+
+    activation: Activation
+    loss: Loss
+    solver: Solver
+    schedule: Schedule
 
 
 @storable
@@ -140,8 +145,7 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
     learning_rate_: float | Array
     max_learning_rate_: float
     _activation: Activation | None
-    _solver: Solver
-    _schedule: Schedule
+    _learner: FullBatchLearner
     _moments: Moments
 
     _parameter_constraints = {
@@ -214,9 +218,8 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
             Where the rate is too large.
         """
         pieces = self._resolve()
-        given = (X, y, sample_weight)
         start = getattr(self, "coef_", None) if self.warm_start else None
-        quadratic = _is_quadratic(*pieces[:2])
+        quadratic = _is_quadratic(pieces)
         rows, one_axis = self._check_train(X, y, sample_weight, look_at_all=not quadratic)
         name = "The last fit's coef_, where warm_start=True begins,"
         if coef_init is not None:
@@ -224,24 +227,28 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
         parameters = self._start(start, rows.n_features, rows.n_outputs, name)
         parameters = placed(parameters, rows)
         self._forget()
-        on_rows = rows.objective(self._network(*pieces[:2], rows))
-        if quadratic and rows.uses_moments:
-            moments = rows.moments()
-            objective: Any = settled(Quadratic(moments, self.alpha), parameters)
-            base = self._resolve_rate(*pieces, rows, moments)
-        else:
+        on_rows = rows.objective(self._network(pieces, rows))
+        moments = rows.moments() if quadratic and rows.uses_moments else None
+        if moments is None:
             rows.require_finite()
-            objective = on_rows
-            base = self._resolve_rate(*pieces, rows)
-        base = placed(base, rows)
+        learner = self._make_learner(pieces, parameters, rows, moments)
+        learner.learn_from(
+            on_rows if moments is None else settled(Quadratic(moments, self.alpha), parameters)
+        )
         self.learning_rate_ = released(placed(self.learning_rate_, rows))
-        tasks = FitTasks(self, self.max_iter, *given)
-
-        attributes = partial(self._as_attributes, parameters, rows, one_axis)
-        tasks.begins_at(attributes)
-        self._descend(objective, pieces, base, parameters, attributes, tasks)
+        self._set_model(pieces, rows, one_axis)
+        tasks = FitTasks(self, learner, X, y, sample_weight)
+        stopping = self._begin(learner, tasks)
+        resumed = state_to_resume(self)
+        if resumed is not None:
+            stopping.restore(resumed)
+        self._descend(stopping, learner)
+        self._keep(stopping, *stopping.finish())
         rounding = 1e-8 if rows.dtype == np.float64 else 1e-2
-        if isinstance(objective, Quadratic) and self.loss_ < rounding * objective.yy:
+        if (
+            isinstance(learner.objective, Quadratic)
+            and self.loss_ < rounding * learner.objective.yy
+        ):
             # The moments' loss is all rounding, or much of it: look at the rows again.
             self.loss_ = on_rows.mean_loss(parameters)
         tasks.close()
@@ -288,22 +295,33 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
             )
         rows = Rows(X, Y, weights)
         parameters = self._start(None if first else self.coef_, X.shape[1], Y.shape[1], "coef_")
+        self._set_model(pieces, rows, one_axis)
         if weights is not None and not weights.any():
             if first:
                 self.n_iter_, self.loss_, self.loss_curve_ = 0, np.nan, []
-                self.__dict__.update(self._as_attributes(parameters, rows, one_axis))
+                self.__dict__.update(self._attributes_of(parameters))
             return self
-        if _is_quadratic(*pieces[:2]):
+        if _is_quadratic(pieces):
             moments = getattr(self, "_moments", Moments(X.shape[1], Y.shape[1]))
             self._moments = moments = moments.added(X, Y, weights)
-            base = self._resolve_rate(*pieces, rows, moments)
             parameters[:] = 0
-            objective = Quadratic(moments, self.alpha)
-            attributes = partial(self._as_attributes, parameters, rows, one_axis)
-            self._descend(objective, pieces, base, parameters, attributes)
+            learner = self._make_learner(pieces, parameters, rows, moments)
+            learner.learn_from(Quadratic(moments, self.alpha))
+            stopping = self._begin(learner)
+            self._descend(stopping, learner)
+            self._keep(stopping, *stopping.finish())
         else:
-            self._one_step(pieces, parameters, rows)
-            self.__dict__.update(self._as_attributes(parameters, rows, one_axis))
+            pieces.solver.full_batch = False
+            learner = self._make_learner(pieces, parameters, rows)
+            if hasattr(self, "_learner"):
+                before = deepcopy(self._learner)  # a failed call changes nothing
+                before.carry_on(learner.settings, pieces.schedule)
+                learner.solver, learner.schedule = before.solver, before.schedule
+            learner.learn_from(rows.objective(self._network(pieces, rows)))
+            baseline, _ = learner.objective(np.zeros_like(parameters))
+            stopping = Stopping.after(self, learner, baseline)
+            self._keep(stopping, *stopping.run_once())
+            self._learner = learner
         return self
 
     def predict(self, X: ArrayLike) -> Array:
@@ -356,7 +374,7 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
     def _n_outputs(self) -> int:
         return 1 if self.coef_.ndim == 1 else int(self.coef_.shape[0])
 
-    def _resolve(self) -> tuple[Activation, Loss, Solver, Schedule]:
+    def _resolve(self) -> _Pieces:
         self._validate_params()
         activation, loss = as_activation(self.activation), as_loss(self.loss)
         if not activation.differentiable:
@@ -380,7 +398,7 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
                 )
         else:
             schedule = as_schedule(self.learning_rate, also=", or 'auto'")
-        return activation, loss, solver, schedule
+        return _Pieces(activation, loss, solver, schedule)
 
     def _start(self, start: Any, n_features: int, n_outputs: int, name: str) -> Array:
         """Return the parameters (n_features, n_outputs), flat, at `start` or at zero."""
@@ -389,22 +407,32 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
         W = check_same_shape(name, on_host(start), (n_outputs, n_features), np.float64)
         return np.ascontiguousarray(W.T).ravel()
 
-    def _network(self, activation: Activation, loss: Loss, rows: Rows) -> Network:
+    def _network(self, pieces: _Pieces, rows: Rows) -> Network:
         sizes = (rows.n_features, rows.n_outputs)
-        return Network(sizes, [activation], loss, self.alpha, np.float64, biases=False)
+        return Network(
+            sizes, [pieces.activation], pieces.loss, self.alpha, np.float64, biases=False
+        )
 
-    def _resolve_rate(
-        self,
-        activation: Activation,
-        loss: Loss,
-        solver: Solver,
-        schedule: Schedule,
-        rows: Rows,
-        moments: Moments | None = None,
-    ) -> float | Array:
-        """Set the rates' attributes; return what the schedule's rate is multiplied with."""
+    def _make_learner(
+        self, pieces: _Pieces, parameters: Array, rows: Rows, moments: Moments | None = None
+    ) -> FullBatchLearner:
+        """Return what learns, and set the attributes of its rates."""
+        rates = placed(self._rates(pieces, rows, moments), rows)
+        return FullBatchLearner(
+            parameters,
+            pieces.solver,
+            pieces.schedule,
+            None,
+            {"solver": pieces.solver},
+            rates=rates,
+            flat_at_zero=is_flat_at_zero(pieces.activation),
+            max_rate=getattr(self, "max_learning_rate_", None),
+        )
+
+    def _rates(self, pieces: _Pieces, rows: Rows, moments: Moments | None) -> float | Array:
+        """Set the rates' attributes; return what the schedule's rate is multiplied by."""
         self.__dict__.pop("max_learning_rate_", None)
-        factor = curvature_per_row(loss, activation, rows.target_ends())
+        factor = curvature_per_row(pieces.loss, pieces.activation, rows.target_ends())
         if factor is not None:
             factor /= rows.n_outputs
             if moments is None:
@@ -414,7 +442,7 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
             top = curvature.largest()
             self.max_learning_rate_ = 2.0 / top if top > 0 else np.inf
         if self.learning_rate != "auto":
-            self.learning_rate_ = schedule.rate(0)
+            self.learning_rate_ = pieces.schedule.rate(0)
             return 1.0
         diagonal = curvature.diagonal()
         diagonal[diagonal == 0] = 1.0  # an empty column: its weight has no gradient to follow
@@ -422,118 +450,43 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
         self.learning_rate_ = 1.0 / (max(top, np.finfo(float).tiny) * diagonal)
         return np.repeat(self.learning_rate_, rows.n_outputs)
 
-    def _descend(
-        self,
-        objective: Any,
-        pieces: tuple[Activation, Loss, Solver, Schedule],
-        base: float | Array,
-        parameters: Array,
-        attributes: Callable[[], dict[str, Any]],
-        tasks: FitTasks | None = None,
-    ) -> None:
-        """Move `parameters` in place to where the gradient vanishes; keep the `attributes` there.
-
-        Without `tasks`, in ``partial_fit``, an interrupt is not kept from the caller.
-        """
-        activation, _, solver, schedule = pieces
-        top = float(np.max(base))
+    def _begin(self, learner: FullBatchLearner, tasks: FitTasks | None = None) -> Stopping:
+        """Return the epochs of a descent, once it is known where the gradient is small."""
         with np.errstate(all="ignore"):
-            at_zero, gradient = objective(np.zeros_like(parameters))
-        first = _steepness(gradient, base)
-        solver.start(objective.size, parameters.dtype)
-        settled(solver, parameters)
-        if not parameters.any() and is_flat_at_zero(activation):
-            # Zero is stationary then, but no minimum: step as a linear model would.
-            parameters -= base * schedule.rate(0) * linear_step(objective)
-            first = _steepness(objective(parameters)[1], base)
-        max_rate = getattr(self, "max_learning_rate_", None)
-        descent = Descent.of(self, at_zero, schedule, max_rate=max_rate, tasks=tasks)
-        descent.keeps_interrupted = tasks is not None
+            at_zero, gradient = learner.objective(np.zeros_like(learner.parameters))
+        learner.end_below(self.tol, gradient)
+        return Stopping.of(self, learner, at_zero, tasks)
 
-        def state() -> dict[str, Any]:
-            return {
-                "first": first,
-                "parameters": parameters.copy(),
-                "solver": copied(vars(solver)),
-            }
+    def _descend(self, stopping: Stopping, learner: FullBatchLearner) -> None:
+        """Move the parameters to where the gradient vanishes."""
+        with stopping:
+            for epoch in stopping:
+                rate = stopping.rate(epoch)
+                stopping.record(learner.run_epoch(rate))
 
-        resumed = self.__dict__.pop("_continuation", None)
-        if resumed is not None:
-            form = {"first": first, "parameters": parameters, "solver": solver}
-            descent.restore(resumed, form)
-            first, parameters[:] = resumed["first"], resumed["parameters"]
-            solver.__dict__.update(copied(resumed["solver"]))
-        with descent:
-            for epoch in descent:
-                value, gradient = objective(parameters)
-                rate = descent.rate(epoch)
-                steepness = _steepness(gradient, base)
-                if self.tol is not None and steepness <= self.tol * first < math.inf:
-                    descent.end()
-                else:
-                    solver.step(parameters, gradient, base * rate)
-                descent.record(value, top * rate, attributes=attributes, state=state)
-        self.n_iter_ = descent.n_iter
-        self.loss_curve_ = descent.loss_curve
+    def _keep(self, stopping: Stopping, weights: Array, loss: float) -> None:
+        """Keep the history of a descent, and the weights that it ended at."""
+        self.n_iter_, self.loss_curve_, self.loss_ = stopping.n_iter, stopping.loss_curve, loss
         with np.errstate(all="ignore"):
-            self.loss_, _ = objective(parameters)
-            self.__dict__.update(attributes())
-        in_its_precision = isinstance(self.coef_, np.ndarray)  # else it lies elsewhere
-        descent.check_end(self.loss_, self.coef_ if in_its_precision else parameters)
+            self.__dict__.update(self._attributes_of(weights))
+        if isinstance(self.coef_, np.ndarray):  # it may overflow the precision of X
+            stopping.check_end(loss, self.coef_)
 
-    def _one_step(
-        self,
-        pieces: tuple[Activation, Loss, Solver, Schedule],
-        parameters: Array,
-        rows: Rows,
-    ) -> None:
-        """Make one step on these rows, with the solver's memory of the calls before."""
-        activation, loss, solver, schedule = pieces
-        if hasattr(self, "_solver"):
-            require_unchanged("solver", self._solver, solver)
-            solver = deepcopy(self._solver)  # a failed call changes nothing
-            if same_settings(self._schedule, schedule):
-                schedule = deepcopy(self._schedule)
-        else:
-            solver.full_batch = False
-            solver.start(parameters.size, parameters.dtype)
-        objective = rows.objective(self._network(activation, loss, rows))
-        base = self._resolve_rate(*pieces, rows)
-        at_zero, _ = objective(np.zeros_like(parameters))
-        max_rate = getattr(self, "max_learning_rate_", None)
-        descent = Descent.after(self, at_zero, schedule, max_rate=max_rate)
-        with descent:
-            value, gradient = objective(parameters)
-            rate = descent.rate(descent.n_iter)
-            if not parameters.any() and is_flat_at_zero(activation):
-                parameters -= base * rate * linear_step(objective)
-            solver.step(parameters, gradient, base * rate)
-            descent.record(value, float(np.max(base)) * rate)
-            self.loss_, _ = objective(parameters)
-            descent.check_end(self.loss_, self._as_attributes(parameters, rows, False)["coef_"])
-        self.n_iter_, self.loss_curve_ = descent.n_iter, descent.loss_curve
-        self._solver, self._schedule = solver, schedule
+    def _set_model(self, pieces: _Pieces, rows: Rows, one_axis: bool) -> None:
+        linear = type(pieces.activation) is Identity
+        self._activation = None if linear else pieces.activation
+        self._one_axis, self._dtype = one_axis, rows.dtype
 
-    def _as_attributes(self, parameters: Array, rows: Rows, one_axis: bool) -> dict[str, Any]:
-        """Return the model as fitted attributes, in copies."""
-        W = released(parameters.reshape(rows.n_features, -1).T, rows.dtype)
-        activation = as_activation(self.activation)
-        return {
-            "coef_": W[0, :] if one_axis else W,
-            "intercept_": 0.0,
-            "_activation": None if type(activation) is Identity else activation,
-        }
+    def _attributes_of(self, weights: Array) -> dict[str, Any]:
+        """Return the weights as fitted attributes, in copies."""
+        W = released(weights.reshape(self.n_features_in_, -1).T, self._dtype)
+        return {"coef_": W[0, :] if self._one_axis else W, "intercept_": 0.0}
 
     def _forget(self) -> None:
         """Drop what only ``partial_fit`` carries on."""
-        for name in ("_moments", "_solver", "_schedule"):
+        for name in ("_moments", "_learner"):
             self.__dict__.pop(name, None)
 
 
-def _is_quadratic(activation: Activation, loss: Loss) -> bool:
-    return type(activation) is Identity and type(loss) is SquaredError
-
-
-def _steepness(gradient: Array, base: float | Array) -> float:
-    """Return the gradient's norm in the scale of the rates, where all weights are alike."""
-    return math.sqrt(gradient @ (base * gradient))
+def _is_quadratic(pieces: _Pieces) -> bool:
+    return type(pieces.activation) is Identity and type(pieces.loss) is SquaredError

@@ -67,13 +67,7 @@ class Network:
 
     def layers(self, flat: Array) -> list[tuple[Array, Array]]:
         """Return each layer's weights and biases as views of `flat`; biases may be empty."""
-        views, start = [], 0
-        for fan_in, fan_out in zip(self.sizes[:-1], self.sizes[1:], strict=True):
-            middle = start + fan_in * fan_out
-            end = middle + fan_out * self.biases
-            views.append((flat[start:middle].reshape(fan_in, fan_out), flat[middle:end]))
-            start = end
-        return views
+        return layers_of(flat, self.sizes, self.biases)
 
     def flatten(self, coefs: Sequence[Array], intercepts: Sequence[Array]) -> Array:
         """Return a new parameter vector with the given weights and biases."""
@@ -211,6 +205,17 @@ class Network:
 def n_parameters(sizes: Sequence[int], biases: bool = True) -> int:
     """Return how many weights and biases layers of these sizes have, inputs first."""
     return sum((fan_in + biases) * fan_out for fan_in, fan_out in pairwise(sizes))
+
+
+def layers_of(flat: Array, sizes: Sequence[int], biases: bool = True) -> list[tuple[Array, Array]]:
+    """Return the weights and biases of layers of these sizes as views of one vector."""
+    views, start = [], 0
+    for fan_in, fan_out in pairwise(sizes):
+        middle = start + fan_in * fan_out
+        end = middle + fan_out * biases
+        views.append((flat[start:middle].reshape(fan_in, fan_out), flat[middle:end]))
+        start = end
+    return views
 
 
 def outputs(

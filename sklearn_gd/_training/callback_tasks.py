@@ -27,7 +27,13 @@ except ImportError:  # scikit-learn < 1.9
         return method
 
 
-__all__ = ["CallbackSupportMixin", "FitTasks", "state_to_resume", "with_callbacks", "with_recorder"]
+__all__ = [
+    "CallbackSupportMixin",
+    "FitTasks",
+    "state_to_resume",
+    "with_callbacks",
+    "with_recorder",
+]
 
 # A progress bar sums over all tasks at the end of each, beside the fit and holding it up: longer
 # fits than `_LONG` report groups of epochs, so many in all.

@@ -15,13 +15,14 @@ from scipy import sparse
 
 from sklearn_gd import _kernels
 from sklearn_gd._data.chunks import cut, row_chunks
+from sklearn_gd._data.placed import settled
 from sklearn_gd._data.split import PickedRows
 from sklearn_gd._models.labelled_rows import LabelledRows, one_hot
 from sklearn_gd._models.network import Network, linear_step
 from sklearn_gd._models.rows import OnRows
 from sklearn_gd._pieces import require_unchanged, same_settings
-from sklearn_gd._training.state import copied, set_generator
 from sklearn_gd._training.learner import State
+from sklearn_gd._training.state import copied, set_generator
 from sklearn_gd._training.stopping import is_finite
 from sklearn_gd.losses import Loss
 from sklearn_gd.schedules import Constant, Schedule
@@ -129,6 +130,7 @@ class GradientLearner(_Memory):
         self.parameters, self.solver, self.average = parameters, solver, average
         self.sum = np.zeros(parameters.size if average else 0)
         solver.start(parameters.size, parameters.dtype)
+        settled(solver, parameters)
 
     def learn_from(
         self,

@@ -259,7 +259,10 @@ class Stopping:
         Where `tol` is None, this was asked for: nothing then, unless the loss was on its way
         up at a rate that is known to be too large.
         """
-        if self.loss_curve[-1] > max(self.loss_curve[0], self.baseline_loss) and self._is_unstable():
+        if (
+            self.loss_curve[-1] > max(self.loss_curve[0], self.baseline_loss)
+            and self._is_unstable()
+        ):
             what = (
                 f"is diverging: in {self.n_iter} epochs its loss rose from "
                 f"{self.loss_curve[0]:.6g} to {self.loss_curve[-1]:.6g}. The learning rate is "
@@ -277,7 +280,11 @@ class Stopping:
         warnings.warn(f"{self.owner} {what}", ConvergenceWarning, stacklevel=3)
 
     def _is_unstable(self) -> bool:
-        return self._rate is not None and self.learner.max_rate is not None and self._rate > self.learner.max_rate
+        return (
+            self._rate is not None
+            and self.learner.max_rate is not None
+            and self._rate > self.learner.max_rate
+        )
 
     def record(self, loss: float, validation_loss: float | None = None) -> None:
         """Take note of one epoch.
@@ -421,7 +428,11 @@ class Stopping:
     def _diverged(self, what: str) -> NoReturn:
         advice = "Scale the features and targets (StandardScaler)."
         if self._rate is not None:
-            known = f"; the largest stable one is {self.learner.max_rate:.6g}" if self.learner.max_rate else ""
+            known = (
+                f"; the largest stable one is {self.learner.max_rate:.6g}"
+                if self.learner.max_rate
+                else ""
+            )
             advice = (
                 f"The learning rate is {self._rate:.6g}{known}. Lower learning_rate, or "
                 "scale the features and targets (StandardScaler)."
