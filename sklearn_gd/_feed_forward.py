@@ -614,8 +614,8 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
         self.__dict__.update(self._attributes_of(weights))
 
     def _set_model(self, network: Network, one_axis: bool) -> None:
-        self.n_layers_, self.n_outputs_ = len(network.sizes), network.n_outputs
-        self._one_axis, self._activations = one_axis, network.activations
+        self.n_outputs_, self._one_axis = network.n_outputs, one_axis
+        self._activations = network.activations
 
     def _attributes_of(self, weights: Array) -> dict[str, Any]:
         """Return the weights as fitted attributes, in copies."""
@@ -624,6 +624,10 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
         return {
             "coefs_": [released(W) for W, _ in layers],
             "intercepts_": [released(b) for _, b in layers],
+            "n_layers_": len(sizes),
+            "n_outputs_": self.n_outputs_,
+            "_one_axis": self._one_axis,
+            "_activations": self._activations,
         }
 
     def _carry_on(

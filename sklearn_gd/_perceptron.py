@@ -417,7 +417,7 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         weights, loss = stopping.run_once()
         self._forget()
         self._keep(stopping, weights, loss)
-        self._learner = learner
+        self._learner, self._auto_rate = learner, pieces.auto_rate
         return self
 
     def decision_function(self, X: ArrayLike) -> Array:
@@ -647,7 +647,7 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         return 1 if len(self.classes_) == 2 else len(self.classes_)
 
     def _check_start(self, coef: Any, intercept: Any, train: LabelledRows) -> Array | None:
-        """Return first weights (n_features, n_neurons) and biases as one vector; None for zeros."""
+        """Return first weights and biases as one vector; None for zeros."""
         if coef is None and intercept is None:
             return None
         n_neurons = self._n_neurons()
@@ -678,8 +678,7 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
     ) -> Rosenblatt | GradientLearner:
         learner: Rosenblatt | GradientLearner
         if self._is_row_by_row():
-            kind = self._rosenblatt_over(train)
-            learner = kind(
+            learner = self._rosenblatt_over(train)(
                 (train.n_features, self._n_neurons()),
                 train.dtype,
                 start,
@@ -693,9 +692,10 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
             )
         else:
             network = self._network(pieces, train)
-            kind = GradientLearner if pieces.activation.differentiable else StepLearner
+            differentiable = pieces.activation.differentiable
+            by_gradient = GradientLearner if differentiable else StepLearner
             parameters = np.zeros(network.size, train.dtype) if start is None else start
-            learner = kind(
+            learner = steps = by_gradient(
                 parameters,
                 pieces.solver,
                 pieces.schedule,
@@ -703,10 +703,9 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
                 self._fixed_settings(pieces),
                 average=self.average,
             )
-            self._set_rate(learner, pieces, train)
-            flat = pieces.activation.differentiable and is_flat_at_zero(pieces.activation)
-            if start is None and flat:
-                self._leave_zero(learner, network, train, pieces)
+            self._set_rate(steps, pieces, train)
+            if start is None and differentiable and is_flat_at_zero(pieces.activation):
+                self._leave_zero(steps, network, train, pieces)
         self._learn_from(learner, pieces, train, held_out)
         return learner
 
@@ -725,14 +724,12 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
             learner.alpha = self.alpha
             learner.learn_from(train, held_out, shuffle=self.shuffle)
             return
-        over = [
-            None if rows is None else rows.objective(network, *targets_of(pieces.activation))
-            for rows, network in (
-                (train, self._network(pieces, train)),
-                (held_out, self._network(pieces, train)),
-            )
-        ]
-        learner.learn_from(over[0], over[1], self._batch_rows(), shuffle=self.shuffle)
+        ends = targets_of(pieces.activation)
+        objective = train.objective(self._network(pieces, train), *ends)
+        validation = None
+        if held_out is not None:
+            validation = held_out.objective(self._network(pieces, train), *ends)
+        learner.learn_from(objective, validation, self._batch_rows(), shuffle=self.shuffle)
 
     def _network(self, pieces: _Pieces, train: LabelledRows, loss: Loss | None = None) -> Network:
         activation, of_step = pieces.activation, not pieces.activation.differentiable
@@ -749,7 +746,7 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
 
     def _set_rate(self, learner: GradientLearner, pieces: _Pieces, train: LabelledRows) -> None:
         """Set the largest stable rate, and for 'auto' half of it."""
-        learner.base_rate, learner.auto_rate = 1.0, pieces.auto_rate
+        learner.base_rate = 1.0
         activation, ends = pieces.activation, targets_of(pieces.activation)
         per_row = None
         if activation.differentiable:
@@ -818,7 +815,7 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         if isinstance(learner, Rosenblatt) != self._is_row_by_row():
             before = 1 if isinstance(learner, Rosenblatt) else "more than 1"
             require_unchanged("batch_size", before, self._batch_rows())
-        if isinstance(learner, GradientLearner) and learner.auto_rate != pieces.auto_rate:
+        if isinstance(learner, GradientLearner) and self._auto_rate != pieces.auto_rate:
             learner.schedule = pieces.schedule
             self._set_rate(learner, pieces, train)
         self._learn_from(learner, pieces, train)
@@ -847,5 +844,5 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         return {"coef_": np.array(coef.T, order="C"), "intercept_": intercept}
 
     def _forget(self) -> None:
-        for name in ("_learner", "validation_loss_curve_"):
+        for name in ("_learner", "_auto_rate", "validation_loss_curve_"):
             self.__dict__.pop(name, None)

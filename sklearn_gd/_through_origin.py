@@ -475,12 +475,16 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
     def _set_model(self, pieces: _Pieces, rows: Rows, one_axis: bool) -> None:
         linear = type(pieces.activation) is Identity
         self._activation = None if linear else pieces.activation
-        self._one_axis, self._dtype = one_axis, rows.dtype
+        self._one_axis, self._precision = one_axis, rows.dtype.name
 
     def _attributes_of(self, weights: Array) -> dict[str, Any]:
         """Return the weights as fitted attributes, in copies."""
-        W = released(weights.reshape(self.n_features_in_, -1).T, self._dtype)
-        return {"coef_": W[0, :] if self._one_axis else W, "intercept_": 0.0}
+        W = released(weights.reshape(self.n_features_in_, -1).T, self._precision)
+        return {
+            "coef_": W[0, :] if self._one_axis else W,
+            "intercept_": 0.0,
+            "_activation": self._activation,
+        }
 
     def _forget(self) -> None:
         """Drop what only ``partial_fit`` carries on."""

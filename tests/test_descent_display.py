@@ -10,6 +10,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_gd import FeedForwardRegressor, PerceptronClassifier, ThroughOriginRegressor
+from sklearn_gd._training.learners import GradientLearner
 from sklearn_gd.activations import Step
 
 matplotlib = pytest.importorskip("matplotlib")
@@ -246,7 +247,7 @@ def test_other_estimators_are_refused_and_nothing_is_stored():
     model = ThroughOriginRegressor()
     DescentDisplay.from_estimator(model, X, y)
     assert not hasattr(model, "coef_")
-    assert not hasattr(model, "_recorder")
+    assert not vars(model).get("_skl_callbacks")
 
 
 def test_the_callbacks_of_the_estimator_are_not_called():
@@ -272,20 +273,18 @@ def test_the_callbacks_of_the_estimator_are_not_called():
 def test_an_interrupt_ends_the_picture_too(monkeypatch):
     model = FeedForwardRegressor(hidden_layer_sizes=(3,), solver="gd", max_iter=5, tol=None)
     # The first epoch passes, or there would be nothing to keep, and a plain interrupt.
-    monkeypatch.setattr("sklearn_gd._feed_forward.run_epoch", _one_epoch_then_interrupt())
+    monkeypatch.setattr(GradientLearner, "run_epoch", _one_epoch_then_interrupt())
     with pytest.raises(KeyboardInterrupt):
         DescentDisplay.from_estimator(model, X, y)
 
 
 def _one_epoch_then_interrupt():
-    from sklearn_gd._training.epoch import run_epoch
+    calls, run_epoch = [], GradientLearner.run_epoch
 
-    calls = []
-
-    def run(*arguments):
+    def run(learner, rate):
         calls.append(1)
         if len(calls) > 1:
             raise KeyboardInterrupt
-        return run_epoch(*arguments)
+        return run_epoch(learner, rate)
 
     return run

@@ -61,7 +61,7 @@ def test_an_ordinary_fit_records_nothing():
     before = set(vars(model))
     FitDisplay.from_estimator(model, X, y, iterations=[0, -1])
     assert set(vars(model)) == before
-    assert "_recorder" not in before
+    assert "_skl_callbacks" not in before
 
 
 def test_a_network_and_its_first_guess():

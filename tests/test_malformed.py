@@ -216,7 +216,7 @@ def test_whole_numbers_set_by_hand_predict_and_do_not_learn():
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("coef_sum", np.zeros((1, 1))), ("intercept_sum", np.zeros(1)), ("coef", np.zeros((2, 3)))],
+    [("parameters", np.zeros(3)), ("parameters", np.zeros((2, 3))), ("sum", np.zeros(1))],
 )
 @pytest.mark.parametrize("make", [np.asarray, sparse.csr_array])
 def test_what_an_averaged_neuron_remembers_and_does_not_fit(make, name, value):

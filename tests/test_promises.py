@@ -380,7 +380,7 @@ def test_an_integer_seed_does_not_repeat_the_same_shuffle_in_every_partial_fit()
     model, orders = net(batch_size=1, solver="gd", shuffle=True), []
     for _ in range(3):
         model.partial_fit(X, y)
-        orders.append(model._generator.permutation(5).tolist())
+        orders.append(model._learner.generator.permutation(5).tolist())
     assert len({tuple(order) for order in orders}) > 1
 
 

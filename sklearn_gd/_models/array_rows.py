@@ -373,8 +373,7 @@ def _require_support(estimator: Any, X: Any, space: Space) -> None:
             "another solver, or fit without array_api_dispatch."
         )
     callbacks = getattr(estimator, "_skl_callbacks", None) or ()
-    keeps = any(hasattr(callback, "keep_state") for callback in callbacks)
-    if keeps or hasattr(estimator, "_continuation"):
+    if any(hasattr(callback, "keep_state") for callback in callbacks):
         raise ValueError(f"{name}: Checkpoint keeps fits on NumPy arrays only. X is of {space}.")
 
 

@@ -18,6 +18,7 @@ from sklearn_gd._data.chunks import cut, row_chunks
 from sklearn_gd._data.placed import settled
 from sklearn_gd._data.split import PickedRows
 from sklearn_gd._models.labelled_rows import LabelledRows, one_hot
+from sklearn_gd._models.least_squares import Quadratic
 from sklearn_gd._models.network import Network, linear_step
 from sklearn_gd._models.rows import OnRows
 from sklearn_gd._pieces import require_unchanged, same_settings
@@ -98,8 +99,8 @@ class _Memory:
         return {k: v for k, v in vars(self).items() if k not in self._of_the_rows}
 
 
-class GradientLearner(_Memory):
-    """Steps down the gradient of an objective, one step per batch.
+class _Stepper(_Memory):
+    """Parameters that a solver moves.
 
     Parameters
     ----------
@@ -109,12 +110,9 @@ class GradientLearner(_Memory):
         The step rule.
     schedule, generator, settings
         As for all learners.
-    average : bool, default=False
-        Whether the weights are the mean of the parameters after each step.
     """
 
-    _remembered = ("parameters", "sum", "updates", "finished")
-    _of_the_rows = ("objective", "validation", "_batches")
+    _remembered: tuple[str, ...] = ("parameters", "updates", "finished")
 
     def __init__(
         self,
@@ -123,14 +121,42 @@ class GradientLearner(_Memory):
         schedule: Schedule,
         generator: np.random.Generator | None,
         settings: Mapping[str, object],
-        *,
-        average: bool = False,
     ) -> None:
         super().__init__(schedule, generator, settings)
-        self.parameters, self.solver, self.average = parameters, solver, average
-        self.sum = np.zeros(parameters.size if average else 0)
+        self.parameters, self.solver = parameters, solver
         solver.start(parameters.size, parameters.dtype)
         settled(solver, parameters)
+
+    def state(self) -> State:
+        return {**super().state(), "solver": copied(vars(self.solver))}
+
+    def form(self) -> State:
+        return {**super().state(), "solver": self.solver}
+
+    def restore(self, state: State) -> None:
+        super().restore(state)
+        self.solver.__dict__.update(copied(state["solver"]))
+
+
+class GradientLearner(_Stepper):
+    """Steps down the gradient of an objective, one step per batch.
+
+    Parameters
+    ----------
+    *memory
+        As for `_Stepper`.
+    average : bool, default=False
+        Whether the weights are the mean of the parameters after each step.
+    """
+
+    _of_the_rows = ("objective", "validation", "_batches")
+
+    def __init__(self, *memory: Any, average: bool = False) -> None:
+        super().__init__(*memory)
+        self.average = average
+        if average:
+            self.sum = np.zeros(self.parameters.size)
+            self._remembered = (*self._remembered, "sum")
 
     def learn_from(
         self,
@@ -168,16 +194,6 @@ class GradientLearner(_Memory):
     def validation_loss(self) -> float | None:
         return None if self.validation is None else self.validation.mean_loss(self.weights())
 
-    def state(self) -> State:
-        return {**super().state(), "solver": copied(vars(self.solver))}
-
-    def form(self) -> State:
-        return {**super().state(), "solver": self.solver}
-
-    def restore(self, state: State) -> None:
-        super().restore(state)
-        vars(self.solver).update(copied(state["solver"]))
-
 
 def _nan_unless_finite(loss: Any, parameters: Any) -> Any:
     """Return the loss; NaN where it is finite and some of the parameters are not.
@@ -191,21 +207,24 @@ def _nan_unless_finite(loss: Any, parameters: Any) -> Any:
     return math.nan if hidden else loss
 
 
-class FullBatchLearner(GradientLearner):
+class FullBatchLearner(_Stepper):
     """One step per epoch, down the gradient over all rows, until the gradient vanishes.
 
     Parameters
     ----------
-    parameters, solver, schedule, generator, settings
-        As for `GradientLearner`.
+    *memory
+        As for `_Stepper`.
     rates : float or ndarray of shape (size,)
         What the schedule's rate is multiplied by: one number, or one per parameter.
     flat_at_zero : bool
         Whether the gradient is 0 at weights of 0 though these are no minimum.
+    max_rate : float or None
+        The largest stable rate, where it is known.
     """
 
     keeps_best = False
-    _remembered = (*GradientLearner._remembered, "first")
+    _remembered = (*_Stepper._remembered, "first")
+    _of_the_rows = ("objective",)
 
     def __init__(
         self, *memory: Any, rates: float | Array, flat_at_zero: bool, max_rate: float | None
@@ -215,6 +234,11 @@ class FullBatchLearner(GradientLearner):
         self.base_rate = float(np.max(rates))
         self.tol: float | None = None
         self.first = math.inf
+
+    def learn_from(self, objective: OnRows | Quadratic) -> Self:
+        """Set what the next epochs learn from."""
+        self.objective = objective
+        return self
 
     def end_below(self, tol: float | None, gradient: Array) -> None:
         """End where the gradient is `tol` times this one at weights of 0.
@@ -238,8 +262,14 @@ class FullBatchLearner(GradientLearner):
             self.updates += 1
         return loss
 
+    def weights(self) -> Array:
+        return self.parameters
+
     def mean_loss(self, weights: Array) -> float:
         return self.objective(weights)[0]
+
+    def validation_loss(self) -> float | None:
+        return None
 
     def _leave_zero(self, rate: float) -> None:
         self.parameters -= self.rates * rate * linear_step(self.objective)
@@ -327,7 +357,7 @@ class Rosenblatt(_Memory):
         As in the estimator.
     """
 
-    _remembered = ("parameters", "sum", "visits", "updates", "finished")
+    _remembered: tuple[str, ...] = ("parameters", "visits", "updates", "finished")
     _of_the_rows = ("rows", "validation")
 
     def __init__(
@@ -353,7 +383,9 @@ class Rosenblatt(_Memory):
         self.parameters = np.zeros(size, dtype)
         if start is not None:
             self.parameters[: start.size] += start / np.dtype(dtype).type(self.unit)
-        self.sum = np.zeros(size if average else 0)
+        if average:
+            self.sum = np.zeros(size)
+            self._remembered = (*self._remembered, "sum")
         self.visits = 0
 
     def learn_from(
@@ -366,7 +398,8 @@ class Rosenblatt(_Memory):
     def begin(self, parameters: Array) -> None:
         """Start over at weights and biases in units of the rate, and remember nothing else."""
         self.parameters[:] = parameters
-        self.sum[:] = 0
+        if self.average:
+            self.sum[:] = 0
         self.updates = self.visits = 0
 
     def _unit(self) -> float:
@@ -377,7 +410,8 @@ class Rosenblatt(_Memory):
         if self._unit() != self.unit:
             change = self.unit / self._unit()
             self.parameters *= change
-            self.sum *= change
+            if self.average:
+                self.sum *= change
             self.unit = self._unit()
 
     def layer(self, flat: Array) -> tuple[Array, Array]:
@@ -388,9 +422,17 @@ class Rosenblatt(_Memory):
     def run_epoch(self, rate: float) -> float:
         X, codes, weights, class_weight = self.rows
         n_samples, shape = X.shape[0], (X.shape[1], self.n_neurons)
-        if self.shape != shape:  # the arrays of a CSR matrix do not tell the loop its width
-            raise ValueError(f"coef must be of shape {shape}. Got shape {self.shape}.")
-        order = self.generator.permutation(n_samples) if self.shuffle else np.arange(n_samples)
+        # A stored learner may have been edited, and compiled loops follow its arrays unasked.
+        size = ((shape[0] + 1) * shape[1],)
+        for name in ("parameters", "sum") if self.average else ("parameters",):
+            found = getattr(self, name).shape
+            if self.shape != shape or found != size:
+                raise ValueError(
+                    f"{name} must be of shape {size}, for {shape} weights. Got {found}."
+                )
+        order = np.arange(n_samples)
+        if self.shuffle and self.generator is not None:
+            order = self.generator.permutation(n_samples)
         if isinstance(X, PickedRows):
             order, codes = X.rows[order], X.spread(codes)
             weights = None if weights is None else X.spread(weights)

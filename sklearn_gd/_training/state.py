@@ -104,7 +104,7 @@ def require_size(state: Any, size: int) -> None:
 
     That is asked before there is memory for these: sizes of layers may come from a file.
     """
-    found = np.shape(_of_learner(state).get("parameters"))
+    found = np.shape(_of_learner(state).get("parameters", ()))
     if found != (size,):
         raise StateError(f"parameters must be of shape ({size},). Got shape {found}")
 

@@ -123,8 +123,8 @@ class Stopping:
         baseline_loss: float,
         tasks: FitTasks | None = None,
     ) -> Stopping:
-        """Return the epochs that the estimator's parameters ask for."""
-        return cls(
+        """Return the epochs that the estimator's parameters ask for; of a fit, it has tasks."""
+        stopping = cls(
             learner,
             max_iter=estimator.max_iter,
             tol=estimator.tol,
@@ -134,17 +134,15 @@ class Stopping:
             verbose=estimator.verbose,
             tasks=tasks,
         )
+        # Whoever calls ``partial_fit`` in a loop means to leave the loop by an interrupt.
+        stopping._in_fit = tasks is not None
+        return stopping
 
     @classmethod
     def after(cls, estimator: Any, learner: Learner, baseline_loss: float) -> Stopping:
-        """Return the one epoch of a ``partial_fit``, after those of the estimator's loss curve.
-
-        An interrupt is not kept from the caller: whoever calls ``partial_fit`` in a loop means to
-        leave the loop.
-        """
+        """Return the one epoch of a ``partial_fit``, after those of the estimator's loss curve."""
         stopping = cls.of(estimator, learner, baseline_loss)
         stopping.loss_curve = list(getattr(estimator, "loss_curve_", ()))
-        stopping._in_fit = False  # one epoch: there is nothing yet to keep
         if stopping.loss_curve:
             stopping.best_loss = min(stopping.loss_curve)
             stopping.best_iter = stopping.loss_curve.index(stopping.best_loss)
@@ -251,7 +249,7 @@ class Stopping:
         with self:
             rate = self.rate(self.n_iter)
             self.record(self.learner.run_epoch(rate))
-            return self.finish()
+        return self.finish()
 
     def warn_not_converged(self) -> None:
         """Say that `max_iter` ended the fit, and what to do.
@@ -362,7 +360,7 @@ class Stopping:
         self._require_consistent(**state["history"])
         vars(self).update(copied(state["history"]))
         self._n_whole = self.n_iter
-        vars(schedule).update(copied(state["schedule"]))
+        schedule.__dict__.update(copied(state["schedule"]))
         learner.restore(state["learner"])
         self.best_weights = state["best"]
         self._require_validation(learner.validation_loss())

@@ -17,7 +17,7 @@ from sklearn_gd._models.rows import Rows
 from sklearn_gd._perceptron import PerceptronClassifier, _is_sigmoid
 from sklearn_gd._storable import storable
 from sklearn_gd._through_origin import ThroughOriginRegressor
-from sklearn_gd._training.learners import Gradient, Recipe, Rosenblatt
+from sklearn_gd._training.learners import Rosenblatt
 from sklearn_gd.dask._blocks import Blocks, blocks_of_memory, is_lazy, lazy_blocks
 from sklearn_gd.dask._lazy import lazily, score_of
 from sklearn_gd.dask._on_workers import MixedRosenblatt, OnWorkers
@@ -626,13 +626,6 @@ class DaskPerceptronClassifier(OnDask, PerceptronClassifier):
         self._workers.do(source, "encode", self.classes_)
         return OnWorkers(self._workers, source, "all", *blocks.kind)
 
-    def _make_learner(
-        self, recipe: Recipe, train: Any, start: Any, generator: np.random.Generator
-    ) -> Rosenblatt | Gradient:
-        if not recipe.row_by_row:
-            return super()._make_learner(recipe, train, start, generator)
-        if not isinstance(train, OnWorkers):  # of partial_fit
-            return super()._make_learner(recipe, train, start, generator)
-        shape = (train.n_features, self._n_neurons())
-        shuffler = generator if self.shuffle else None
-        return MixedRosenblatt(recipe, shape, train.dtype, start, shuffler)
+    def _rosenblatt_over(self, train: Any) -> type[Rosenblatt]:
+        # Rows of partial_fit are in memory.
+        return MixedRosenblatt if isinstance(train, OnWorkers) else Rosenblatt

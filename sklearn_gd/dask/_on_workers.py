@@ -14,7 +14,7 @@ from sklearn_gd._models.baseline import relative_to
 from sklearn_gd._models.curvature import Curvature
 from sklearn_gd._models.least_squares import Moments
 from sklearn_gd._models.network import Network
-from sklearn_gd._training.learners import Recipe, Rosenblatt
+from sklearn_gd._training.learners import Rosenblatt
 from sklearn_gd.dask._workers import Workers
 from sklearn_gd.losses import SquaredError
 
@@ -176,11 +176,7 @@ class NetworkOnWorkers:
 
     def on_batch(self, parameters: Array, share: float, deal: Any) -> tuple[float, Array]:
         """Return the summed loss of a batch and its share of the gradient, with the penalty."""
-        loss, gradient, mistaken = self.rows.total_of(
-            self._made, "gradient", parameters, share, deal
-        )
-        if mistaken:
-            self.network.loss.found = True
+        loss, gradient = self.rows.total_of(self._made, "gradient", parameters, share, deal)
         self.network.add_penalty(parameters, gradient)
         return loss, gradient
 
@@ -272,36 +268,38 @@ class MixedRosenblatt(Rosenblatt):
     perceptron", NAACL 2010.
     """
 
-    def __init__(
-        self, recipe: Recipe, shape: tuple[int, int], dtype: Any, start: Any, generator: Any
-    ) -> None:
-        super().__init__(recipe, shape, dtype, start, generator)
-        self._made = cloudpickle.dumps(partial(Rosenblatt, recipe, shape, dtype, None, None))
+    def __init__(self, *memory: Any, **settings: Any) -> None:
+        super().__init__(*memory, **settings)
+        shape, dtype, _, schedule, _, fixed = memory
+        # A worker begins anew at every question, with a generator that is made then.
+        make = partial(Rosenblatt, shape, dtype, None, schedule, None, fixed, **settings)
+        self._made = cloudpickle.dumps(make)
 
-    def epoch(self, rows: Any, rate: float) -> float:
-        seed = None if self.generator is None else int(self.generator.integers(2**63))
-        start = (self.coef, self.intercept)
-        mistakes, coef, intercept, loss, visits, coef_sum, intercept_sum = rows.total_of(
-            self._made, "rosenblatt", start, rate, seed
+    def run_epoch(self, rate: float) -> float:
+        rows: Any = self.rows
+        seed = None
+        if self.shuffle and self.generator is not None:
+            seed = int(self.generator.integers(2**63))
+        mistakes, parameters, loss, visits, total = rows.total_of(
+            self._made, "rosenblatt", self.parameters, rate, seed
         )
-        self.faultless = not mistakes
+        self.finished = not mistakes
         self.updates += mistakes
         if mistakes:
-            self.coef = (coef / mistakes).astype(self.coef.dtype)
-            self.intercept = (intercept / mistakes).astype(self.coef.dtype)
-        if self.recipe.average:
-            self.coef_sum = self.coef_sum + coef_sum
-            self.intercept_sum = self.intercept_sum + intercept_sum
+            self.parameters = (parameters / mistakes).astype(self.parameters.dtype)
+        if self.average:
+            self.sum = self.sum + total
             self.visits += visits
         return float(loss / rows.total(self.n_neurons))
 
-    def averaged(self) -> tuple[Array, Array]:
-        if not (self.recipe.average and self.visits):
-            return self.coef, self.intercept
-        return self.coef_sum / self.visits, self.intercept_sum / self.visits
+    def averaged(self) -> Array:
+        if not (self.average and self.visits):
+            return self.parameters
+        mean: Array = self.sum / self.visits
+        return mean
 
-    def mean_loss(self, coef: Array, intercept: Array, rows: Any) -> float:
-        (loss,) = rows.total_of(self._made, "rosenblatt_loss", coef, intercept)
+    def mean_loss_over(self, rows: Any, weights: Array) -> float:
+        (loss,) = rows.total_of(self._made, "rosenblatt_loss", weights)
         return float(loss / rows.total(self.n_neurons))
 
     def constant_losses(self, rows: Any) -> Array:

@@ -32,10 +32,11 @@ from sklearn_gd._data.validation import (
     in_precision,
     validated,
 )
+from sklearn_gd._models.labelled_rows import LabelledRows
 from sklearn_gd._models.least_squares import Moments
 from sklearn_gd._models.network import Network
 from sklearn_gd._models.rows import Rows
-from sklearn_gd._training.learners import LabelledRows, Rosenblatt
+from sklearn_gd._training.learners import Rosenblatt
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -216,48 +217,38 @@ class Part:
             picked = slice(first, None, n_steps) if order is None else order[first::n_steps]
             rows = _picked(rows, picked)
         if not rows.n_samples:
-            return 0.0, np.zeros(network.size, network.dtype), 0
+            return 0.0, np.zeros(network.size, network.dtype)
         loss, gradient = network(parameters, *rows, share)
-        mistaken = int(getattr(network.loss, "found", False))
-        if mistaken:
-            network.loss.found = False
-        return loss, gradient.copy(), mistaken
+        return loss, gradient.copy()
 
     def rosenblatt(
-        self,
-        learner: Rosenblatt,
-        group: str,
-        start: tuple[Array, Array],
-        rate: float,
-        seed: int | None,
+        self, learner: Rosenblatt, group: str, start: Array, rate: float, seed: int | None
     ) -> tuple[Any, ...]:
         """Let neurons meet a group's rows once; return their weights times their mistakes.
 
         Returns
         -------
-        mistakes, coef, intercept, loss, visits, coef_sum, intercept_sum
-            The last two are the average weights times the visits, where an average is kept.
+        mistakes, parameters, loss, visits, total
+            The last is the average weights times the visits, where an average is kept.
         """
         rows = self.groups[group]
-        learner.begin(start, None if seed is None else np.random.default_rng([seed, self.number]))
+        learner.begin(start)
+        if seed is not None:
+            learner.generator = np.random.default_rng([seed, self.number])
+        learner.learn_from(rows, shuffle=seed is not None)
         loss = 0.0
         if len(rows.codes):
-            loss = learner.epoch(rows, rate) * rows.total(learner.n_neurons)
+            loss = learner.run_epoch(rate) * rows.total(learner.n_neurons)
         k, visits = learner.updates, learner.visits
-        coef, intercept = (learned.astype(np.float64) for learned in start)
-        if k:
-            coef, intercept = learner.coef.astype(np.float64), learner.intercept.astype(np.float64)
-        averages = [np.float64(visits) * array for array in learner.averaged()]
-        return k, k * coef, k * intercept, loss, visits, *averages
+        parameters = (learner.parameters if k else start).astype(np.float64)
+        return k, k * parameters, loss, visits, np.float64(visits) * learner.averaged()
 
-    def rosenblatt_loss(
-        self, learner: Rosenblatt, group: str, coef: Array, intercept: Array
-    ) -> tuple[float]:
+    def rosenblatt_loss(self, learner: Rosenblatt, group: str, weights: Array) -> tuple[float]:
         """Return the summed loss of step neurons."""
         rows = self.groups[group]
         if not len(rows.codes):
             return (0.0,)
-        return (learner.mean_loss(coef, intercept, rows) * rows.total(learner.n_neurons),)
+        return (learner.mean_loss_over(rows, weights) * rows.total(learner.n_neurons),)
 
     def total(self, _: None, group: str, n_neurons: int) -> tuple[float]:
         """Return the sum of all weights, over rows and neurons."""
