@@ -234,7 +234,10 @@ class Adagrad(Solver):
 
     def step(self, parameters: Array, gradient: Array, rate: Rate) -> Array:
         self.squares_ += gradient * gradient
-        return _step_by_root(parameters, gradient, rate, self.squares_, self.epsilon)
+        gradient /= _root(self.squares_, self.epsilon)
+        gradient *= rate
+        parameters -= gradient
+        return parameters
 
 
 class RMSprop(Solver):
@@ -265,7 +268,10 @@ class RMSprop(Solver):
     def step(self, parameters: Array, gradient: Array, rate: Rate) -> Array:
         self.squares_ *= self.decay
         self.squares_ += (1 - self.decay) * (gradient * gradient)
-        return _step_by_root(parameters, gradient, rate, self.squares_, self.epsilon)
+        gradient /= _root(self.squares_, self.epsilon)
+        gradient *= rate
+        parameters -= gradient
+        return parameters
 
 
 class Adam(Solver):
@@ -313,7 +319,10 @@ class Adam(Solver):
         self.means_ += (1 - self.beta_1) * gradient
         self.squares_ *= self.beta_2
         self.squares_ += (1 - self.beta_2) * (gradient * gradient)
-        return _step_by_root(parameters, self.means_, rate, self.squares_, self.epsilon)
+        step = self.means_ / _root(self.squares_, self.epsilon)
+        step *= rate
+        parameters -= step
+        return parameters
 
 
 class AdamW(Adam):
@@ -363,16 +372,11 @@ def _has_kernel(parameters: Array, rate: Rate) -> bool:
     return isinstance(parameters, np.ndarray) and not isinstance(rate, np.ndarray)
 
 
-def _step_by_root(
-    parameters: Array, ahead: Array, rate: Rate, squares: Array, epsilon: float
-) -> Array:
-    """Return parameters - rate * ahead / (sqrt(squares) + epsilon)."""
+def _root(squares: Array, epsilon: float) -> Array:
+    """Return sqrt(squares) + epsilon, without a second array on the way."""
     root = namespace(squares).sqrt(squares)
     root += epsilon
-    step = ahead / root
-    step *= rate
-    parameters -= step
-    return parameters
+    return root
 
 
 _BUILT_IN: dict[str, type[Solver]] = {
