@@ -14,7 +14,6 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_gd._base import Estimator, Layer, available_if
 from sklearn_gd._data.array_api import following_numpy, on_host, require_same_space
-from sklearn_gd._data.placed import placed, released, settled
 from sklearn_gd._data.split import lazily_picked
 from sklearn_gd._data.validation import (
     ArrayLike,
@@ -87,7 +86,7 @@ class _Fit(NamedTuple):
 
     def attributes(self) -> dict[str, Any]:
         """Return the fitted attributes as of now."""
-        return _as_attributes(self.network, self.parameters, self.one_axis)
+        return _as_attributes(self.network, self.parameters, self.train.rows, self.one_axis)
 
     def validation_loss(self) -> float | None:
         """Return the loss on the rows held out; None where there are none."""
@@ -345,7 +344,7 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
         network = self._network(pieces, train.n_features, train.n_outputs, train.dtype)
         warm = self.warm_start and hasattr(self, "coefs_")
         parameters = self._current(network) if warm else self._draw(network, generator)
-        parameters = placed(parameters, train)
+        parameters = train.to_device(parameters)
         if resumed is not None:
             set_generator(generator, resumed.get("at_start"))
         at_start = generator.bit_generator.state
@@ -368,7 +367,7 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
         tasks.begins_at(fit.attributes)
         by_lbfgs = pieces.solver is None
         parameters = self._minimise(fit) if by_lbfgs else self._descend(fit, resumed)
-        self.__dict__.update(_as_attributes(network, parameters, one_axis))
+        self.__dict__.update(_as_attributes(network, parameters, train, one_axis))
         tasks.close()
         return self
 
@@ -427,7 +426,7 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
             shuffler = generator if self.shuffle else None
             batches = rows.batches(self._batch_rows(len(Y)), shuffler)
             with descent:
-                loss, _ = run_epoch(network, solver, parameters, batches, rate)
+                loss, _, parameters = run_epoch(network, solver, parameters, batches, rate)
                 descent.record(loss, rate)
                 self.loss_ = rows.mean_loss(parameters)
                 descent.check_end(self.loss_, parameters)
@@ -435,7 +434,7 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
         self._generator, self._solver, self._schedule = generator, solver, schedule
         self.learning_rate_ = rate
         self.__dict__.update(descent.attributes())
-        self.__dict__.update(_as_attributes(network, parameters, one_axis))
+        self.__dict__.update(_as_attributes(network, parameters, rows.rows, one_axis))
         return self
 
     def predict(self, X: ArrayLike) -> Array:
@@ -602,7 +601,7 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
         solver, schedule = pieces.solver, pieces.schedule
         assert solver is not None
         solver.start(network.size, network.dtype)
-        settled(solver, parameters)
+        train.rows.memory_to_device(solver)
         size = self._batch_rows(train.rows.n_samples)
         batches = train.batches(size, generator if self.shuffle else None)
         descent = Descent.of(self, train.reference(), schedule, tasks=tasks)
@@ -612,17 +611,22 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
             fit.restore(resumed)
             descent.best_parameters = resumed["best"]
             descent.require_validation(fit.validation_loss())
+
+        def state() -> dict[str, Any]:
+            return fit.state(descent.best_parameters)
+
         with descent:
             for epoch in descent:
                 rate = descent.rate(epoch)
-                loss, _ = run_epoch(train.on_batch, solver, parameters, batches, rate)
+                loss, _, parameters = run_epoch(train.on_batch, solver, parameters, batches, rate)
+                fit = fit._replace(parameters=parameters)
                 descent.record(
                     loss,
                     rate,
                     validation_loss=fit.validation_loss(),
                     parameters=parameters,
                     attributes=fit.attributes,
-                    state=lambda: fit.state(descent.best_parameters),
+                    state=state,
                 )
         return self._keep(descent, fit)
 
@@ -736,12 +740,14 @@ def _require_layers(coefs: Any, intercepts: Any, n_features: int) -> None:
         fan_in = W.shape[1]
 
 
-def _as_attributes(network: Network, parameters: Array, one_axis: bool) -> dict[str, Any]:
+def _as_attributes(
+    network: Network, parameters: Array, rows: Rows, one_axis: bool
+) -> dict[str, Any]:
     """Return the network as fitted attributes, in copies."""
-    layers = network.layers(parameters.copy())
+    layers = network.layers(parameters)
     return {
-        "coefs_": [released(W) for W, _ in layers],
-        "intercepts_": [released(b) for _, b in layers],
+        "coefs_": [rows.copied(W) for W, _ in layers],
+        "intercepts_": [rows.copied(b) for _, b in layers],
         "n_layers_": len(layers) + 1,
         "n_outputs_": network.n_outputs,
         "_one_axis": one_axis,

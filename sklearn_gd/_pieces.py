@@ -35,15 +35,10 @@ def scalar_like(array: Any, value: float) -> Any:
     return namespace(array).full_like(array, value)
 
 
-def to_numpy(array: Any) -> np.ndarray[Any, np.dtype[Any]]:
-    """Return an array of any library as one of NumPy's."""
-    if isinstance(array, np.ndarray):
-        return array
+def to_numpy(array: Any, xp: Any) -> np.ndarray[Any, np.dtype[Any]]:
+    """Return an array of the library `xp` as one of NumPy's."""
     from sklearn.utils._array_api import _convert_to_numpy
 
-    xp = namespace(array)
-    if getattr(array, "requires_grad", False):  # a tensor with a history
-        array = array.detach()
     if hasattr(xp, "Device"):  # array-api-strict: scikit-learn 1.6 knows but one of its devices
         array = xp.asarray(array, device=xp.Device("CPU_DEVICE"))
     return np.asarray(_convert_to_numpy(array, xp))

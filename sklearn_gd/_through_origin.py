@@ -16,7 +16,6 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_gd._base import Estimator, Layer
 from sklearn_gd._data.array_api import following_numpy, on_host, require_same_space
-from sklearn_gd._data.placed import placed, released, settled
 from sklearn_gd._data.validation import (
     ArrayLike,
     all_or_nothing,
@@ -33,7 +32,7 @@ from sklearn_gd._models.curvature import Curvature, curvature_per_row
 from sklearn_gd._models.least_squares import Moments, Quadratic
 from sklearn_gd._models.network import Network, is_flat_at_zero, linear_step
 from sklearn_gd._models.rows import Rows
-from sklearn_gd._pieces import require_unchanged, same_settings
+from sklearn_gd._pieces import namespace, require_unchanged, same_settings
 from sklearn_gd._storable import storable
 from sklearn_gd._training.callback_tasks import FitTasks, with_callbacks
 from sklearn_gd._training.state import copied
@@ -222,24 +221,24 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
         if coef_init is not None:
             name, start = "coef_init", coef_init
         parameters = self._start(start, rows.n_features, rows.n_outputs, name)
-        parameters = placed(parameters, rows)
         self._forget()
         on_rows = rows.objective(self._network(*pieces[:2], rows))
         if quadratic and rows.uses_moments:
             moments = rows.moments()
-            objective: Any = settled(Quadratic(moments, self.alpha), parameters)
+            # The moments are NumPy's wherever the rows lie, and so is the descent on them.
+            objective: Any = Quadratic(moments, self.alpha)
             base = self._resolve_rate(*pieces, rows, moments)
         else:
             rows.require_finite()
             objective = on_rows
-            base = self._resolve_rate(*pieces, rows)
-        base = placed(base, rows)
-        self.learning_rate_ = released(placed(self.learning_rate_, rows))
+            base = rows.to_device(self._resolve_rate(*pieces, rows))
+            parameters = rows.to_device(parameters)
+        self.learning_rate_ = rows.to_device(self.learning_rate_)
         tasks = FitTasks(self, self.max_iter, *given)
 
-        attributes = partial(self._as_attributes, parameters, rows, one_axis)
-        tasks.begins_at(attributes)
-        self._descend(objective, pieces, base, parameters, attributes, tasks)
+        attributes = partial(self._as_attributes, rows=rows, one_axis=one_axis)
+        tasks.begins_at(partial(attributes, parameters))
+        parameters = self._descend(objective, pieces, base, parameters, attributes, tasks)
         rounding = 1e-8 if rows.dtype == np.float64 else 1e-2
         if isinstance(objective, Quadratic) and self.loss_ < rounding * objective.yy:
             # The moments' loss is all rounding, or much of it: look at the rows again.
@@ -299,7 +298,7 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
             base = self._resolve_rate(*pieces, rows, moments)
             parameters[:] = 0
             objective = Quadratic(moments, self.alpha)
-            attributes = partial(self._as_attributes, parameters, rows, one_axis)
+            attributes = partial(self._as_attributes, rows=rows, one_axis=one_axis)
             self._descend(objective, pieces, base, parameters, attributes)
         else:
             self._one_step(pieces, parameters, rows)
@@ -428,27 +427,32 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
         pieces: tuple[Activation, Loss, Solver, Schedule],
         base: float | Array,
         parameters: Array,
-        attributes: Callable[[], dict[str, Any]],
+        attributes: Callable[[Array], dict[str, Any]],
         tasks: FitTasks | None = None,
-    ) -> None:
-        """Move `parameters` in place to where the gradient vanishes; keep the `attributes` there.
+    ) -> Array:
+        """Move `parameters` to where the gradient vanishes, keep the `attributes` there, and
+        return them.
 
         Without `tasks`, in ``partial_fit``, an interrupt is not kept from the caller.
         """
         activation, _, solver, schedule = pieces
-        top = float(np.max(base))
+        top, xp = float(np.max(on_host(base))), namespace(parameters)
         with np.errstate(all="ignore"):
-            at_zero, gradient = objective(np.zeros_like(parameters))
+            at_zero, gradient = objective(xp.zeros_like(parameters))
         first = _steepness(gradient, base)
-        solver.start(objective.size, parameters.dtype)
-        settled(solver, parameters)
-        if not parameters.any() and is_flat_at_zero(activation):
+        solver.start(objective.size, np.float64)
+        if xp is not np:
+            objective.rows.memory_to_device(solver)
+        if is_flat_at_zero(activation) and not xp.any(parameters != 0):
             # Zero is stationary then, but no minimum: step as a linear model would.
-            parameters -= base * schedule.rate(0) * linear_step(objective)
+            parameters -= base * float(schedule.rate(0)) * linear_step(objective)
             first = _steepness(objective(parameters)[1], base)
         max_rate = getattr(self, "max_learning_rate_", None)
         descent = Descent.of(self, at_zero, schedule, max_rate=max_rate, tasks=tasks)
         descent.keeps_interrupted = tasks is not None
+
+        def fitted() -> dict[str, Any]:
+            return attributes(parameters)
 
         def state() -> dict[str, Any]:
             return {
@@ -471,15 +475,17 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
                 if self.tol is not None and steepness <= self.tol * first < math.inf:
                     descent.end()
                 else:
-                    solver.step(parameters, gradient, base * rate)
-                descent.record(value, top * rate, attributes=attributes, state=state)
+                    moved = solver.step(parameters, gradient, base * rate)
+                    parameters = parameters if moved is None else moved
+                descent.record(value, top * rate, attributes=fitted, state=state)
         self.n_iter_ = descent.n_iter
         self.loss_curve_ = descent.loss_curve
         with np.errstate(all="ignore"):
             self.loss_, _ = objective(parameters)
-            self.__dict__.update(attributes())
+            self.__dict__.update(fitted())
         in_its_precision = isinstance(self.coef_, np.ndarray)  # else it lies elsewhere
         descent.check_end(self.loss_, self.coef_ if in_its_precision else parameters)
+        return parameters
 
     def _one_step(
         self,
@@ -516,7 +522,8 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
 
     def _as_attributes(self, parameters: Array, rows: Rows, one_axis: bool) -> dict[str, Any]:
         """Return the model as fitted attributes, in copies."""
-        W = released(parameters.reshape(rows.n_features, -1).T, rows.dtype)
+        W = namespace(parameters).reshape(parameters, (rows.n_features, -1)).T
+        W = rows.copied(W, rows.dtype)
         activation = as_activation(self.activation)
         return {
             "coef_": W[0, :] if one_axis else W,

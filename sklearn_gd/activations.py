@@ -224,7 +224,7 @@ def _error_function(z: Array) -> Array:
     xp = namespace(z)
     if xp is np:
         return erf(z)
-    return xp.erf(z) if hasattr(xp, "erf") else xp.asarray(erf(to_numpy(z)), device=z.device)
+    return xp.erf(z) if hasattr(xp, "erf") else xp.asarray(erf(to_numpy(z, xp)), device=z.device)
 
 
 def _grid() -> Array:

@@ -1,8 +1,9 @@
 """Solvers: the rule that turns a gradient into a step.
 
-A solver moves one flat parameter vector, in place where its library can, and returns it. It holds its own memory (velocities, moments)
-and nothing else: the learning rate is handed in, one number or one per parameter, and when to stop
-is not its business. Estimators take a name (``"adam"``) or an instance (``Adam(beta_1=0.8)``).
+A solver moves one flat parameter vector, in place where the library of the array can, and returns
+it. It holds its own memory (velocities, moments) and nothing else: the learning rate is handed in,
+one number or one per parameter, and when to stop is not its business. Estimators take a name
+(``"adam"``) or an instance (``Adam(beta_1=0.8)``).
 
 Your own solver derives from :class:`Solver`. ``start`` makes the memory, ``step`` uses it:
 

@@ -14,6 +14,7 @@ from numpy.typing import DTypeLike
 from scipy import sparse
 
 from sklearn_gd._data.chunks import cut, row_chunks
+from sklearn_gd._pieces import namespace
 from sklearn_gd.activations import Activation, Identity
 from sklearn_gd.losses import Loss
 
@@ -66,12 +67,15 @@ class Network:
         self._capacity = 0
 
     def layers(self, flat: Array) -> list[tuple[Array, Array]]:
-        """Return each layer's weights and biases as views of `flat`; biases may be empty."""
-        views, start = [], 0
+        """Return each layer's weights and biases, parts of `flat` and for NumPy views of it.
+
+        Biases may be empty.
+        """
+        views, start, reshape = [], 0, namespace(flat).reshape
         for fan_in, fan_out in zip(self.sizes[:-1], self.sizes[1:], strict=True):
             middle = start + fan_in * fan_out
             end = middle + fan_out * self.biases
-            views.append((flat[start:middle].reshape(fan_in, fan_out), flat[middle:end]))
+            views.append((reshape(flat[start:middle], (fan_in, fan_out)), flat[middle:end]))
             start = end
         return views
 

@@ -430,7 +430,7 @@ class Gradient(Learner):
             self._bound_to, self._objective = rows, self._objective_over(rows)
             self._batches = self._objective.batches(self.recipe.batch_size, self.generator)
         solver = _Averaging(self.solver, self.sum) if self.recipe.average else self.solver
-        loss, steps = run_epoch(
+        loss, steps, self.flat = run_epoch(
             self._objective.on_batch, solver, self.flat, self._batches, rate * self.base
         )
         self.updates += steps

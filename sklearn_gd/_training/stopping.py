@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from sklearn_gd._pieces import copy_of, namespace
 from sklearn_gd._training.callback_tasks import FitTasks
 from sklearn_gd._training.state import StateError, copied, require_like
 from sklearn_gd.exceptions import DivergenceError
@@ -212,7 +213,7 @@ class Descent:
         rate = self.schedule.rate(epoch)
         try:
             if 0 <= rate < math.inf:
-                return rate
+                return float(rate)  # what every library takes beside its arrays
         except TypeError:
             pass
         raise ValueError(
@@ -278,7 +279,7 @@ class Descent:
             The learning rate, for messages; None where there is none.
         validation_loss : float, optional
             The loss on the validation set after the epoch; monitored instead of `loss`.
-        parameters : object with a ``copy`` method, optional
+        parameters : array, or object with a ``copy`` method, optional
             Needed with `validation_loss`: copied whenever the loss is the smallest so far.
         attributes : callable, optional
             Returns the estimator's fitted attributes as of now, for callbacks.
@@ -301,7 +302,7 @@ class Descent:
         self.improved = monitored < self.best_loss - (self.tol or 0.0) * self.reference
         best = self.best_loss, self.best_iter, self.best_parameters
         if monitored < self.best_loss:
-            best = monitored, self.n_iter - 1, None if parameters is None else parameters.copy()
+            best = monitored, self.n_iter - 1, None if parameters is None else copy_of(parameters)
         # In one statement, which no interrupt divides.
         (self.best_loss, self.best_iter, self.best_parameters), self._n_whole = best, self.n_iter
         self._waited = 0 if self.improved else self._waited + 1
@@ -425,4 +426,5 @@ class Descent:
 
 def is_finite(array: Any) -> bool:
     """Return whether all numbers of an array are finite, wherever it lies."""
-    return bool(np.all(np.isfinite(array)))
+    xp = namespace(array)
+    return bool(xp.all(xp.isfinite(array)))
