@@ -29,6 +29,9 @@ The shortest form is a pair, here the sine and its derivative:
 >>> net = FeedForwardRegressor(activation=(np.sin, np.cos), max_iter=5, tol=None)
 >>> net.fit(X, X[:, 0]).predict(X).shape
 (50,)
+
+Written with NumPy's functions, they train on NumPy's data. Built-in activations, and your own that
+are written with functions of the array API standard, train on arrays of other libraries too.
 """
 
 from __future__ import annotations
@@ -76,8 +79,9 @@ _BOUNDS = ("zero_at_origin", "range", "slope", "curvature", "product")
 class Activation(Piece):
     r"""Base of all activations, element by element.
 
-    An own activation defines ``__call__(z)`` and ``derivative(z, a)``. The attributes below are
-    worked out numerically where a class does not state them.
+    An own activation defines ``__call__(z)`` and ``derivative(z, a)``; for arrays of other
+    libraries than NumPy, with functions of the array API standard. The attributes below are worked
+    out numerically, with NumPy, where a class does not state them.
 
     Attributes
     ----------

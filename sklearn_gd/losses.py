@@ -43,7 +43,8 @@ Array = np.ndarray[Any, np.dtype[Any]]
 class Loss(Piece):
     """Base of all losses, element by element and not averaged.
 
-    An own loss defines ``value(y_true, y_pred)`` and ``gradient(y_true, y_pred)``.
+    An own loss defines ``value(y_true, y_pred)`` and ``gradient(y_true, y_pred)``; for arrays of
+    other libraries than NumPy, with functions of the array API standard.
 
     Attributes
     ----------

@@ -64,7 +64,8 @@ class Solver(Piece):
     """Base of all solvers.
 
     An own solver defines ``step(parameters, gradient, rate)`` and, where it has a memory,
-    ``start(size, dtype)``.
+    ``start(size, dtype)``; for arrays of other libraries than NumPy, `step` is written with
+    functions of the array API standard.
 
     Attributes
     ----------
