@@ -204,8 +204,8 @@ class OnArrayRows:
             loss = loss + part
             gradient = slope if gradient is None else gradient + slope
         if self.network.alpha:
-            penalties = [(W * float(self.network.alpha), b * 0.0) for W, b in layers]
-            gradient = gradient + self._flat(penalties)
+            alpha, zeros_like = float(self.network.alpha), self.rows.space.xp.zeros_like
+            gradient = gradient + self._flat([(W * alpha, zeros_like(b)) for W, b in layers])
         return loss, gradient
 
     def _loss_and_gradient(
