@@ -15,7 +15,6 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_gd._base import Estimator, Layer, available_if
 from sklearn_gd._data.array_api import following_numpy, on_host, require_same_space
-from sklearn_gd._data.placed import placed, released
 from sklearn_gd._data.split import lazily_picked
 from sklearn_gd._data.validation import (
     ArrayLike,
@@ -42,7 +41,7 @@ from sklearn_gd._models.array_rows import (
 )
 from sklearn_gd._models.network import Network, layers_of, n_parameters, outputs
 from sklearn_gd._models.rows import Rows
-from sklearn_gd._pieces import require_unchanged
+from sklearn_gd._pieces import copy_of, require_unchanged
 from sklearn_gd._storable import storable
 from sklearn_gd._training.callback_tasks import FitTasks, state_to_resume, with_callbacks
 from sklearn_gd._training.learners import GradientLearner
@@ -303,12 +302,13 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
         network = self._network(pieces, train.n_features, train.n_outputs, train.dtype)
         warm = self.warm_start and hasattr(self, "coefs_")
         parameters = self._current(network) if warm else self._draw(network, generator)
-        parameters = placed(parameters, train)
+        parameters = train.to_device(parameters)
         if resumed is not None:
             begin_again(generator, resumed)
         self._forget()
         self._set_model(network, one_axis)
-        learner = self._make_learner(pieces, parameters, generator)
+        learner = self._make_learner(pieces, parameters, network.dtype, generator)
+        train.memory_to_device(learner.solver)
         if self.early_stopping and not has_validation:
             train, held_out, kept = train.set_aside(self.validation_fraction, generator)
             given = tuple(lazily_picked(part, kept) for part in given)
@@ -549,11 +549,11 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
         return Rows(X_val, y_val.reshape(len(y_val), -1), weights)
 
     def _make_learner(
-        self, pieces: _Pieces, parameters: Array, generator: np.random.Generator
+        self, pieces: _Pieces, parameters: Array, dtype: Any, generator: np.random.Generator
     ) -> GradientLearner:
         solver = GradientDescent() if pieces.solver is None else pieces.solver
         settings = {"solver": solver}
-        return GradientLearner(parameters, solver, pieces.schedule, generator, settings)
+        return GradientLearner(parameters, solver, pieces.schedule, generator, settings, dtype)
 
     def _descend(self, stopping: Stopping, learner: GradientLearner) -> None:
         """Step down batch by batch, epoch by epoch."""
@@ -620,10 +620,10 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
     def _attributes_of(self, weights: Array) -> dict[str, Any]:
         """Return the weights as fitted attributes, in copies."""
         sizes = (self.n_features_in_, *self._hidden_sizes(), self.n_outputs_)
-        layers = layers_of(weights.copy(), sizes)
+        layers = layers_of(weights, sizes)
         return {
-            "coefs_": [released(W) for W, _ in layers],
-            "intercepts_": [released(b) for _, b in layers],
+            "coefs_": [copy_of(W) for W, _ in layers],
+            "intercepts_": [copy_of(b) for _, b in layers],
             "n_layers_": len(sizes),
             "n_outputs_": self.n_outputs_,
             "_one_axis": self._one_axis,
@@ -647,7 +647,7 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
             return learner
         generator = make_generator(self.random_state)
         parameters = self._draw(network, generator) if present is None else present
-        return self._make_learner(pieces, parameters, generator)
+        return self._make_learner(pieces, parameters, network.dtype, generator)
 
     def _forget(self) -> None:
         """Drop what belongs to fits before this one."""

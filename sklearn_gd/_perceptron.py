@@ -701,6 +701,7 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
                 pieces.schedule,
                 generator,
                 self._fixed_settings(pieces),
+                train.dtype,
                 average=self.average,
             )
             self._set_rate(steps, pieces, train)

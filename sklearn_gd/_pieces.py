@@ -10,11 +10,45 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
+import numpy as np
 from sklearn.base import BaseEstimator, clone
 
 from sklearn_gd._website import DocumentedOnline
 
 P = TypeVar("P", bound="Piece")
+
+
+def namespace(array: Any) -> Any:
+    """Return the functions of an array's library, by the names of the array API standard."""
+    if isinstance(array, (np.ndarray, np.generic)):
+        return np
+    # Imported here, since not every scikit-learn has it, and NumPy's arrays do without.
+    from sklearn.utils._array_api import get_namespace
+
+    return get_namespace(array)[0]
+
+
+def scalar_like(array: Any, value: float) -> Any:
+    """Return a number as what the library's functions take beside `array`, of its dtype."""
+    if isinstance(array, (np.ndarray, np.generic)):
+        return array.dtype.type(value)
+    return namespace(array).full_like(array, value)
+
+
+def to_numpy(array: Any, xp: Any) -> np.ndarray[Any, np.dtype[Any]]:
+    """Return an array of the library `xp` as one of NumPy's."""
+    from sklearn.utils._array_api import _convert_to_numpy
+
+    if xp.__name__ == "array_api_strict":  # scikit-learn 1.6 knows but one of its devices
+        array = xp.asarray(array, device=xp.Device("CPU_DEVICE"))
+    return np.asarray(_convert_to_numpy(array, xp))
+
+
+def copy_of(value: Any) -> Any:
+    """Return a copy of an array of any library, or of what has a method for it."""
+    if hasattr(value, "copy"):
+        return value.copy()
+    return namespace(value).asarray(value, copy=True)
 
 
 class Piece(DocumentedOnline, BaseEstimator):

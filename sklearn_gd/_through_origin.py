@@ -13,7 +13,6 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_gd._base import Estimator, Layer
 from sklearn_gd._data.array_api import following_numpy, on_host, require_same_space
-from sklearn_gd._data.placed import placed, released, settled
 from sklearn_gd._data.validation import (
     ArrayLike,
     all_or_nothing,
@@ -30,6 +29,7 @@ from sklearn_gd._models.curvature import Curvature, curvature_per_row
 from sklearn_gd._models.least_squares import Moments, Quadratic
 from sklearn_gd._models.network import Network, is_flat_at_zero
 from sklearn_gd._models.rows import Rows
+from sklearn_gd._pieces import namespace
 from sklearn_gd._storable import storable
 from sklearn_gd._training.callback_tasks import FitTasks, state_to_resume, with_callbacks
 from sklearn_gd._training.learners import FullBatchLearner
@@ -225,17 +225,16 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
         if coef_init is not None:
             name, start = "coef_init", coef_init
         parameters = self._start(start, rows.n_features, rows.n_outputs, name)
-        parameters = placed(parameters, rows)
         self._forget()
         on_rows = rows.objective(self._network(pieces, rows))
         moments = rows.moments() if quadratic and rows.uses_moments else None
         if moments is None:
             rows.require_finite()
+            parameters = rows.to_device(parameters)
         learner = self._make_learner(pieces, parameters, rows, moments)
-        learner.learn_from(
-            on_rows if moments is None else settled(Quadratic(moments, self.alpha), parameters)
-        )
-        self.learning_rate_ = released(placed(self.learning_rate_, rows))
+        # The moments are NumPy's wherever the rows lie, and so is the descent on them.
+        learner.learn_from(on_rows if moments is None else Quadratic(moments, self.alpha))
+        self.learning_rate_ = rows.to_device(self.learning_rate_)
         self._set_model(pieces, rows, one_axis)
         tasks = FitTasks(self, learner, X, y, sample_weight)
         stopping = self._begin(learner, tasks)
@@ -250,7 +249,8 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
             and self.loss_ < rounding * learner.objective.yy
         ):
             # The moments' loss is all rounding, or much of it: look at the rows again.
-            self.loss_ = on_rows.mean_loss(parameters)
+            self.loss_ = on_rows.mean_loss(learner.parameters)
+        self.coef_ = rows.to_device(self.coef_)
         tasks.close()
         return self
 
@@ -318,7 +318,7 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
                 before.carry_on(learner.settings, pieces.schedule)
                 learner.solver, learner.schedule = before.solver, before.schedule
             learner.learn_from(rows.objective(self._network(pieces, rows)))
-            baseline, _ = learner.objective(np.zeros_like(parameters))
+            baseline, _ = learner.objective(learner.zeros())
             stopping = Stopping.after(self, learner, baseline)
             self._keep(stopping, *stopping.run_once())
             self._learner = learner
@@ -417,17 +417,21 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
         self, pieces: _Pieces, parameters: Array, rows: Rows, moments: Moments | None = None
     ) -> FullBatchLearner:
         """Return what learns, and set the attributes of its rates."""
-        rates = placed(self._rates(pieces, rows, moments), rows)
-        return FullBatchLearner(
+        rates = self._rates(pieces, rows, moments)
+        learner = FullBatchLearner(
             parameters,
             pieces.solver,
             pieces.schedule,
             None,
             {"solver": pieces.solver},
-            rates=rates,
+            np.float64,
+            rates=rates if moments is not None else rows.to_device(rates),
             flat_at_zero=is_flat_at_zero(pieces.activation),
             max_rate=getattr(self, "max_learning_rate_", None),
         )
+        if moments is None:
+            rows.memory_to_device(learner.solver)
+        return learner
 
     def _rates(self, pieces: _Pieces, rows: Rows, moments: Moments | None) -> float | Array:
         """Set the rates' attributes; return what the schedule's rate is multiplied by."""
@@ -453,7 +457,7 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
     def _begin(self, learner: FullBatchLearner, tasks: FitTasks | None = None) -> Stopping:
         """Return the epochs of a descent, once it is known where the gradient is small."""
         with np.errstate(all="ignore"):
-            at_zero, gradient = learner.objective(np.zeros_like(learner.parameters))
+            at_zero, gradient = learner.objective(learner.zeros())
         learner.end_below(self.tol, gradient)
         return Stopping.of(self, learner, at_zero, tasks)
 
@@ -479,7 +483,12 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
 
     def _attributes_of(self, weights: Array) -> dict[str, Any]:
         """Return the weights as fitted attributes, in copies."""
-        W = released(weights.reshape(self.n_features_in_, -1).T, self._precision)
+        xp = namespace(weights)
+        W = xp.reshape(weights, (self.n_features_in_, -1)).T
+        if isinstance(weights, np.ndarray):
+            W = np.array(W, dtype=self._precision, order="C")
+        else:
+            W = xp.asarray(xp.astype(W, getattr(xp, self._precision)), copy=True)
         return {
             "coef_": W[0, :] if self._one_axis else W,
             "intercept_": 0.0,

@@ -29,10 +29,14 @@ The shortest form is a pair, here the sine and its derivative:
 >>> net = FeedForwardRegressor(activation=(np.sin, np.cos), max_iter=5, tol=None)
 >>> net.fit(X, X[:, 0]).predict(X).shape
 (50,)
+
+Written with NumPy's functions, they train on NumPy's data. Built-in activations, and your own that
+are written with functions of the array API standard, train on arrays of other libraries too.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import cached_property
 from inspect import unwrap
@@ -44,7 +48,7 @@ from scipy import special
 from sklearn.utils._param_validation import Interval
 
 from sklearn_gd import _kernels
-from sklearn_gd._pieces import Piece, resolve
+from sklearn_gd._pieces import Piece, namespace, resolve, scalar_like, to_numpy
 from sklearn_gd._storable import storable
 
 __all__ = [
@@ -65,7 +69,7 @@ __all__ = [
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-# With SCIPY_ARRAY_API=1, SciPy wraps these; the functions of NumPy's kind inside take all arrays.
+# With SCIPY_ARRAY_API=1, SciPy wraps these; the ufuncs inside can write to a buffer.
 erf, expit = unwrap(special.erf), unwrap(special.expit)
 
 _HOOKS = ("_apply", "_apply_to_sum", "_chain", "_chain_to_sum")
@@ -75,8 +79,9 @@ _BOUNDS = ("zero_at_origin", "range", "slope", "curvature", "product")
 class Activation(Piece):
     r"""Base of all activations, element by element.
 
-    An own activation defines ``__call__(z)`` and ``derivative(z, a)``. The attributes below are
-    worked out numerically where a class does not state them.
+    An own activation defines ``__call__(z)`` and ``derivative(z, a)``; for arrays of other
+    libraries than NumPy, with functions of the array API standard. The attributes below are worked
+    out numerically, with NumPy, where a class does not state them.
 
     Attributes
     ----------
@@ -207,6 +212,25 @@ class Activation(Piece):
                 )
 
 
+def _logistic(z: Array) -> Array:
+    """Return 1 / (1 + exp(-z)), which the array API standard has no function for."""
+    xp = namespace(z)
+    if xp is np:
+        return expit(z)
+    if hasattr(xp, "sigmoid"):
+        return xp.sigmoid(z)
+    with np.errstate(over="ignore"):  # for libraries that are made of NumPy
+        return 1 / (1 + xp.exp(-z))
+
+
+def _error_function(z: Array) -> Array:
+    """Return erf(z), which the standard has no function for: else SciPy's, on the host."""
+    xp = namespace(z)
+    if xp is np:
+        return erf(z)
+    return xp.erf(z) if hasattr(xp, "erf") else xp.asarray(erf(to_numpy(z, xp)), device=z.device)
+
+
 def _grid() -> Array:
     """Return where an activation of unknown bounds is looked at."""
     return np.linspace(-8.0, 8.0, 8001)
@@ -242,17 +266,7 @@ class FunctionPair(Activation):
         return self.df(z)
 
 
-class _BuiltIn(Activation):
-    """An activation that can write to a buffer: ``__call__(z, out=None)``."""
-
-    def __call__(self, z: Array, out: Array | None = None) -> Array:
-        raise NotImplementedError
-
-    def _apply(self, z: Array, out: Array) -> Array:
-        return self(z, out=out)
-
-
-class Identity(_BuiltIn):
+class Identity(Activation):
     """f(z) = z: a linear neuron."""
 
     zero_at_origin = True
@@ -260,17 +274,20 @@ class Identity(_BuiltIn):
     slope, curvature, product = 1.0, 0.0, 0.0
     _forgets_z = True
 
-    def __call__(self, z: Array, out: Array | None = None) -> Array:
-        return np.positive(z, out=out) if out is not z else z
+    def __call__(self, z: Array) -> Array:
+        return +z
 
     def derivative(self, z: Array, a: Array) -> Array:
-        return np.ones_like(a)
+        return namespace(a).ones_like(a)
+
+    def _apply(self, z: Array, out: Array) -> Array:
+        return z if out is z else np.positive(z, out=out)
 
     def _chain(self, delta: Array, z: Array, a: Array) -> None:
         return
 
 
-class Step(_BuiltIn):
+class Step(Activation):
     """f(z) = 1 if z > 0, else 0: the neuron of McCulloch and Pitts (1943).
 
     Its derivative is zero wherever it exists, so that gradient descent does not move it:
@@ -283,14 +300,18 @@ class Step(_BuiltIn):
     slope, curvature, product = 0.0, 0.0, 0.0
     _forgets_z = True
 
-    def __call__(self, z: Array, out: Array | None = None) -> Array:
-        return np.heaviside(z, z.dtype.type(0), out=out)
+    def __call__(self, z: Array) -> Array:
+        xp = namespace(z)
+        return xp.maximum(xp.sign(z), scalar_like(z, 0))
 
     def derivative(self, z: Array, a: Array) -> Array:
-        return np.zeros_like(a)
+        return namespace(a).zeros_like(a)
+
+    def _apply(self, z: Array, out: Array) -> Array:
+        return np.heaviside(z, z.dtype.type(0), out=out)
 
 
-class Sigmoid(_BuiltIn):
+class Sigmoid(Activation):
     """f(z) = 1 / (1 + exp(-z)), between 0 and 1: the logistic function."""
 
     zero_at_origin = False
@@ -298,14 +319,17 @@ class Sigmoid(_BuiltIn):
     slope, curvature, product = 0.25, 0.0962251, 0.0774607
     _forgets_z = True
 
-    def __call__(self, z: Array, out: Array | None = None) -> Array:
-        return expit(z, out=out)
+    def __call__(self, z: Array) -> Array:
+        return _logistic(z)
 
     def derivative(self, z: Array, a: Array) -> Array:
         return a * (1 - a)
 
+    def _apply(self, z: Array, out: Array) -> Array:
+        return expit(z, out=out)
 
-class Tanh(_BuiltIn):
+
+class Tanh(Activation):
     """f(z) = tanh(z), between -1 and 1."""
 
     zero_at_origin = True
@@ -313,14 +337,17 @@ class Tanh(_BuiltIn):
     slope, curvature, product = 1.0, 0.7698004, 0.5000001
     _forgets_z = True
 
-    def __call__(self, z: Array, out: Array | None = None) -> Array:
-        return np.tanh(z, out=out)
+    def __call__(self, z: Array) -> Array:
+        return namespace(z).tanh(z)
 
     def derivative(self, z: Array, a: Array) -> Array:
         return 1 - a * a
 
+    def _apply(self, z: Array, out: Array) -> Array:
+        return np.tanh(z, out=out)
 
-class ReLU(_BuiltIn):
+
+class ReLU(Activation):
     """f(z) = max(z, 0), the rectified linear unit [1]_. Its derivative at 0 is taken to be 0.
 
     References
@@ -334,11 +361,14 @@ class ReLU(_BuiltIn):
     slope, curvature, product = 1.0, 0.0, 0.0
     _forgets_z = True
 
-    def __call__(self, z: Array, out: Array | None = None) -> Array:
-        return np.maximum(z, z.dtype.type(0), out=out)
+    def __call__(self, z: Array) -> Array:
+        return namespace(z).maximum(z, scalar_like(z, 0))
 
     def derivative(self, z: Array, a: Array) -> Array:
-        return (a > 0).astype(a.dtype)
+        return namespace(a).where(a > 0, scalar_like(a, 1), scalar_like(a, 0))
+
+    def _apply(self, z: Array, out: Array) -> Array:
+        return np.maximum(z, z.dtype.type(0), out=out)
 
     def _apply_to_sum(self, z: Array, b: Array, out: Array) -> Array:
         if not b.size:
@@ -356,7 +386,7 @@ class ReLU(_BuiltIn):
             self._chain(delta, z, a)
 
 
-class LeakyReLU(_BuiltIn):
+class LeakyReLU(Activation):
     """f(z) = z for z > 0, else `negative_slope` * z.
 
     Parameters
@@ -374,15 +404,18 @@ class LeakyReLU(_BuiltIn):
     def __init__(self, negative_slope: float = 0.01) -> None:
         self.negative_slope = negative_slope
 
-    def __call__(self, z: Array, out: Array | None = None) -> Array:
-        return np.maximum(z, z.dtype.type(self.negative_slope) * z, out=out)
+    def __call__(self, z: Array) -> Array:
+        return namespace(z).maximum(z, float(self.negative_slope) * z)
 
     def derivative(self, z: Array, a: Array) -> Array:
-        one = a.dtype.type(1)
-        return np.where(a > 0, one, a.dtype.type(self.negative_slope))
+        slope = scalar_like(a, self.negative_slope)
+        return namespace(a).where(a > 0, scalar_like(a, 1), slope)
+
+    def _apply(self, z: Array, out: Array) -> Array:
+        return np.maximum(z, float(self.negative_slope) * z, out=out)
 
 
-class ELU(_BuiltIn):
+class ELU(Activation):
     """f(z) = z for z > 0, else `alpha` * (exp(z) - 1): the exponential linear unit [1]_.
 
     Parameters
@@ -419,32 +452,38 @@ class ELU(_BuiltIn):
     def product(self) -> float:
         return self.alpha**2 / 4
 
-    def __call__(self, z: Array, out: Array | None = None) -> Array:
-        below = np.minimum(z, z.dtype.type(0))
-        np.expm1(below, out=below)
-        below *= z.dtype.type(self.alpha)
-        return np.add(np.maximum(z, z.dtype.type(0)), below, out=out)
+    def __call__(self, z: Array) -> Array:
+        xp, zero = namespace(z), scalar_like(z, 0)
+        return xp.maximum(z, zero) + float(self.alpha) * xp.expm1(xp.minimum(z, zero))
 
     def derivative(self, z: Array, a: Array) -> Array:
-        one = a.dtype.type(1)
-        return np.where(a > 0, one, a + a.dtype.type(self.alpha))
+        return namespace(a).where(a > 0, scalar_like(a, 1), a + float(self.alpha))
+
+    def _apply(self, z: Array, out: Array) -> Array:
+        below = np.minimum(z, z.dtype.type(0))
+        np.expm1(below, out=below)
+        below *= float(self.alpha)
+        return np.add(np.maximum(z, z.dtype.type(0)), below, out=out)
 
 
-class Softplus(_BuiltIn):
+class Softplus(Activation):
     """f(z) = log(1 + exp(z)): a smooth ReLU, whose derivative is the sigmoid."""
 
     zero_at_origin = False
     range = (0.0, np.inf)
     slope, curvature, product = 1.0, 0.25, 0.2603462
 
-    def __call__(self, z: Array, out: Array | None = None) -> Array:
-        return np.logaddexp(z, z.dtype.type(0), out=out)
+    def __call__(self, z: Array) -> Array:
+        return namespace(z).logaddexp(z, scalar_like(z, 0))
 
     def derivative(self, z: Array, a: Array) -> Array:
-        return expit(z)
+        return _logistic(z)
+
+    def _apply(self, z: Array, out: Array) -> Array:
+        return np.logaddexp(z, z.dtype.type(0), out=out)
 
 
-class SiLU(_BuiltIn):
+class SiLU(Activation):
     """f(z) = z * sigmoid(z): the sigmoid linear unit, also called swish [1]_.
 
     References
@@ -457,15 +496,18 @@ class SiLU(_BuiltIn):
     range = (-0.2784646, np.inf)
     slope, curvature, product = 1.0998394, 0.5, 0.2241743
 
-    def __call__(self, z: Array, out: Array | None = None) -> Array:
-        return np.multiply(z, expit(z), out=out)
+    def __call__(self, z: Array) -> Array:
+        return z * _logistic(z)
 
     def derivative(self, z: Array, a: Array) -> Array:
-        s = expit(z)
+        s = _logistic(z)
         return s * (1 + z * (1 - s))
 
+    def _apply(self, z: Array, out: Array) -> Array:
+        return np.multiply(z, expit(z), out=out)
 
-class GELU(_BuiltIn):
+
+class GELU(Activation):
     r"""f(z) = z * Phi(z), Phi the normal distribution function: the exact form of [1]_.
 
     References
@@ -477,14 +519,19 @@ class GELU(_BuiltIn):
     range = (-0.1699713, np.inf)
     slope, curvature, product = 1.1289042, 0.7978846, 0.2511987
 
-    def __call__(self, z: Array, out: Array | None = None) -> Array:
-        half, root = z.dtype.type(0.5), z.dtype.type(np.sqrt(0.5))
-        return np.multiply(z, half * (1 + erf(z * root)), out=out)
+    def __call__(self, z: Array) -> Array:
+        return z * self._share(z)
 
     def derivative(self, z: Array, a: Array) -> Array:
-        half, root = z.dtype.type(0.5), z.dtype.type(np.sqrt(0.5))
-        density = np.exp(-half * z * z) * z.dtype.type(1 / np.sqrt(2 * np.pi))
-        return half * (1 + erf(z * root)) + z * density
+        density = namespace(z).exp(-0.5 * z * z) * (1 / math.sqrt(2 * math.pi))
+        return self._share(z) + z * density
+
+    def _share(self, z: Array) -> Array:
+        """Return Phi(z)."""
+        return 0.5 * (1 + _error_function(z * math.sqrt(0.5)))
+
+    def _apply(self, z: Array, out: Array) -> Array:
+        return np.multiply(z, self._share(z), out=out)
 
 
 _BUILT_IN: dict[str, type[Activation]] = {

@@ -25,13 +25,14 @@ array([2.])
 
 from __future__ import annotations
 
+import math
 from numbers import Real
 from typing import Any
 
 import numpy as np
 from sklearn.utils._param_validation import Interval
 
-from sklearn_gd._pieces import Piece, resolve
+from sklearn_gd._pieces import Piece, namespace, resolve, scalar_like
 from sklearn_gd._storable import storable
 
 __all__ = ["AbsoluteError", "Huber", "LogCosh", "Loss", "Pinball", "SquaredError", "as_loss"]
@@ -42,7 +43,8 @@ Array = np.ndarray[Any, np.dtype[Any]]
 class Loss(Piece):
     """Base of all losses, element by element and not averaged.
 
-    An own loss defines ``value(y_true, y_pred)`` and ``gradient(y_true, y_pred)``.
+    An own loss defines ``value(y_true, y_pred)`` and ``gradient(y_true, y_pred)``; for arrays of
+    other libraries than NumPy, with functions of the array API standard.
 
     Attributes
     ----------
@@ -125,7 +127,7 @@ class SquaredError(Loss):
     curvature = 2.0
 
     def value(self, y_true: Array, y_pred: Array) -> Array:
-        return np.square(y_pred - y_true)
+        return namespace(y_pred).square(y_pred - y_true)
 
     def gradient(self, y_true: Array, y_pred: Array) -> Array:
         return 2 * (y_pred - y_true)
@@ -142,10 +144,10 @@ class AbsoluteError(Loss):
     """The absolute value of y_pred - y_true: fits the median. Its gradient at 0 is taken as 0."""
 
     def value(self, y_true: Array, y_pred: Array) -> Array:
-        return np.abs(y_pred - y_true)
+        return namespace(y_pred).abs(y_pred - y_true)
 
     def gradient(self, y_true: Array, y_pred: Array) -> Array:
-        return np.sign(y_pred - y_true)
+        return namespace(y_pred).sign(y_pred - y_true)
 
 
 class Huber(Loss):
@@ -164,12 +166,14 @@ class Huber(Loss):
         self.delta = delta
 
     def value(self, y_true: Array, y_pred: Array) -> Array:
-        error = np.abs(y_pred - y_true)
-        near = np.minimum(error, error.dtype.type(self.delta))
+        xp = namespace(y_pred)
+        error = xp.abs(y_pred - y_true)
+        near = xp.minimum(error, scalar_like(error, self.delta))
         return near * (error - near / 2)
 
     def gradient(self, y_true: Array, y_pred: Array) -> Array:
-        return np.clip(y_pred - y_true, -self.delta, self.delta)
+        delta = float(self.delta)
+        return namespace(y_pred).clip(y_pred - y_true, -delta, delta)
 
 
 class Pinball(Loss):
@@ -190,13 +194,13 @@ class Pinball(Loss):
 
     def value(self, y_true: Array, y_pred: Array) -> Array:
         error = y_true - y_pred
-        q = error.dtype.type(self.quantile)
-        return np.maximum(q * error, (q - 1) * error)
+        q = scalar_like(error, self.quantile)
+        return namespace(error).maximum(q * error, (q - 1) * error)
 
     def gradient(self, y_true: Array, y_pred: Array) -> Array:
         error = y_true - y_pred
-        q, one, zero = map(error.dtype.type, (self.quantile, 1, 0))
-        return np.where(error > 0, -q, np.where(error < 0, one - q, zero))
+        where, q = namespace(error).where, scalar_like(error, self.quantile)
+        return where(error > 0, -q, where(error < 0, 1 - q, scalar_like(error, 0)))
 
 
 class LogCosh(Loss):
@@ -207,13 +211,14 @@ class LogCosh(Loss):
     def value(self, y_true: Array, y_pred: Array) -> Array:
         # log(cosh(e)) = |e| + log(1 + exp(-2|e|)) - log 2, which cannot overflow; for small e the
         # three terms cancel, and the same thing is said by log(1 + 2 sinh(e/2)²).
-        error = np.abs(y_pred - y_true)
-        small = np.log1p(2 * np.square(np.sinh(np.minimum(error, 1) / 2)))
-        large = error + np.log1p(np.exp(-2 * error)) - error.dtype.type(np.log(2))
-        return np.where(error < 1, small, large)
+        xp = namespace(y_pred)
+        error = xp.abs(y_pred - y_true)
+        small = xp.log1p(2 * xp.square(xp.sinh(xp.minimum(error, scalar_like(error, 1)) / 2)))
+        large = error + xp.log1p(xp.exp(-2 * error)) - math.log(2)
+        return xp.where(error < 1, small, large)
 
     def gradient(self, y_true: Array, y_pred: Array) -> Array:
-        return np.tanh(y_pred - y_true)
+        return namespace(y_pred).tanh(y_pred - y_true)
 
 
 _BUILT_IN: dict[str, type[Loss]] = {

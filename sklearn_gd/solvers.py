@@ -1,8 +1,9 @@
 """Solvers: the rule that turns a gradient into a step.
 
-A solver moves one flat parameter vector in place. It holds its own memory (velocities, moments)
-and nothing else: the learning rate is handed in, one number or one per parameter, and when to stop
-is not its business. Estimators take a name (``"adam"``) or an instance (``Adam(beta_1=0.8)``).
+A solver moves one flat parameter vector, in place where the library of the array can, and returns
+it. It holds its own memory (velocities, moments) and nothing else: the learning rate is handed in,
+one number or one per parameter, and when to stop is not its business. Estimators take a name
+(``"adam"``) or an instance (``Adam(beta_1=0.8)``).
 
 Your own solver derives from :class:`Solver`. ``start`` makes the memory, ``step`` uses it:
 
@@ -18,6 +19,7 @@ Your own solver derives from :class:`Solver`. ``start`` makes the memory, ``step
 ...         self.mean_ *= self.smoothing
 ...         self.mean_ += (1 - self.smoothing) * gradient
 ...         parameters -= rate * np.sign(self.mean_)
+...         return parameters
 >>> from sklearn_gd.testing import check_solver
 >>> check_solver(SignDescent())
 >>> net = FeedForwardRegressor(solver=SignDescent(), max_iter=3, tol=None, random_state=0)
@@ -36,8 +38,7 @@ from sklearn.base import clone
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_gd import _kernels
-from sklearn_gd._kernels import reference
-from sklearn_gd._pieces import Piece, resolve
+from sklearn_gd._pieces import Piece, copy_of, namespace, resolve
 from sklearn_gd._storable import storable
 
 __all__ = [
@@ -63,7 +64,8 @@ class Solver(Piece):
     """Base of all solvers.
 
     An own solver defines ``step(parameters, gradient, rate)`` and, where it has a memory,
-    ``start(size, dtype)``.
+    ``start(size, dtype)``; for arrays of other libraries than NumPy, `step` is written with
+    functions of the array API standard.
 
     Attributes
     ----------
@@ -76,39 +78,55 @@ class Solver(Piece):
     full_batch = False
 
     def start(self, size: int, dtype: DTypeLike) -> None:
-        """Make the memory for `size` parameters of `dtype`; called once a fit."""
-        self.scratch_ = np.empty(size, dtype)
+        """Make the memory for `size` parameters of `dtype`; called once a fit.
 
-    def step(self, parameters: Array, gradient: Array, rate: Rate) -> None:
-        """Move `parameters` in place; `gradient` may be overwritten.
+        Its arrays are NumPy's, and attributes: for parameters of another library they are moved
+        there before the first step.
+        """
+
+    def step(self, parameters: Array, gradient: Array, rate: Rate) -> Array | None:
+        """Move `parameters`, in place where they are NumPy's; `gradient` may be overwritten.
 
         Parameters
         ----------
-        parameters : ndarray of shape (size,)
-            The point, moved in place.
-        gradient : ndarray of shape (size,)
+        parameters : array of shape (size,)
+            The point.
+        gradient : array of shape (size,)
             The gradient there.
-        rate : float or ndarray of shape (size,)
+        rate : float or array of shape (size,)
             The learning rate: one for all, or one per parameter.
+
+        Returns
+        -------
+        parameters : array of shape (size,)
+            The point moved to. None stands for the array that was given, moved in place, which
+            not every library can.
         """
         raise NotImplementedError("a solver defines step(parameters, gradient, rate)")
 
     def _probe(self) -> None:
         trial, parameters = clone(self), np.array([1.0, -1.0])
         trial.start(2, np.float64)
-        trial.step(parameters, np.array([0.5, -0.25]), 0.1)
+        moved = trial.step(parameters, np.array([0.5, -0.25]), 0.1)
         if np.array_equal(parameters, [1.0, -1.0]):
             raise ValueError("step(parameters, gradient, rate) must move `parameters` in place.")
+        if moved is not None and not np.array_equal(moved, parameters):
+            raise ValueError(
+                "step(parameters, gradient, rate) must return the `parameters` it moved, or None. "
+                f"It returned {moved!r}."
+            )
 
 
 class GradientDescent(Solver):
     """w ← w - rate · g: down the gradient, and nothing else (Cauchy 1847)."""
 
-    def start(self, size: int, dtype: DTypeLike) -> None:
-        """Nothing to remember."""
-
-    def step(self, parameters: Array, gradient: Array, rate: Rate) -> None:
-        _loop("descend", parameters, rate)(parameters, gradient, rate)
+    def step(self, parameters: Array, gradient: Array, rate: Rate) -> Array:
+        if _has_kernel(parameters, rate):
+            _kernels.descend(parameters, gradient, rate)
+        else:
+            gradient *= rate
+            parameters -= gradient
+        return parameters
 
 
 class Momentum(Solver):
@@ -126,14 +144,14 @@ class Momentum(Solver):
         self.momentum: Any = momentum
 
     def start(self, size: int, dtype: DTypeLike) -> None:
-        super().start(size, dtype)
         self.velocity_ = np.zeros(size, dtype)
 
-    def step(self, parameters: Array, gradient: Array, rate: Rate) -> None:
-        np.multiply(gradient, rate, out=self.scratch_)
+    def step(self, parameters: Array, gradient: Array, rate: Rate) -> Array:
+        gradient *= rate
         self.velocity_ *= self.momentum
-        self.velocity_ -= self.scratch_
+        self.velocity_ -= gradient
         parameters += self.velocity_
+        return parameters
 
 
 class Nesterov(Momentum):
@@ -166,32 +184,32 @@ class Nesterov(Momentum):
         self.last_ = np.zeros(size, dtype)
         self.steps_since_restart_ = -1
 
-    def step(self, parameters: Array, gradient: Array, rate: Rate) -> None:
+    def step(self, parameters: Array, gradient: Array, rate: Rate) -> Array:
         if self.full_batch and self.momentum == "auto":
-            self._accelerate(parameters, gradient, rate)
-            return
+            return self._accelerate(parameters, gradient, rate)
         momentum = 0.9 if self.momentum == "auto" else self.momentum
-        np.multiply(gradient, rate, out=self.scratch_)
+        # `velocity_` is momentum · v: what this step begins with and the last one ended with.
+        gradient *= rate
+        self.velocity_ -= gradient
+        parameters -= gradient
         self.velocity_ *= momentum
-        self.velocity_ -= self.scratch_
-        parameters -= self.scratch_
-        np.multiply(self.velocity_, momentum, out=self.scratch_)
-        parameters += self.scratch_
+        parameters += self.velocity_
+        return parameters
 
-    def _accelerate(self, parameters: Array, gradient: Array, rate: Rate) -> None:
+    def _accelerate(self, parameters: Array, gradient: Array, rate: Rate) -> Array:
         # `parameters` is the point looked ahead to; `last_` the plain step before.
-        np.multiply(gradient, rate, out=self.scratch_)
-        parameters -= self.scratch_
+        parameters -= rate * gradient
         if self.steps_since_restart_ >= 0:
-            np.subtract(parameters, self.last_, out=self.velocity_)
+            self.velocity_ = parameters - self.last_
             if gradient @ self.velocity_ > 0:
                 self.steps_since_restart_ = -1
-        self.last_[:] = parameters
+        self.last_ = copy_of(parameters)
         self.steps_since_restart_ += 1
         k = self.steps_since_restart_
         if k:
             self.velocity_ *= k / (k + 3)
             parameters += self.velocity_
+        return parameters
 
 
 class Adagrad(Solver):
@@ -214,13 +232,14 @@ class Adagrad(Solver):
         self.epsilon = epsilon
 
     def start(self, size: int, dtype: DTypeLike) -> None:
-        super().start(size, dtype)
         self.squares_ = np.zeros(size, dtype)
 
-    def step(self, parameters: Array, gradient: Array, rate: Rate) -> None:
-        np.square(gradient, out=self.scratch_)
-        self.squares_ += self.scratch_
-        _step_by_root(parameters, gradient, rate, self.squares_, self.epsilon, self.scratch_)
+    def step(self, parameters: Array, gradient: Array, rate: Rate) -> Array:
+        self.squares_ += gradient * gradient
+        gradient /= _root(self.squares_, self.epsilon)
+        gradient *= rate
+        parameters -= gradient
+        return parameters
 
 
 class RMSprop(Solver):
@@ -246,12 +265,15 @@ class RMSprop(Solver):
         self.epsilon = epsilon
 
     def start(self, size: int, dtype: DTypeLike) -> None:
-        super().start(size, dtype)
         self.squares_ = np.zeros(size, dtype)
 
-    def step(self, parameters: Array, gradient: Array, rate: Rate) -> None:
-        _update_mean_square(self.squares_, gradient, self.decay, self.scratch_)
-        _step_by_root(parameters, gradient, rate, self.squares_, self.epsilon, self.scratch_)
+    def step(self, parameters: Array, gradient: Array, rate: Rate) -> Array:
+        self.squares_ *= self.decay
+        self.squares_ += (1 - self.decay) * (gradient * gradient)
+        gradient /= _root(self.squares_, self.epsilon)
+        gradient *= rate
+        parameters -= gradient
+        return parameters
 
 
 class Adam(Solver):
@@ -286,13 +308,23 @@ class Adam(Solver):
         self.squares_ = np.zeros(size, dtype)
         self.steps_ = 0
 
-    def step(self, parameters: Array, gradient: Array, rate: Rate) -> None:
+    def step(self, parameters: Array, gradient: Array, rate: Rate) -> Array:
         self.steps_ += 1
         t = self.steps_
         rate = rate * ((1 - self.beta_2**t) ** 0.5 / (1 - self.beta_1**t))
-        memory = self.means_, self.squares_
-        constants = self.beta_1, self.beta_2, self.epsilon
-        _loop("adam", parameters, rate)(parameters, gradient, *memory, rate, *constants)
+        if _has_kernel(parameters, rate):
+            memory = self.means_, self.squares_
+            constants = self.beta_1, self.beta_2, self.epsilon
+            _kernels.adam(parameters, gradient, *memory, rate, *constants)
+            return parameters
+        self.means_ *= self.beta_1
+        self.means_ += (1 - self.beta_1) * gradient
+        self.squares_ *= self.beta_2
+        self.squares_ += (1 - self.beta_2) * (gradient * gradient)
+        step = self.means_ / _root(self.squares_, self.epsilon)
+        step *= rate
+        parameters -= step
+        return parameters
 
 
 class AdamW(Adam):
@@ -332,33 +364,21 @@ class AdamW(Adam):
         super().__init__(beta_1=beta_1, beta_2=beta_2, epsilon=epsilon)
         self.weight_decay = weight_decay
 
-    def step(self, parameters: Array, gradient: Array, rate: Rate) -> None:
+    def step(self, parameters: Array, gradient: Array, rate: Rate) -> Array:
         parameters *= 1 - rate * self.weight_decay
-        super().step(parameters, gradient, rate)
+        return super().step(parameters, gradient, rate)
 
 
-def _loop(name: str, parameters: Array, rate: Rate) -> Any:
-    """Return the compiled loop; for one rate per parameter, or arrays elsewhere, its stand-in."""
-    plain = isinstance(parameters, np.ndarray) and not isinstance(rate, np.ndarray)
-    return getattr(_kernels if plain else reference, name)
+def _has_kernel(parameters: Array, rate: Rate) -> bool:
+    """Return whether a compiled loop is for these: NumPy's parameters, at one rate for all."""
+    return isinstance(parameters, np.ndarray) and not isinstance(rate, np.ndarray)
 
 
-def _update_mean_square(squares: Array, gradient: Array, keep: float, scratch: Array) -> None:
-    np.square(gradient, out=scratch)
-    scratch *= 1 - keep
-    squares *= keep
-    squares += scratch
-
-
-def _step_by_root(
-    parameters: Array, ahead: Array, rate: Rate, squares: Array, epsilon: float, scratch: Array
-) -> None:
-    """Parameters -= rate * ahead / (sqrt(squares) + epsilon)."""
-    np.sqrt(squares, out=scratch)
-    scratch += epsilon
-    np.divide(ahead, scratch, out=scratch)
-    scratch *= rate
-    parameters -= scratch
+def _root(squares: Array, epsilon: float) -> Array:
+    """Return sqrt(squares) + epsilon, without a second array on the way."""
+    root = namespace(squares).sqrt(squares)
+    root += epsilon
+    return root
 
 
 _BUILT_IN: dict[str, type[Solver]] = {

@@ -1,7 +1,7 @@
 """Arrays of other libraries, such as torch tensors on a GPU, as scikit-learn's array API has them.
 
-Which library an array is of, and where in it, a `Space` knows. This is the one place that knows
-scikit-learn's private helpers; where they are missing, all arrays are NumPy's, as ever.
+Which library an array is of, and where in it, a `Space` knows. It is made with scikit-learn's
+private helpers; where they are missing, all arrays are NumPy's, as ever.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import DTypeLike
 from sklearn import config_context, get_config
 
+from sklearn_gd._pieces import to_numpy
+
 try:
     from sklearn.utils._array_api import (
-        _convert_to_numpy,
         _is_numpy_namespace,
         _max_precision_float_dtype,
         get_namespace_and_device,
@@ -94,10 +95,7 @@ class Space:
 
     def host(self, value: Any) -> Array:
         """Return an array that lies here as one of NumPy's."""
-        if self.name == "array_api_strict":  # scikit-learn 1.6 knows but one of its devices
-            value = self.xp.asarray(value, device=self.xp.Device("CPU_DEVICE"))
-        array: Array = np.asarray(_convert_to_numpy(_detached(value), self.xp))
-        return array
+        return to_numpy(_detached(value), self.xp)
 
     def moved(self, value: Any, name: str = "X") -> Any:
         """Return what anyone may have given, a list or an array of any library, lying here.

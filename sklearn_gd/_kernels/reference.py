@@ -217,7 +217,7 @@ def silence(delta: Array, a: Array, sums: Array) -> None:
     np.sum(delta, axis=0, out=sums)
 
 
-def descend(parameters: Array, gradient: Array, rate: float | Array) -> None:
+def descend(parameters: Array, gradient: Array, rate: float) -> None:
     """Move the parameters by -rate * gradient."""
     _require_shape("gradient", gradient, parameters.shape)
     parameters -= (rate * gradient).astype(parameters.dtype, copy=False)
@@ -228,7 +228,7 @@ def adam(
     gradient: Array,
     means: Array,
     squares: Array,
-    rate: float | Array,
+    rate: float,
     beta_1: float,
     beta_2: float,
     epsilon: float,
@@ -239,7 +239,7 @@ def adam(
     ----------
     parameters, gradient, means, squares : ndarray of shape (size,)
         All but the gradient are changed.
-    rate : float or ndarray of shape (size,)
+    rate : float
     beta_1, beta_2, epsilon : float
     """
     for name, array in (("gradient", gradient), ("means", means), ("squares", squares)):

@@ -1,8 +1,8 @@
 """Rows that are arrays of another library, and a network's objective over them, there.
 
-They answer to the same calls as NumPy's rows do, so that the loops of the estimators stay as they
-are. Row numbers, first weights and rates come from NumPy, as they always do; per batch nothing is
-read back from the device, and per epoch the loss.
+Backpropagation is written here once more, with the functions of the array API standard and without
+buffers. Row numbers, first weights and rates come from NumPy, as they always do; per batch nothing
+is read back from the device, and per epoch the loss.
 """
 
 from __future__ import annotations
@@ -12,17 +12,20 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 from sklearn.utils.validation import check_consistent_length, validate_data
 
 from sklearn_gd._data.array_api import Space, on_host, space_of
-from sklearn_gd._data.placed import PlacedArray, placed
 from sklearn_gd._data.split import hold_out
 from sklearn_gd._data.validation import check_weights, require_some_weight
 from sklearn_gd._models.baseline import reference_loss
 from sklearn_gd._models.curvature import Curvature, uses_moments
 from sklearn_gd._models.least_squares import Moments
 from sklearn_gd._models.network import Network
-from sklearn_gd.activations import Activation, Identity
+from sklearn_gd._pieces import copy_of
+from sklearn_gd.activations import as_activation
+from sklearn_gd.losses import as_loss
+from sklearn_gd.solvers import Solver, as_solver
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Layers = list[tuple[Any, Any]]
@@ -64,6 +67,21 @@ class ArrayRows:
         """The targets as NumPy has them."""
         targets: Array = self.space.host(self.y)[self.numbers]
         return targets
+
+    def to_device(self, array: Any) -> Any:
+        """Return an array of NumPy's as one that lies where these rows do; others as they are."""
+        return self.space.put(array) if isinstance(array, np.ndarray) else array
+
+    def memory_to_device(self, solver: Solver) -> None:
+        """Move what a solver remembers to where these rows lie."""
+        for name, value in vars(solver).items():
+            setattr(solver, name, self.to_device(value))
+
+    def copied(self, array: Any, dtype: DTypeLike | None = None) -> Any:
+        """Return a new array there with these numbers, in `dtype`, for a fitted attribute."""
+        array = self.to_device(array)
+        array = array if dtype is None else self.space.astype(array, dtype)
+        return self.space.xp.asarray(array, copy=True)
 
     def objective(self, network: Network) -> OnArrayRows:
         """Return the objective of a network over these rows."""
@@ -141,16 +159,14 @@ class OnArrayRows:
         self.network, self.rows = network, rows
         self.size = network.size
 
-    def __call__(self, parameters: Any) -> tuple[float, PlacedArray]:
+    def __call__(self, parameters: Any) -> tuple[float, Any]:
         """Return the mean loss and the gradient over all rows."""
-        rows, parameters = self.rows, placed(parameters, self.rows)
-        chunks = rows.chunks(max(self.network.sizes[1:]))
-        loss, gradient = self._sums(parameters, chunks, rows.total_weight)
-        return float(loss) / rows.total_weight, gradient
+        total_weight = self.rows.total_weight
+        chunks = self.rows.chunks(max(self.network.sizes[1:]))
+        loss, gradient = self._sums(self.rows.to_device(parameters), chunks, total_weight)
+        return float(loss) / total_weight, gradient
 
-    def on_batch(
-        self, parameters: PlacedArray, picked: Any, share: float
-    ) -> tuple[Any, PlacedArray]:
+    def on_batch(self, parameters: Any, picked: Any, share: float) -> tuple[Any, Any]:
         """Return the summed loss of a batch, not yet read back, and its share of the gradient."""
         X, y, weights = self.rows.batch(picked)
         chunks = (
@@ -159,14 +175,13 @@ class OnArrayRows:
         )
         return self._sums(parameters, chunks, share)
 
-    def mean_loss(self, parameters: PlacedArray) -> float:
+    def mean_loss(self, parameters: Any) -> float:
         """Return the mean loss over rows and outputs, without the penalty."""
-        layers, total = self._layers(parameters), 0.0
-        for X, y, weights in self.rows.chunks(max(self.network.sizes[1:])):
-            X = self.rows.space.astype(X, parameters.dtype)
-            a = forward(self.rows.space, layers, self.network.activations, X)[-1][1]
-            values = self.network.loss.value(self._placed(y), self._placed(a))
-            total = total + self._weighted_sum(values, weights)
+        network, total = self.network, 0.0
+        layers = network.layers(self.rows.to_device(parameters))
+        for X, y, weights in self.rows.chunks(max(network.sizes[1:])):
+            y_pred = forward(self.rows.space, layers, network.activations, X)[-1][1]
+            total = total + self._weighted_sum(network.loss.value(y, y_pred), weights)
         return float(total) / self.rows.total_weight
 
     def reference(self) -> float:
@@ -181,71 +196,54 @@ class OnArrayRows:
         """Return the objective of another network over the same rows."""
         return self.rows.objective(network)
 
-    def _sums(self, parameters: PlacedArray, chunks: Any, share: float) -> tuple[Any, PlacedArray]:
-        layers = self._layers(parameters)
-        loss, gradient = 0.0, None
+    def _sums(self, parameters: Any, chunks: Any, share: float) -> tuple[Any, Any]:
+        """Return the summed loss of all chunks, and their share of the gradient, with penalty."""
+        layers, loss, gradient = self.network.layers(parameters), 0.0, None
         for X, y, weights in chunks:
-            part, slope = self._loss_and_gradient(layers, X, y, weights, share, parameters.dtype)
+            part, slope = self._loss_and_gradient(layers, X, y, weights, share)
             loss = loss + part
             gradient = slope if gradient is None else gradient + slope
         if self.network.alpha:
-            gradient = gradient + self._penalty(layers)
-        return loss, self._placed(gradient)
-
-    def _penalty(self, layers: Layers) -> Any:
-        """Return the penalty's gradient: of the weights, and none of the biases."""
-        xp, alpha, parts = self.rows.space.xp, self.network.alpha, []
-        for W, b in layers:
-            parts.append(xp.reshape(W * alpha, (-1,)))
-            if b is not None:
-                parts.append(xp.zeros_like(b))
-        return xp.concat(parts)
+            alpha, zeros_like = float(self.network.alpha), self.rows.space.xp.zeros_like
+            gradient = gradient + self._flat([(W * alpha, zeros_like(b)) for W, b in layers])
+        return loss, gradient
 
     def _loss_and_gradient(
-        self, layers: Layers, X: Any, y: Any, weights: Any, share: float, dtype: np.dtype[Any]
+        self, layers: Layers, X: Any, y: Any, weights: Any, share: float
     ) -> tuple[Any, Any]:
         """Return the summed loss of some rows, and the flat gradient without its penalty."""
-        space, network = self.rows.space, self.network
-        X = space.astype(X, dtype)
+        space, network, dtype = self.rows.space, self.network, self.network.dtype
         passed = forward(space, layers, network.activations, X)
-        y_true, y_pred = self._placed(y), self._placed(passed[-1][1])
-        values, slopes = network.loss._value_and_gradient(y_true, y_pred)
-        scaled: Any = slopes * (1.0 / (share * network.n_outputs))
-        delta = scaled.astype(dtype).value
+        values, slopes = network.loss._value_and_gradient(y, passed[-1][1])
+        delta = space.astype(slopes * (1.0 / (share * network.n_outputs)), dtype)
         if weights is not None:
             delta = delta * space.astype(weights, dtype)[:, None]
-        parts: list[Any] = []
+        return self._weighted_sum(values, weights), self._backward(layers, X, passed, delta)
+
+    def _backward(self, layers: Layers, X: Any, passed: Layers, delta: Any) -> Any:
+        """Return the flat gradient of the mean loss, found from outputs to inputs."""
+        space, network, gradients = self.rows.space, self.network, []
+        inputs = [space.astype(X, network.dtype), *(a for _, a in passed[:-1])]
         for i in reversed(range(len(layers))):
-            delta = self._chain(network.activations[i], delta, *passed[i])
-            inputs = passed[i - 1][1] if i else X
-            of_weights = inputs.T @ delta
-            if network.biases:
-                parts.append(space.xp.sum(delta, axis=0))
-            parts.append(space.xp.reshape(of_weights, (-1,)))
+            slope = network.activations[i].derivative(*passed[i])
+            delta = delta * space.astype(slope, network.dtype)
+            gradients.append((inputs[i].T @ delta, space.xp.sum(delta, axis=0)))
             if i:
                 delta = delta @ layers[i][0].T
-        return self._weighted_sum(values, weights), space.xp.concat(parts[::-1])
+        return self._flat(gradients[::-1])
 
-    def _chain(self, activation: Activation, delta: Any, z: Any, a: Any) -> Any:
-        """Return `delta` times f'(z)."""
-        if type(activation) is Identity:
-            return delta
-        product = self._placed(delta)
-        product *= activation.derivative(self._placed(z), self._placed(a))
-        return product.value
+    def _flat(self, layers: Layers) -> Any:
+        """Return weights and biases of all layers, or their gradients, as one vector."""
+        xp, parts = self.rows.space.xp, []
+        for W, b in layers:
+            parts += [xp.reshape(W, (-1,)), b] if self.network.biases else [xp.reshape(W, (-1,))]
+        return xp.concat(parts)
 
     def _weighted_sum(self, values: Any, weights: Any) -> Any:
         """Return the weighted sum over rows of the mean over outputs, in the widest floats."""
         space = self.rows.space
-        rows = space.xp.sum(space.astype(values.value, space.widest), axis=1)
+        rows = space.xp.sum(space.astype(values, space.widest), axis=1)
         return space.xp.sum(rows if weights is None else rows * weights) / values.shape[1]
-
-    def _layers(self, parameters: PlacedArray) -> Layers:
-        views: Any = self.network.layers(parameters)  # type: ignore[arg-type]
-        return [(W.value, b.value if self.network.biases else None) for W, b in views]
-
-    def _placed(self, value: Any) -> Any:
-        return PlacedArray(value, self.rows.space)
 
 
 class ArrayBatches:
@@ -281,15 +279,12 @@ class ArrayBatches:
                 yield batch if numbers is None else numbers[batch], share
 
 
-def forward(space: Space, layers: Layers, activations: Any, X: Any) -> list[tuple[Any, Any]]:
+def forward(space: Space, layers: Layers, activations: Any, X: Any) -> Layers:
     """Return every layer's pre-activations and outputs."""
-    passed, a = [], X
+    passed, a = [], space.astype(X, space.numpy_dtype(layers[0][0]))
     for (W, b), activation in zip(layers, activations, strict=True):
-        z = a @ W if b is None else a @ W + b
-        out: Any = PlacedArray(z, space)
-        if type(activation) is not Identity:
-            out[...] = activation(out.copy())
-        a = out.value
+        z = a @ W if b is None or not b.shape[0] else a @ W + b
+        a = space.astype(activation(z), space.numpy_dtype(z))
         passed.append((z, a))
     return passed
 
@@ -297,10 +292,9 @@ def forward(space: Space, layers: Layers, activations: Any, X: Any) -> list[tupl
 def outputs_there(estimator: Any, space: Space, layers: Layers, activations: Any, X: Any) -> Any:
     """Return a network's outputs (n_samples, n_outputs) for rows given to ``predict``."""
     X = validate_data(estimator, space.moved(X), reset=False, dtype=_floats(space))
-    dtype = space.numpy_dtype(layers[0][0])
     width = max(W.shape[1] for W, _ in layers)
     parts = [
-        forward(space, layers, activations, space.astype(X[rows, ...], dtype))[-1][1]
+        forward(space, layers, activations, X[rows, ...])[-1][1]
         for rows in _cut(X.shape[0], max(width, X.shape[1]))
     ]
     return parts[0] if len(parts) == 1 else space.xp.concat(parts)
@@ -326,7 +320,9 @@ def check_array_rows(estimator: Any, X: Any, y: Any, sample_weight: Any) -> Any:
         raise ValueError(f"The targets y overflow {X.dtype}, the precision of X; scale them.")
     weights = check_weights(_weights_on_host(sample_weight), X)
     require_some_weight(weights)
-    return ArrayRows(space, X, y, weights), one_axis
+    rows = ArrayRows(space, X, y, weights)
+    _try_pieces(estimator, rows)
+    return rows, one_axis
 
 
 def check_held_out_rows(
@@ -375,6 +371,59 @@ def _require_support(estimator: Any, X: Any, space: Space) -> None:
     callbacks = getattr(estimator, "_skl_callbacks", None) or ()
     if any(hasattr(callback, "keep_state") for callback in callbacks):
         raise ValueError(f"{name}: Checkpoint keeps fits on NumPy arrays only. X is of {space}.")
+
+
+def _try_pieces(estimator: Any, rows: ArrayRows) -> None:
+    """Try each piece once on a tiny array where the rows lie, before training.
+
+    Raises
+    ------
+    ValueError
+        Where one fails, as what is written with NumPy's functions does: naming the parameter.
+    """
+    tiny = np.array([[-0.5, 0.25, 0.0], [0.5, 1.0, -1.0]], rows.dtype)
+    z, other = rows.to_device(tiny), rows.to_device(tiny[::-1])
+    for parameter in ("activation", "output_activation"):
+        given = getattr(estimator, parameter, [])
+        for f in map(as_activation, given if isinstance(given, list) else [given]):
+            a = _tried(parameter, f, "__call__(z)", rows, z)
+            _tried(parameter, f, "derivative(z, a)", rows, z, a)
+    loss = as_loss(estimator.loss)
+    for method in ("value(y_true, y_pred)", "gradient(y_true, y_pred)"):
+        _tried("loss", loss, method, rows, z, other)
+    solver = as_solver(estimator.solver)
+    solver.start(tiny.size, rows.dtype)
+    rows.memory_to_device(solver)
+    start, gradient = rows.to_device(tiny.ravel()), rows.to_device(tiny[::-1].ravel())
+    call = "step(parameters, gradient, rate)"
+    moved = _tried("solver", solver, call, rows, copy_of(start), gradient, 0.1)
+    if bool(rows.space.xp.all(moved == start)):
+        raise ValueError(
+            f"The 'solver' parameter, {solver!r}, must move `parameters` by {call}, and return "
+            f"them where arrays of {rows.space} are not moved in place."
+        )
+
+
+def _tried(parameter: str, piece: Any, call: str, rows: ArrayRows, *arguments: Any) -> Any:
+    """Return what a method of a piece gives, where that is an array like its first argument."""
+    like, space = arguments[0], rows.space
+    wanted = (
+        f"The {parameter!r} parameter, {piece!r}, must be written with functions of the array API "
+        f"standard for arrays of {space}. {call}"
+    )
+    try:
+        with np.errstate(all="ignore"):
+            result = getattr(piece, call.partition("(")[0])(*arguments)
+    except Exception as error:
+        raise ValueError(f"{wanted} raised {type(error).__name__}: {error}") from error
+    result = like if parameter == "solver" and result is None else result
+    if space_of(result) != space or result.shape != like.shape:
+        kind, shape = type(result), getattr(result, "shape", None)
+        raise ValueError(
+            f"{wanted} must return such an array, of shape {tuple(like.shape)}. It returned "
+            f"{kind.__module__}.{kind.__name__}{'' if shape is None else f' of shape {shape}'}."
+        )
+    return result
 
 
 def _floats(space: Space) -> list[Any]:

@@ -14,6 +14,7 @@ from numpy.typing import DTypeLike
 from scipy import sparse
 
 from sklearn_gd._data.chunks import cut, row_chunks
+from sklearn_gd._pieces import namespace
 from sklearn_gd.activations import Activation, Identity
 from sklearn_gd.losses import Loss
 
@@ -213,7 +214,8 @@ def layers_of(flat: Array, sizes: Sequence[int], biases: bool = True) -> list[tu
     for fan_in, fan_out in pairwise(sizes):
         middle = start + fan_in * fan_out
         end = middle + fan_out * biases
-        views.append((flat[start:middle].reshape(fan_in, fan_out), flat[middle:end]))
+        W = namespace(flat).reshape(flat[start:middle], (fan_in, fan_out))
+        views.append((W, flat[middle:end]))
         start = end
     return views
 

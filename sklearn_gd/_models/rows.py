@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import DTypeLike
 from sklearn.utils.validation import assert_all_finite
 
 from sklearn_gd._data.batches import Batches
@@ -17,20 +18,42 @@ from sklearn_gd._models.baseline import reference_loss
 from sklearn_gd._models.curvature import Curvature, is_well_conditioned, uses_moments
 from sklearn_gd._models.least_squares import Moments, is_narrow
 from sklearn_gd._models.network import Network
+from sklearn_gd.solvers import Solver
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
-class Rows(NamedTuple):
+class OnHost:
+    """Rows whose parameters and steps are NumPy's: nothing moves to a device."""
+
+    __slots__ = ()
+
+    def to_device(self, array: Any) -> Any:
+        """Return an array of NumPy's as one that lies where these rows do: itself."""
+        return array
+
+    def memory_to_device(self, solver: Solver) -> None:
+        """Move what a solver remembers to where these rows lie: it is there."""
+
+    def copied(self, array: Array, dtype: DTypeLike | None = None) -> Array:
+        """Return a new array with these numbers, in `dtype`, for a fitted attribute."""
+        return np.array(array, dtype=dtype, order="C")
+
+
+class _XyWeights(NamedTuple):
+    X: Any
+    y: Array
+    weights: Array | None
+
+
+class Rows(OnHost, _XyWeights):
     """Rows with targets, to train or validate on.
 
     X (n_samples, n_features) is dense, CSR or some picked rows, y is (n_samples, n_outputs),
     weights are (n_samples,) or None.
     """
 
-    X: Any
-    y: Array
-    weights: Array | None
+    __slots__ = ()
 
     @property
     def n_samples(self) -> int:

@@ -11,23 +11,24 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import DTypeLike
 from scipy import sparse
 
 from sklearn_gd import _kernels
+from sklearn_gd._data.array_api import on_host
 from sklearn_gd._data.chunks import cut, row_chunks
-from sklearn_gd._data.placed import settled
 from sklearn_gd._data.split import PickedRows
 from sklearn_gd._models.labelled_rows import LabelledRows, one_hot
 from sklearn_gd._models.least_squares import Quadratic
 from sklearn_gd._models.network import Network, linear_step
 from sklearn_gd._models.rows import OnRows
-from sklearn_gd._pieces import require_unchanged, same_settings
+from sklearn_gd._pieces import namespace, require_unchanged, same_settings
 from sklearn_gd._training.learner import State
 from sklearn_gd._training.state import copied, set_generator
 from sklearn_gd._training.stopping import is_finite
 from sklearn_gd.losses import Loss
 from sklearn_gd.schedules import Constant, Schedule
-from sklearn_gd.solvers import Solver
+from sklearn_gd.solvers import Rate, Solver
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -110,6 +111,8 @@ class _Stepper(_Memory):
         The step rule.
     schedule, generator, settings
         As for all learners.
+    dtype : dtype
+        NumPy's name of the precision of the parameters.
     """
 
     _remembered: tuple[str, ...] = ("parameters", "updates", "finished")
@@ -121,11 +124,17 @@ class _Stepper(_Memory):
         schedule: Schedule,
         generator: np.random.Generator | None,
         settings: Mapping[str, object],
+        dtype: DTypeLike,
     ) -> None:
         super().__init__(schedule, generator, settings)
         self.parameters, self.solver = parameters, solver
-        solver.start(parameters.size, parameters.dtype)
-        settled(solver, parameters)
+        solver.start(len(parameters), dtype)
+
+    def _move(self, gradient: Array, rate: Rate) -> None:
+        # NumPy's arrays are moved in place; those of other libraries may be others afterwards.
+        moved = self.solver.step(self.parameters, gradient, rate)
+        if moved is not None:
+            self.parameters = moved
 
     def state(self) -> State:
         return {**super().state(), "solver": copied(vars(self.solver))}
@@ -155,7 +164,7 @@ class GradientLearner(_Stepper):
         super().__init__(*memory)
         self.average = average
         if average:
-            self.sum = np.zeros(self.parameters.size)
+            self.sum = np.zeros(len(self.parameters))
             self._remembered = (*self._remembered, "sum")
 
     def learn_from(
@@ -176,8 +185,8 @@ class GradientLearner(_Stepper):
         total, rate = 0.0, rate * self.base_rate
         for batch in self._batches:
             loss, gradient = self.objective.on_batch(self.parameters, *batch)
-            self.solver.step(self.parameters, gradient, rate)
-            total += loss
+            self._move(gradient, rate)
+            total = total + loss
             self.updates += 1
             if self.average:
                 self.sum += self.parameters
@@ -202,7 +211,7 @@ def _nan_unless_finite(loss: Any, parameters: Any) -> Any:
     """
     if not isinstance(parameters, np.ndarray):
         # 0 * inf is NaN: nothing more than the loss is read back from a device.
-        return loss + (parameters.sum() * 0.0).value
+        return loss + namespace(parameters).sum(parameters) * 0.0
     hidden = math.isfinite(loss) and not is_finite(parameters)
     return math.nan if hidden else loss
 
@@ -231,7 +240,7 @@ class FullBatchLearner(_Stepper):
     ) -> None:
         super().__init__(*memory)
         self.rates, self.flat_at_zero, self.max_rate = rates, flat_at_zero, max_rate
-        self.base_rate = float(np.max(rates))
+        self.base_rate = float(np.max(on_host(rates)))
         self.tol: float | None = None
         self.first = math.inf
 
@@ -247,8 +256,8 @@ class FullBatchLearner(_Stepper):
         would, and measure by the gradient there.
         """
         self.tol, self.first = tol, self._steepness(gradient)
-        if self.flat_at_zero and not self.parameters.any():
-            self._leave_zero(self.schedule.rate(0))
+        if self.flat_at_zero and not self._has_left_zero():
+            self._leave_zero(float(self.schedule.rate(0)))
             self.first = self._steepness(self.objective(self.parameters)[1])
 
     def run_epoch(self, rate: float) -> float:
@@ -256,11 +265,16 @@ class FullBatchLearner(_Stepper):
         steepness = self._steepness(gradient)
         self.finished = self.tol is not None and steepness <= self.tol * self.first < math.inf
         if not self.finished:
-            if self.flat_at_zero and not self.parameters.any():
+            if self.flat_at_zero and not self._has_left_zero():
                 self._leave_zero(rate)
-            self.solver.step(self.parameters, gradient, self.rates * rate)
+            self._move(gradient, self.rates * rate)
             self.updates += 1
         return loss
+
+    def zeros(self) -> Array:
+        """Return weights of 0, beside the parameters."""
+        zeros: Array = namespace(self.parameters).zeros_like(self.parameters)
+        return zeros
 
     def weights(self) -> Array:
         return self.parameters
@@ -270,6 +284,9 @@ class FullBatchLearner(_Stepper):
 
     def validation_loss(self) -> float | None:
         return None
+
+    def _has_left_zero(self) -> bool:
+        return bool(namespace(self.parameters).any(self.parameters != 0))
 
     def _leave_zero(self, rate: float) -> None:
         self.parameters -= self.rates * rate * linear_step(self.objective)

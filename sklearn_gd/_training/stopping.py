@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from sklearn_gd._pieces import copy_of, namespace
 from sklearn_gd._training.callback_tasks import FitTasks
 from sklearn_gd._training.learner import Learner
 from sklearn_gd._training.state import StateError, copied, require_like
@@ -214,7 +215,7 @@ class Stopping:
         try:
             if 0 <= rate < math.inf:
                 self._rate = rate * self.learner.base_rate
-                return rate
+                return float(rate)  # what every library takes beside its arrays
         except TypeError:
             pass
         raise ValueError(
@@ -322,14 +323,16 @@ class Stopping:
             self.end()
 
     def _copy_of_weights(self) -> Array | None:
-        return self.learner.weights().copy() if self._in_fit and self.learner.keeps_best else None
+        return (
+            copy_of(self.learner.weights()) if self._in_fit and self.learner.keeps_best else None
+        )
 
     def _state(self) -> dict[str, Any]:
         """Return, in copies, all that is needed to go on from here."""
         best = self.best_weights
         return {
             "learner": self.learner.state(),
-            "best": None if best is None else best.copy(),
+            "best": None if best is None else copy_of(best),
             "schedule": copied(vars(self.learner.schedule)),
             "history": copied({name: getattr(self, name) for name in _HISTORY}),
         }
@@ -450,4 +453,5 @@ class Stopping:
 
 def is_finite(array: Any) -> bool:
     """Return whether all numbers of an array are finite, wherever it lies."""
-    return bool(np.all(np.isfinite(array)))
+    xp = namespace(array)
+    return bool(xp.all(xp.isfinite(array)))

@@ -14,6 +14,7 @@ from sklearn_gd._models.baseline import relative_to
 from sklearn_gd._models.curvature import Curvature
 from sklearn_gd._models.least_squares import Moments
 from sklearn_gd._models.network import Network
+from sklearn_gd._models.rows import OnHost
 from sklearn_gd._training.learners import Rosenblatt
 from sklearn_gd.dask._workers import Workers
 from sklearn_gd.losses import SquaredError
@@ -21,7 +22,7 @@ from sklearn_gd.losses import SquaredError
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
-class OnWorkers:
+class OnWorkers(OnHost):
     """A group of the rows of a source: as `Rows` and `LabelledRows` are, but elsewhere.
 
     Parameters

@@ -13,6 +13,7 @@ from distributed import Client
 
 from sklearn_gd._models.least_squares import Moments
 from sklearn_gd._models.network import Network
+from sklearn_gd._models.rows import OnHost
 from sklearn_gd.dask._blocks import Block, Blocks
 from sklearn_gd.dask._parts import Kind, aligned, checked, one_shape, regression_rows
 from sklearn_gd.dask._workers import ATTEMPTS, LostWorkerError, result_of
@@ -32,7 +33,7 @@ class Sums(NamedTuple):
     one_axis: bool
 
 
-class RowsInTree:
+class RowsInTree(OnHost):
     """Rows of which only sums are wanted: as `Rows` are, for a line by least squares.
 
     Parameters
