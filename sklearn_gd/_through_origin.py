@@ -236,6 +236,7 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
         learner.learn_from(on_rows if moments is None else Quadratic(moments, self.alpha))
         self.learning_rate_ = rows.to_device(self.learning_rate_)
         self._set_model(pieces, rows, one_axis)
+        self._to_device = rows.to_device  # for callbacks that predict meanwhile
         tasks = FitTasks(self, learner, X, y, sample_weight)
         stopping = self._begin(learner, tasks)
         resumed = state_to_resume(self)
@@ -250,7 +251,7 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
         ):
             # The moments' loss is all rounding, or much of it: look at the rows again.
             self.loss_ = on_rows.mean_loss(learner.parameters)
-        self.coef_ = rows.to_device(self.coef_)
+        del self._to_device
         tasks.close()
         return self
 
@@ -487,6 +488,7 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
         W = xp.reshape(weights, (self.n_features_in_, -1)).T
         if isinstance(weights, np.ndarray):
             W = np.array(W, dtype=self._precision, order="C")
+            W = self.__dict__.get("_to_device", np.asarray)(W)
         else:
             W = xp.asarray(xp.astype(W, getattr(xp, self._precision)), copy=True)
         return {

@@ -128,7 +128,7 @@ class _Stepper(_Memory):
     ) -> None:
         super().__init__(schedule, generator, settings)
         self.parameters, self.solver = parameters, solver
-        solver.start(len(parameters), dtype)
+        solver.start(parameters.shape[0], dtype)
 
     def _move(self, gradient: Array, rate: Rate) -> None:
         # NumPy's arrays are moved in place; those of other libraries may be others afterwards.
@@ -164,7 +164,7 @@ class GradientLearner(_Stepper):
         super().__init__(*memory)
         self.average = average
         if average:
-            self.sum = np.zeros(len(self.parameters))
+            self.sum = np.zeros(self.parameters.shape[0])
             self._remembered = (*self._remembered, "sum")
 
     def learn_from(
