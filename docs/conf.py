@@ -8,7 +8,7 @@ import sys
 from importlib.metadata import version as installed_version
 from pathlib import Path
 
-from sklearn_gd._website import SITE
+from sklearn_gd._pieces import SITE
 
 sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads only slow down what is as small as this

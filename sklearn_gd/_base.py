@@ -7,19 +7,16 @@ from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
-import numpy as np
 from sklearn.utils.metaestimators import available_if as _available_if
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_gd._storable import VERSION_NOTE
+from sklearn_gd._pieces import VERSION_NOTE, Array, DocumentedOnline
 from sklearn_gd._training.callback_tasks import CallbackSupportMixin
-from sklearn_gd._website import DocumentedOnline
 from sklearn_gd.activations import Activation
 from sklearn_gd.exceptions import ModelVersionWarning
 
 __all__ = ["Estimator", "Layer", "__version__", "available_if"]
 
-Array = np.ndarray[Any, np.dtype[Any]]
 F = TypeVar("F", bound=Callable[..., Any])
 
 try:

@@ -39,10 +39,10 @@ from sklearn_gd._models.array_rows import (
     outputs_there,
     require_numpy,
 )
+from sklearn_gd._models.interfaces import Dataset
 from sklearn_gd._models.network import Network, layers_of, n_parameters, outputs
 from sklearn_gd._models.rows import Rows
-from sklearn_gd._pieces import copy_of, require_unchanged
-from sklearn_gd._storable import storable
+from sklearn_gd._pieces import Array, copy_of, require_unchanged, storable
 from sklearn_gd._training.callback_tasks import FitTasks, state_to_resume, with_callbacks
 from sklearn_gd._training.learners import GradientLearner
 from sklearn_gd._training.state import begin_again, require_size
@@ -51,8 +51,6 @@ from sklearn_gd.activations import Activation, Identity, as_activation
 from sklearn_gd.losses import Loss, as_loss
 from sklearn_gd.schedules import Schedule, as_schedule
 from sklearn_gd.solvers import GradientDescent, Solver, as_solver
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 
 def _by_lbfgs(solver: Any) -> bool:
@@ -319,7 +317,7 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
             shuffle=self.shuffle,
         )
         tasks = FitTasks(self, learner, *given)
-        stopping = Stopping.of(self, learner, learner.objective.reference(), tasks)
+        stopping = Stopping.of(self, learner, learner.objective.baseline_loss(), tasks)
         if pieces.solver is None:
             self.learning_rate_ = 1.0
             self._minimise(stopping, learner)
@@ -380,7 +378,9 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
         weightless = weights is not None and not weights.any()
         if weightless and not first:
             return self
-        stopping = Stopping.after(self, learner, math.nan if weightless else objective.reference())
+        stopping = Stopping.after(
+            self, learner, math.nan if weightless else objective.baseline_loss()
+        )
         self.learning_rate_ = stopping.rate(stopping.n_iter)
         present, loss = learner.parameters, math.nan
         if not weightless:
@@ -519,9 +519,9 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
             got = "one axis" if one_axis else f"{n_outputs} columns"
             raise ValueError(f"y has {got}; in the fit before it had {seen}.")
 
-    def _check_train(self, X: Any, y: Any, sample_weight: Any) -> tuple[Rows, bool]:
+    def _check_train(self, X: Any, y: Any, sample_weight: Any) -> tuple[Dataset, bool]:
         """Return the rows to train on, and whether y came with one axis."""
-        elsewhere: Any = check_array_rows(self, X, y, sample_weight)
+        elsewhere = check_array_rows(self, X, y, sample_weight)
         if elsewhere is not None:
             return elsewhere
         y, sample_weight = following_numpy(y, sample_weight)
@@ -532,8 +532,8 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
         return Rows(X, Y, weights), one_axis
 
     def _check_held_out(
-        self, X_val: Any, y_val: Any, weights_val: Any, train: Rows, one_axis: bool
-    ) -> Any:
+        self, X_val: Any, y_val: Any, weights_val: Any, train: Dataset, one_axis: bool
+    ) -> Dataset:
         if isinstance(train, ArrayRows):
             return check_held_out_rows(self, X_val, y_val, weights_val, train, one_axis)
         X_val, y_val, weights_val = following_numpy(X_val, y_val, weights_val)
@@ -675,7 +675,7 @@ def _require_layers(coefs: Any, intercepts: Any, n_features: int) -> None:
         fan_in = W.shape[1]
 
 
-def _units(network: Network, train: Rows) -> Array:
+def _units(network: Network, train: Dataset) -> Array:
     """Return what to measure each parameter in: those of a linear output layer in units of y."""
     unit = np.ones(network.size)
     if isinstance(network.activations[-1], Identity):

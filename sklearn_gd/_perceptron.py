@@ -37,8 +37,7 @@ from sklearn_gd._data.validation import (
 from sklearn_gd._models.curvature import curvature_per_row
 from sklearn_gd._models.labelled_rows import LabelledRows, targets_of
 from sklearn_gd._models.network import Network, is_flat_at_zero, linear_step
-from sklearn_gd._pieces import require_unchanged
-from sklearn_gd._storable import storable
+from sklearn_gd._pieces import Array, require_unchanged, storable
 from sklearn_gd._training.callback_tasks import FitTasks, state_to_resume, with_callbacks
 from sklearn_gd._training.learners import (
     GradientLearner,
@@ -52,8 +51,6 @@ from sklearn_gd.activations import Activation, Identity, Sigmoid, Step, as_activ
 from sklearn_gd.losses import Loss, as_loss
 from sklearn_gd.schedules import Schedule, as_schedule
 from sklearn_gd.solvers import GradientDescent, Solver, as_solver
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 
 def _is_sigmoid(self: PerceptronClassifier) -> bool:
@@ -780,7 +777,7 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         if isinstance(learner, Rosenblatt):
             return learner.baseline_loss()
         network = self._network(pieces, train, pieces.loss)
-        return train.objective(network, *targets_of(pieces.activation)).reference()
+        return train.objective(network, *targets_of(pieces.activation)).baseline_loss()
 
     def _fixed_settings(self, pieces: _Pieces) -> dict[str, object]:
         """Return what must stay from one ``partial_fit`` to the next."""

@@ -1,4 +1,4 @@
-"""What activations, losses, solvers and schedules have in common.
+"""What activations, losses, solvers and schedules have in common, with estimators too.
 
 A piece is a small class whose hyper-parameters are its ``__init__`` arguments. Estimators hold it
 as a parameter, untouched; :func:`resolve` turns what the user gave (a name, an instance) into a
@@ -13,9 +13,46 @@ from typing import Any, TypeVar
 import numpy as np
 from sklearn.base import BaseEstimator, clone
 
-from sklearn_gd._website import DocumentedOnline
-
+Array = np.ndarray[Any, np.dtype[Any]]
 P = TypeVar("P", bound="Piece")
+K = TypeVar("K", bound=type)
+
+# Where the state of a stored estimator has the version of this package that stored it.
+VERSION_NOTE = "_sklearn_gd_version"
+
+_CLASSES: set[type] = set()
+
+# The address under which the built documentation is published, with a slash at its end. It is not
+# published yet: while this is None there are no links, rather than dead ones.
+SITE: str | None = None
+
+
+def storable(kind: K) -> K:
+    """Register a class of this package as one that files may hold; returns it."""
+    _CLASSES.add(kind)
+    return kind
+
+
+def storable_classes() -> dict[str, type]:
+    """Return the classes registered so far, by their full names."""
+    return {f"{kind.__module__}.{kind.__qualname__}": kind for kind in _CLASSES}
+
+
+class DocumentedOnline:
+    """Gives the HTML diagram of an estimator, or of a piece, the link to its API page.
+
+    It stands left of ``BaseEstimator``, which reads the two attributes. A class that is defined
+    outside of this package has no page, and gets no link.
+    """
+
+    @property
+    def _doc_link_module(self) -> str:
+        # scikit-learn links the classes of this package; none has an empty name.
+        return "sklearn_gd" if SITE else ""
+
+    @property
+    def _doc_link_template(self) -> str:
+        return f"{SITE}generated/{{estimator_module}}.{{estimator_name}}.html"
 
 
 def namespace(array: Any) -> Any:

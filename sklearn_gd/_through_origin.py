@@ -26,11 +26,11 @@ from sklearn_gd._data.validation import (
 )
 from sklearn_gd._models.array_rows import check_array_rows, outputs_there, require_numpy
 from sklearn_gd._models.curvature import Curvature, curvature_per_row
+from sklearn_gd._models.interfaces import LineDataset
 from sklearn_gd._models.least_squares import Moments, Quadratic
 from sklearn_gd._models.network import Network, is_flat_at_zero
 from sklearn_gd._models.rows import Rows
-from sklearn_gd._pieces import namespace
-from sklearn_gd._storable import storable
+from sklearn_gd._pieces import Array, namespace, storable
 from sklearn_gd._training.callback_tasks import FitTasks, state_to_resume, with_callbacks
 from sklearn_gd._training.learners import FullBatchLearner
 from sklearn_gd._training.stopping import Stopping
@@ -38,8 +38,6 @@ from sklearn_gd.activations import Activation, Identity, as_activation
 from sklearn_gd.losses import Loss, SquaredError, as_loss
 from sklearn_gd.schedules import Constant, Schedule, as_schedule
 from sklearn_gd.solvers import Solver, as_solver
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 
 class _Pieces(NamedTuple):
@@ -361,9 +359,9 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
 
     def _check_train(
         self, X: Any, y: Any, sample_weight: Any, *, look_at_all: bool
-    ) -> tuple[Rows, bool]:
+    ) -> tuple[LineDataset, bool]:
         """Return the rows to train on, and whether y came with one axis."""
-        elsewhere: Any = check_array_rows(self, X, y, sample_weight)
+        elsewhere = check_array_rows(self, X, y, sample_weight)
         if elsewhere is not None:
             return elsewhere
         y, sample_weight = following_numpy(y, sample_weight)
@@ -408,14 +406,14 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
         W = check_same_shape(name, on_host(start), (n_outputs, n_features), np.float64)
         return np.ascontiguousarray(W.T).ravel()
 
-    def _network(self, pieces: _Pieces, rows: Rows) -> Network:
+    def _network(self, pieces: _Pieces, rows: LineDataset) -> Network:
         sizes = (rows.n_features, rows.n_outputs)
         return Network(
             sizes, [pieces.activation], pieces.loss, self.alpha, np.float64, biases=False
         )
 
     def _make_learner(
-        self, pieces: _Pieces, parameters: Array, rows: Rows, moments: Moments | None = None
+        self, pieces: _Pieces, parameters: Array, rows: LineDataset, moments: Moments | None = None
     ) -> FullBatchLearner:
         """Return what learns, and set the attributes of its rates."""
         rates = self._rates(pieces, rows, moments)
@@ -434,7 +432,7 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
             rows.memory_to_device(learner.solver)
         return learner
 
-    def _rates(self, pieces: _Pieces, rows: Rows, moments: Moments | None) -> float | Array:
+    def _rates(self, pieces: _Pieces, rows: LineDataset, moments: Moments | None) -> float | Array:
         """Set the rates' attributes; return what the schedule's rate is multiplied by."""
         self.__dict__.pop("max_learning_rate_", None)
         factor = curvature_per_row(pieces.loss, pieces.activation, rows.target_ends())
@@ -477,7 +475,7 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
         if isinstance(self.coef_, np.ndarray):  # it may overflow the precision of X
             stopping.check_end(loss, self.coef_)
 
-    def _set_model(self, pieces: _Pieces, rows: Rows, one_axis: bool) -> None:
+    def _set_model(self, pieces: _Pieces, rows: LineDataset, one_axis: bool) -> None:
         linear = type(pieces.activation) is Identity
         self._activation = None if linear else pieces.activation
         self._one_axis, self._precision = one_axis, rows.dtype.name

@@ -48,8 +48,7 @@ from scipy import special
 from sklearn.utils._param_validation import Interval
 
 from sklearn_gd import _kernels
-from sklearn_gd._pieces import Piece, namespace, resolve, scalar_like, to_numpy
-from sklearn_gd._storable import storable
+from sklearn_gd._pieces import Array, Piece, namespace, resolve, scalar_like, storable, to_numpy
 
 __all__ = [
     "ELU",
@@ -67,7 +66,6 @@ __all__ = [
     "as_activation",
 ]
 
-Array = np.ndarray[Any, np.dtype[Any]]
 
 # With SCIPY_ARRAY_API=1, SciPy wraps these; the ufuncs inside can write to a buffer.
 erf, expit = unwrap(special.erf), unwrap(special.expit)

@@ -32,12 +32,9 @@ from typing import Any
 import numpy as np
 from sklearn.utils._param_validation import Interval
 
-from sklearn_gd._pieces import Piece, namespace, resolve, scalar_like
-from sklearn_gd._storable import storable
+from sklearn_gd._pieces import Array, Piece, namespace, resolve, scalar_like, storable
 
 __all__ = ["AbsoluteError", "Huber", "LogCosh", "Loss", "Pinball", "SquaredError", "as_loss"]
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 
 class Loss(Piece):

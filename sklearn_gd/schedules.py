@@ -32,8 +32,7 @@ from numbers import Integral, Real
 
 from sklearn.utils._param_validation import Interval
 
-from sklearn_gd._pieces import Piece, resolve
-from sklearn_gd._storable import storable
+from sklearn_gd._pieces import Piece, resolve, storable
 
 __all__ = [
     "Adaptive",

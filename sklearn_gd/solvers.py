@@ -38,8 +38,7 @@ from sklearn.base import clone
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_gd import _kernels
-from sklearn_gd._pieces import Piece, copy_of, namespace, resolve
-from sklearn_gd._storable import storable
+from sklearn_gd._pieces import Array, Piece, copy_of, namespace, resolve, storable
 
 __all__ = [
     "Adagrad",
@@ -53,7 +52,6 @@ __all__ = [
     "as_solver",
 ]
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Rate = float | Array
 
 _FRACTION = [Interval(Real, 0, 1, closed="left")]

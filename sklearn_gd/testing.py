@@ -26,7 +26,7 @@ from typing import Any, TypeVar
 import numpy as np
 from sklearn.base import clone
 
-from sklearn_gd._pieces import Piece
+from sklearn_gd._pieces import Array, Piece
 from sklearn_gd.activations import Activation, as_activation
 from sklearn_gd.losses import Loss, as_loss
 from sklearn_gd.schedules import Schedule, as_schedule
@@ -34,7 +34,6 @@ from sklearn_gd.solvers import Solver, as_solver
 
 __all__ = ["check_activation", "check_loss", "check_schedule", "check_solver"]
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Function = Callable[[Array], Array]
 P = TypeVar("P", bound=Piece)
 

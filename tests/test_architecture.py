@@ -21,7 +21,7 @@ SUBPACKAGES = {
 # From the ground up: a module or folder imports what stands in a line before its own, and modules
 # of one folder each other.
 FLOORS = [
-    ["exceptions", "_website", "_storable", "_kernels"],
+    ["exceptions", "_kernels"],
     ["_pieces"],
     ["activations", "losses", "solvers", "schedules"],
     ["_data"],

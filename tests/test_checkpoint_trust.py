@@ -29,7 +29,7 @@ from sklearn_gd import (
     schedules,
     solvers,
 )
-from sklearn_gd._storable import storable_classes
+from sklearn_gd._pieces import storable_classes
 from sklearn_gd.activations import ELU, Activation
 from sklearn_gd.schedules import Adaptive
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from sklearn_gd._models.baseline import reference_loss
+from sklearn_gd._models.baseline import baseline_loss
 from sklearn_gd.losses import _BUILT_IN, Huber, LogCosh, Loss, Pinball, as_loss
 
 ERROR = np.array([-3.0, -1.0, -0.4, 0.0, 0.4, 1.0, 3.0])  # y_pred - y_true
@@ -86,11 +86,11 @@ def test_best_constant(loss, weighted):
 
 def test_reference_is_the_best_constants_loss_or_that_of_predicting_zero():
     y = np.array([[1.0], [3.0]])
-    assert reference_loss(as_loss("squared_error"), y, None) == 1.0
-    assert reference_loss(as_loss("squared_error"), y, np.array([3.0, 1.0])) == 0.75
-    assert reference_loss(as_loss("squared_error"), np.full((3, 1), 2.0), None) == 4.0
-    assert reference_loss(as_loss("squared_error"), np.full((3, 1), 1 / 3), None) > 0.1
-    assert reference_loss(as_loss("squared_error"), np.zeros((3, 1)), None) == 0.0
+    assert baseline_loss(as_loss("squared_error"), y, None) == 1.0
+    assert baseline_loss(as_loss("squared_error"), y, np.array([3.0, 1.0])) == 0.75
+    assert baseline_loss(as_loss("squared_error"), np.full((3, 1), 2.0), None) == 4.0
+    assert baseline_loss(as_loss("squared_error"), np.full((3, 1), 1 / 3), None) > 0.1
+    assert baseline_loss(as_loss("squared_error"), np.zeros((3, 1)), None) == 0.0
 
 
 class Own(Loss):

@@ -14,7 +14,7 @@ from sklearn_gd import (
     FeedForwardRegressor,
     PerceptronClassifier,
     ThroughOriginRegressor,
-    _website,
+    _pieces,
     activations,
     losses,
     schedules,
@@ -40,7 +40,7 @@ SITE = "https://example.org/stable/"
 @pytest.fixture
 def site(monkeypatch):
     """The documentation is published."""
-    monkeypatch.setattr(_website, "SITE", SITE)
+    monkeypatch.setattr(_pieces, "SITE", SITE)
 
 
 def page_of(kind):
@@ -65,7 +65,7 @@ def explained(html):
 
 @pytest.mark.parametrize("kind", ESTIMATORS + PIECES)
 def test_there_is_no_link_while_no_site_is_up(kind):
-    assert _website.SITE is None
+    assert _pieces.SITE is None
     assert kind()._get_doc_link() == ""
     assert "href=" not in estimator_html_repr(kind())
 

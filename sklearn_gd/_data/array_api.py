@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 from sklearn import config_context, get_config
 
-from sklearn_gd._pieces import to_numpy
+from sklearn_gd._pieces import Array, to_numpy
 
 try:
     from sklearn.utils._array_api import (
@@ -31,7 +31,6 @@ __all__ = [
     "space_of",
 ]
 
-Array = np.ndarray[Any, np.dtype[Any]]
 
 _DTYPES = ("float64", "float32", "int64", "int32", "int16", "int8", "uint8", "bool")
 

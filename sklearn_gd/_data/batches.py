@@ -9,8 +9,8 @@ import numpy as np
 from scipy import sparse
 
 from sklearn_gd._data.split import PickedRows
+from sklearn_gd._pieces import Array
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Batch = tuple[Any, Array, Array | None, float]
 
 

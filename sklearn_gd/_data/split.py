@@ -8,7 +8,8 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils import _safe_indexing
 
-Array = np.ndarray[Any, np.dtype[Any]]
+from sklearn_gd._pieces import Array
+
 R = TypeVar("R", bound=tuple[Any, ...])
 
 

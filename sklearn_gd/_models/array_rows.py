@@ -12,22 +12,20 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike
 from sklearn.utils.validation import check_consistent_length, validate_data
 
 from sklearn_gd._data.array_api import Space, on_host, space_of
 from sklearn_gd._data.split import hold_out
 from sklearn_gd._data.validation import check_weights, require_some_weight
-from sklearn_gd._models.baseline import reference_loss
+from sklearn_gd._models.baseline import baseline_loss
 from sklearn_gd._models.curvature import Curvature, uses_moments
 from sklearn_gd._models.least_squares import Moments
 from sklearn_gd._models.network import Network
-from sklearn_gd._pieces import copy_of
+from sklearn_gd._pieces import Array, copy_of
 from sklearn_gd.activations import as_activation
 from sklearn_gd.losses import as_loss
 from sklearn_gd.solvers import Solver, as_solver
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Layers = list[tuple[Any, Any]]
 
 # Rows are worked on so many numbers at a time: enough to keep a GPU busy.
@@ -77,12 +75,6 @@ class ArrayRows:
         for name, value in vars(solver).items():
             setattr(solver, name, self.to_device(value))
 
-    def copied(self, array: Any, dtype: DTypeLike | None = None) -> Any:
-        """Return a new array there with these numbers, in `dtype`, for a fitted attribute."""
-        array = self.to_device(array)
-        array = array if dtype is None else self.space.astype(array, dtype)
-        return self.space.xp.asarray(array, copy=True)
-
     def objective(self, network: Network) -> OnArrayRows:
         """Return the objective of a network over these rows."""
         return OnArrayRows(network, self)
@@ -109,6 +101,10 @@ class ArrayRows:
         """Yield these rows' X, y and weights, cut so that layers of `width` need little memory."""
         for rows in _cut(self.n_samples, max(width, self.n_features)):
             yield self.batch(rows if self._all else self.space.put(self.numbers[rows]))
+
+    def target_spread(self) -> Array:
+        """Return the standard deviation of each output's targets."""
+        raise NotImplementedError("only L-BFGS asks for it, which runs on NumPy's arrays")
 
     def target_ends(self) -> tuple[float, float]:
         """Return the smallest and the largest target."""
@@ -166,8 +162,9 @@ class OnArrayRows:
         loss, gradient = self._sums(self.rows.to_device(parameters), chunks, total_weight)
         return float(loss) / total_weight, gradient
 
-    def on_batch(self, parameters: Any, picked: Any, share: float) -> tuple[Any, Any]:
+    def on_batch(self, parameters: Any, batch: Any) -> tuple[Any, Any]:
         """Return the summed loss of a batch, not yet read back, and its share of the gradient."""
+        picked, share = batch
         X, y, weights = self.rows.batch(picked)
         chunks = (
             (X[rows, ...], y[rows, ...], None if weights is None else weights[rows])
@@ -184,9 +181,9 @@ class OnArrayRows:
             total = total + self._weighted_sum(network.loss.value(y, y_pred), weights)
         return float(total) / self.rows.total_weight
 
-    def reference(self) -> float:
+    def baseline_loss(self) -> float:
         """Return the loss of the best constant prediction, which tolerances are relative to."""
-        return reference_loss(self.network.loss, self.rows.targets, self.rows.weights)
+        return baseline_loss(self.network.loss, self.rows.targets, self.rows.weights)
 
     def batches(self, size: int, generator: np.random.Generator | None) -> ArrayBatches:
         """Return the batches of each epoch, whose items ``on_batch`` takes."""
@@ -300,7 +297,9 @@ def outputs_there(estimator: Any, space: Space, layers: Layers, activations: Any
     return parts[0] if len(parts) == 1 else space.xp.concat(parts)
 
 
-def check_array_rows(estimator: Any, X: Any, y: Any, sample_weight: Any) -> Any:
+def check_array_rows(
+    estimator: Any, X: Any, y: Any, sample_weight: Any
+) -> tuple[ArrayRows, bool] | None:
     """Return `ArrayRows`, and whether y has one axis; None where X is for NumPy's loops.
 
     Raises

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-Array = np.ndarray[Any, np.dtype[Any]]
+from sklearn_gd._pieces import Array
 
 
-def reference_loss(loss: Any, y: Array, weights: Array | None) -> float:
+def baseline_loss(loss: Any, y: Array, weights: Array | None) -> float:
     """Return the loss that `tol` is relative to: that of the best constant prediction.
 
     For constant targets, which a constant predicts without loss, it is that of predicting zero.
@@ -17,10 +17,10 @@ def reference_loss(loss: Any, y: Array, weights: Array | None) -> float:
     with np.errstate(all="ignore"):
         constant: float = loss._constant_loss(y, weights)
         scale: float = loss._mean(y, np.zeros_like(y), weights)
-    return relative_to(constant, scale)
+    return measured_by(constant, scale)
 
 
-def relative_to(constant: float, zero: float) -> float:
+def measured_by(constant: float, zero: float) -> float:
     """Return the loss to measure by: the best constant's, or where it is nothing, that of zero."""
     # What rounding leaves of a constant's loss is no scale to measure by.
     return constant if constant > 1e-12 * zero else zero

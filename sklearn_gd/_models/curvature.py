@@ -10,10 +10,9 @@ from scipy import sparse
 from sklearn_gd._data.chunks import cut, row_chunks
 from sklearn_gd._data.split import PickedRows
 from sklearn_gd._models.least_squares import Moments
+from sklearn_gd._pieces import Array
 from sklearn_gd.activations import Activation
 from sklearn_gd.losses import Loss
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 
 def curvature_per_row(

@@ -11,9 +11,8 @@ from sklearn_gd._data.split import set_aside
 from sklearn_gd._models.curvature import Curvature
 from sklearn_gd._models.network import Network
 from sklearn_gd._models.rows import OnRows, Rows
+from sklearn_gd._pieces import Array
 from sklearn_gd.activations import Activation, Step
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 
 class LabelledRows(NamedTuple):

@@ -10,8 +10,7 @@ from sklearn.utils.validation import assert_all_finite
 
 from sklearn_gd import _kernels
 from sklearn_gd._data.chunks import cut, row_chunks
-
-Array = np.ndarray[Any, np.dtype[Any]]
+from sklearn_gd._pieces import Array
 
 # Of so few columns, X and y together, a loop of our own makes the products faster than BLAS, and
 # in double whatever their type.

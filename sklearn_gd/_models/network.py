@@ -14,11 +14,9 @@ from numpy.typing import DTypeLike
 from scipy import sparse
 
 from sklearn_gd._data.chunks import cut, row_chunks
-from sklearn_gd._pieces import namespace
+from sklearn_gd._pieces import Array, namespace
 from sklearn_gd.activations import Activation, Identity
 from sklearn_gd.losses import Loss
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 
 class Network:

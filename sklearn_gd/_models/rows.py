@@ -6,21 +6,21 @@ cluster, answer to the same calls, and the loops over them stay as they are.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
-from numpy.typing import DTypeLike
 from sklearn.utils.validation import assert_all_finite
 
-from sklearn_gd._data.batches import Batches
+from sklearn_gd._data.batches import Batch, Batches
 from sklearn_gd._data.split import set_aside
-from sklearn_gd._models.baseline import reference_loss
+from sklearn_gd._models.baseline import baseline_loss
 from sklearn_gd._models.curvature import Curvature, is_well_conditioned, uses_moments
 from sklearn_gd._models.least_squares import Moments, is_narrow
 from sklearn_gd._models.network import Network
+from sklearn_gd._pieces import Array
 from sklearn_gd.solvers import Solver
 
-Array = np.ndarray[Any, np.dtype[Any]]
+T = TypeVar("T")
 
 
 class OnHost:
@@ -28,16 +28,12 @@ class OnHost:
 
     __slots__ = ()
 
-    def to_device(self, array: Any) -> Any:
+    def to_device(self, array: T) -> T:
         """Return an array of NumPy's as one that lies where these rows do: itself."""
         return array
 
     def memory_to_device(self, solver: Solver) -> None:
         """Move what a solver remembers to where these rows lie: it is there."""
-
-    def copied(self, array: Array, dtype: DTypeLike | None = None) -> Array:
-        """Return a new array with these numbers, in `dtype`, for a fitted attribute."""
-        return np.array(array, dtype=dtype, order="C")
 
 
 class _XyWeights(NamedTuple):
@@ -132,7 +128,10 @@ class OnRows:
     def __init__(self, network: Network, rows: Rows) -> None:
         self.network, self.rows = network, rows
         self.size = network.size
-        self.on_batch = network
+
+    def on_batch(self, parameters: Array, batch: Batch) -> tuple[float, Array]:
+        """Return the summed loss of a batch, and its share of the gradient."""
+        return self.network(parameters, *batch)
 
     def __call__(self, parameters: Array) -> tuple[float, Array]:
         """Return the mean loss and the gradient over all rows."""
@@ -142,9 +141,9 @@ class OnRows:
         """Return the mean loss over rows and outputs, without the penalty."""
         return self.network.mean_loss(parameters, *self.rows)
 
-    def reference(self) -> float:
+    def baseline_loss(self) -> float:
         """Return the loss of the best constant prediction, which tolerances are relative to."""
-        return reference_loss(self.network.loss, self.rows.y, self.rows.weights)
+        return baseline_loss(self.network.loss, self.rows.y, self.rows.weights)
 
     def batches(self, size: int, generator: np.random.Generator | None) -> Batches:
         """Return the batches of each epoch, whose items ``on_batch`` takes."""

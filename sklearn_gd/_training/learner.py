@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-import numpy as np
-
+from sklearn_gd._pieces import Array
 from sklearn_gd.schedules import Schedule
 
-Array = np.ndarray[Any, np.dtype[Any]]
 State = dict[str, Any]
 
 

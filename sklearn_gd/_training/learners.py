@@ -18,19 +18,16 @@ from sklearn_gd import _kernels
 from sklearn_gd._data.array_api import on_host
 from sklearn_gd._data.chunks import cut, row_chunks
 from sklearn_gd._data.split import PickedRows
+from sklearn_gd._models.interfaces import NetworkObjective, Objective
 from sklearn_gd._models.labelled_rows import LabelledRows, one_hot
-from sklearn_gd._models.least_squares import Quadratic
 from sklearn_gd._models.network import Network, linear_step
-from sklearn_gd._models.rows import OnRows
-from sklearn_gd._pieces import namespace, require_unchanged, same_settings
+from sklearn_gd._pieces import Array, namespace, require_unchanged, same_settings
 from sklearn_gd._training.learner import State
 from sklearn_gd._training.state import copied, set_generator
 from sklearn_gd._training.stopping import is_finite
 from sklearn_gd.losses import Loss
 from sklearn_gd.schedules import Constant, Schedule
 from sklearn_gd.solvers import Rate, Solver
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 
 class _Memory:
@@ -169,8 +166,8 @@ class GradientLearner(_Stepper):
 
     def learn_from(
         self,
-        objective: OnRows,
-        validation: OnRows | None = None,
+        objective: NetworkObjective,
+        validation: NetworkObjective | None = None,
         batch_size: int | None = None,
         *,
         shuffle: bool = False,
@@ -184,7 +181,7 @@ class GradientLearner(_Stepper):
     def run_epoch(self, rate: float) -> float:
         total, rate = 0.0, rate * self.base_rate
         for batch in self._batches:
-            loss, gradient = self.objective.on_batch(self.parameters, *batch)
+            loss, gradient = self.objective.on_batch(self.parameters, batch)
             self._move(gradient, rate)
             total = total + loss
             self.updates += 1
@@ -244,7 +241,7 @@ class FullBatchLearner(_Stepper):
         self.tol: float | None = None
         self.first = math.inf
 
-    def learn_from(self, objective: OnRows | Quadratic) -> Self:
+    def learn_from(self, objective: Objective) -> Self:
         """Set what the next epochs learn from."""
         self.objective = objective
         return self

@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from sklearn_gd._data.validation import described
-from sklearn_gd._storable import storable_classes
+from sklearn_gd._pieces import storable_classes
 
 __all__ = ["StateError", "begin_again", "copied", "require_like", "require_size", "set_generator"]
 

@@ -11,13 +11,11 @@ from typing import Any, NoReturn
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from sklearn_gd._pieces import copy_of, namespace
+from sklearn_gd._pieces import Array, copy_of, namespace
 from sklearn_gd._training.callback_tasks import FitTasks
 from sklearn_gd._training.learner import Learner
 from sklearn_gd._training.state import StateError, copied, require_like
 from sklearn_gd.exceptions import DivergenceError
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 # A loss this many times above both its start and the baseline has left for good: plain descent
 # at 1.05 times the largest stable rate gets there in under a hundred epochs, while the bumps of

@@ -17,7 +17,7 @@ from zipfile import ZipFile
 
 import numpy as np
 
-from sklearn_gd._storable import VERSION_NOTE, storable_classes
+from sklearn_gd._pieces import VERSION_NOTE, storable_classes
 
 __all__ = ["Names", "StoredTreeError", "names_in"]
 

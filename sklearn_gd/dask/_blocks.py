@@ -13,9 +13,8 @@ from dask.utils import is_dataframe_like, is_series_like
 from sklearn.utils.validation import validate_data
 
 from sklearn_gd._data.validation import _X_CHECKS, validated
+from sklearn_gd._pieces import Array
 from sklearn_gd.dask._parts import Kind
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 
 class Block:

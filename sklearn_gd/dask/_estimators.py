@@ -13,9 +13,10 @@ from sklearn.utils.metaestimators import available_if
 
 from sklearn_gd._data.validation import ArrayLike, require_numpy_rows
 from sklearn_gd._feed_forward import FeedForwardRegressor, _makes_steps
+from sklearn_gd._models.interfaces import Dataset
 from sklearn_gd._models.rows import Rows
 from sklearn_gd._perceptron import PerceptronClassifier, _is_sigmoid
-from sklearn_gd._storable import storable
+from sklearn_gd._pieces import Array, storable
 from sklearn_gd._through_origin import ThroughOriginRegressor
 from sklearn_gd._training.learners import Rosenblatt
 from sklearn_gd.dask._blocks import Blocks, blocks_of_memory, is_lazy, lazy_blocks
@@ -24,8 +25,6 @@ from sklearn_gd.dask._on_workers import MixedRosenblatt, OnWorkers
 from sklearn_gd.dask._parts import labelled_rows, one_shape, regression_rows
 from sklearn_gd.dask._tree import RowsInTree
 from sklearn_gd.dask._workers import Workers, at_work
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 
 class OnDask:
@@ -413,15 +412,15 @@ class DaskFeedForwardRegressor(OnDask, FeedForwardRegressor):
         self._require_memory(X, y, sample_weight)
         return super().partial_fit(X, y, sample_weight)
 
-    def _check_train(self, X: Any, y: Any, sample_weight: Any) -> Any:
+    def _check_train(self, X: Any, y: Any, sample_weight: Any) -> tuple[Dataset, bool]:
         return self._placed("train", self._blocks_of(super()._check_train, X, y, sample_weight))
 
     def _check_held_out(
-        self, X_val: Any, y_val: Any, weights_val: Any, train: Any, one_axis: bool
-    ) -> Any:
+        self, X_val: Any, y_val: Any, weights_val: Any, train: Dataset, one_axis: bool
+    ) -> Dataset:
         check = super()._check_held_out
 
-        def in_memory(X: Any, y: Any, weights: Any) -> tuple[Rows, bool]:
+        def in_memory(X: Any, y: Any, weights: Any) -> tuple[Dataset, bool]:
             return check(X, y, weights, train, one_axis), one_axis
 
         blocks = self._blocks_of(in_memory, X_val, y_val, weights_val, reset=False)

@@ -18,11 +18,10 @@ from sklearn_gd._data.validation import (
     check_weights,
     validated,
 )
+from sklearn_gd._pieces import Array
 from sklearn_gd.dask._blocks import is_frame, lazy_blocks, whole_rows
 from sklearn_gd.dask._parts import Kind, aligned, checked
 from sklearn_gd.dask._workers import result_of
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 
 def lazily(local: Any, method: str, X: Any) -> Any:

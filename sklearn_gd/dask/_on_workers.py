@@ -10,16 +10,15 @@ import cloudpickle
 import numpy as np
 from scipy.optimize import minimize_scalar
 
-from sklearn_gd._models.baseline import relative_to
+from sklearn_gd._models.baseline import measured_by
 from sklearn_gd._models.curvature import Curvature
 from sklearn_gd._models.least_squares import Moments
 from sklearn_gd._models.network import Network
 from sklearn_gd._models.rows import OnHost
+from sklearn_gd._pieces import Array
 from sklearn_gd._training.learners import Rosenblatt
 from sklearn_gd.dask._workers import Workers
 from sklearn_gd.losses import SquaredError
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 
 class OnWorkers(OnHost):
@@ -172,12 +171,12 @@ class NetworkOnWorkers:
     def __call__(self, parameters: Array) -> tuple[float, Array]:
         """Return the mean loss and the gradient over all rows."""
         share = self.rows.total_weight
-        loss, gradient = self.on_batch(parameters, share, (0, 1, None))
+        loss, gradient = self.on_batch(parameters, (share, (0, 1, None)))
         return loss / share, gradient
 
-    def on_batch(self, parameters: Array, share: float, deal: Any) -> tuple[float, Array]:
+    def on_batch(self, parameters: Array, batch: Any) -> tuple[float, Array]:
         """Return the summed loss of a batch and its share of the gradient, with the penalty."""
-        loss, gradient = self.rows.total_of(self._made, "gradient", parameters, share, deal)
+        loss, gradient = self.rows.total_of(self._made, "gradient", parameters, *batch)
         self.network.add_penalty(parameters, gradient)
         return loss, gradient
 
@@ -186,7 +185,7 @@ class NetworkOnWorkers:
         (loss,) = self.rows.total_of(self._made, "loss", parameters)
         return float(loss / self.rows.total_weight)
 
-    def reference(self) -> float:
+    def baseline_loss(self) -> float:
         """Return the loss of the best constant prediction, which tolerances are relative to."""
         n_outputs = self.network.n_outputs
         if type(self.network.loss) is SquaredError:
@@ -197,7 +196,7 @@ class NetworkOnWorkers:
         with np.errstate(all="ignore"):
             constant = self._constant_losses(best).sum() / n_outputs
             zero = self._constant_losses(np.zeros(n_outputs)).sum() / n_outputs
-        return relative_to(float(constant), float(zero))
+        return measured_by(float(constant), float(zero))
 
     def batches(self, size: int, generator: np.random.Generator | None) -> DealtBatches:
         """Return the batches of each epoch, whose items ``on_batch`` takes."""

@@ -36,9 +36,8 @@ from sklearn_gd._models.labelled_rows import LabelledRows
 from sklearn_gd._models.least_squares import Moments
 from sklearn_gd._models.network import Network
 from sklearn_gd._models.rows import Rows
+from sklearn_gd._pieces import Array
 from sklearn_gd._training.learners import Rosenblatt
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 # Up to this share of a worker's memory rows are kept in it, and further ones in files: at 0.6 Dask
 # begins to move results to the disk, and at 0.8 the worker takes no more tasks.

@@ -7,18 +7,16 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import cloudpickle
-import numpy as np
 from dask.delayed import delayed
 from distributed import Client
 
 from sklearn_gd._models.least_squares import Moments
 from sklearn_gd._models.network import Network
 from sklearn_gd._models.rows import OnHost
+from sklearn_gd._pieces import Array
 from sklearn_gd.dask._blocks import Block, Blocks
 from sklearn_gd.dask._parts import Kind, aligned, checked, one_shape, regression_rows
 from sklearn_gd.dask._workers import ATTEMPTS, LostWorkerError, result_of
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 _BRANCHES = 8  # so many sums are added up by one task
 

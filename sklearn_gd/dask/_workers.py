@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-import numpy as np
 from dask.delayed import delayed
 from distributed import Client, get_worker, rejoin, secede
 from distributed.threadpoolexecutor import thread_state
@@ -18,7 +17,6 @@ from distributed.threadpoolexecutor import thread_state
 from sklearn_gd.dask._blocks import Block, Blocks
 from sklearn_gd.dask._parts import Shard, packed, put, summed, unpacked
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Key = tuple[str, int]
 
 _TICK = 1.0  # seconds between two looks at whether the client and the worker are still there

@@ -8,12 +8,11 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import is_classifier
 
+from sklearn_gd._pieces import Array
 from sklearn_gd.activations import Activation, as_activation
 from sklearn_gd.inspection._axes import COLOURS, new_axes, options
 from sklearn_gd.inspection._layers import activation_name, check_names, number
 from sklearn_gd.inspection._recording import last_step
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 _HUES = ("blue", "vermillion", "green", "orange", "purple", "sky", "black", "grey")
 _REACH = 6.0  # how far to either side of the threshold, where no limits are given

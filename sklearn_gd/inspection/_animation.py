@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from sklearn_gd._pieces import Array
 from sklearn_gd.inspection._axes import COLOURS, pyplot
 from sklearn_gd.inspection._fit import grid_over, rows_of_one_feature
 from sklearn_gd.inspection._recording import like, spread_out
 
-Array = np.ndarray[Any, np.dtype[Any]]
 _MOST = 40
 
 

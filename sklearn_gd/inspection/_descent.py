@@ -9,13 +9,12 @@ from typing import Any, Self
 import numpy as np
 from sklearn.utils import check_scalar
 
+from sklearn_gd._pieces import Array
 from sklearn_gd.inspection._animation import animate
 from sklearn_gd.inspection._axes import COLOURS, new_axes, options
 from sklearn_gd.inspection._layers import known_features
 from sklearn_gd.inspection._recording import Recording, is_step, spread_out
 from sklearn_gd.losses import AbsoluteError, SquaredError, as_loss
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 _MOST = 1000  # points of a path: more take long, and cannot be told apart
 

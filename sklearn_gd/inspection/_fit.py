@@ -11,10 +11,9 @@ from scipy import sparse
 from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_array, check_is_fitted
 
+from sklearn_gd._pieces import Array
 from sklearn_gd.inspection._axes import COLOURS, new_axes, options
 from sklearn_gd.inspection._recording import Recording, last_step, like
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 
 class FitDisplay:

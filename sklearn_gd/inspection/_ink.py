@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from sklearn_gd._pieces import Array
 from sklearn_gd.inspection._axes import COLOURS, options
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 FONT = 9.0  # points
 

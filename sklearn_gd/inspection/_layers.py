@@ -11,10 +11,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_gd._base import Layer
 from sklearn_gd._data.array_api import on_host
+from sklearn_gd._pieces import Array
 from sklearn_gd.activations import _BUILT_IN, Activation, FunctionPair
 from sklearn_gd.inspection._recording import fitted_inside, split
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 LONGEST_NAME = 32
 

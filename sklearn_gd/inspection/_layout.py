@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-Array = np.ndarray[Any, np.dtype[Any]]
+from sklearn_gd._pieces import Array
 
 
 class Column(NamedTuple):

@@ -8,13 +8,12 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import clone
 
+from sklearn_gd._pieces import Array
 from sklearn_gd.inspection._axes import COLOURS, new_axes, options
 from sklearn_gd.inspection._loss_curve import CYCLE, set_log_scale
 from sklearn_gd.inspection._recording import fit_quietly, is_step, silent_clone, split
 from sklearn_gd.inspection._search import candidates_of
 from sklearn_gd.solvers import GradientDescent
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 # So small a rate that an epoch leaves the model where it began.
 _VANISHING = 1e-300

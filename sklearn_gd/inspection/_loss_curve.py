@@ -8,10 +8,9 @@ from typing import Any, Self
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_gd._pieces import Array
 from sklearn_gd.inspection._axes import COLOURS, new_axes, options
 from sklearn_gd.inspection._recording import fitted_inside, last_step
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 # Those of the colours that stand out on white, in an order in which neighbours differ most.
 CYCLE = [

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from sklearn_gd._pieces import Array
 from sklearn_gd.inspection._axes import COLOURS, new_axes, options
 from sklearn_gd.inspection._ink import FONT, largest, strokes, write_text
 from sklearn_gd.inspection._layers import number, read_layers, shortened
@@ -20,8 +21,6 @@ from sklearn_gd.inspection._layout import (
     segments,
 )
 from sklearn_gd.inspection._recording import fitted_inside, last_step
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 Writer = Callable[..., Any]
 

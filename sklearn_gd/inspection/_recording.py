@@ -16,12 +16,11 @@ from sklearn_gd._data.array_api import on_host
 from sklearn_gd._data.validation import check_weights, well_formed
 from sklearn_gd._models.labelled_rows import LabelledRows, one_hot, targets_of
 from sklearn_gd._models.network import Network, outputs
+from sklearn_gd._pieces import Array
 from sklearn_gd._training.callback_tasks import with_recorder
 from sklearn_gd.activations import Step, as_activation
 from sklearn_gd.exceptions import DivergenceError
 from sklearn_gd.losses import as_loss
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 
 def split(estimator: Any) -> tuple[Any, Any]:

@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_gd._data.array_api import on_host
 from sklearn_gd._feed_forward import FeedForwardRegressor
 from sklearn_gd._perceptron import PerceptronClassifier
+from sklearn_gd._pieces import Array
 from sklearn_gd._through_origin import ThroughOriginRegressor
 from sklearn_gd.activations import Sigmoid, as_activation
 from sklearn_gd.onnx._activations import activate, softplus
@@ -21,8 +22,6 @@ from sklearn_gd.onnx._graph import (
     real_type,
     rows_of,
 )
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 
 def register() -> None:
