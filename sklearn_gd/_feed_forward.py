@@ -318,14 +318,11 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
         )
         tasks = FitTasks(self, learner, *given)
         stopping = Stopping.of(self, learner, learner.objective.baseline_loss(), tasks)
-        if pieces.solver is None:
-            self.learning_rate_ = 1.0
-            self._minimise(stopping, learner)
-        else:
-            self.learning_rate_ = stopping.rate(0)
-            if resumed is not None:
-                stopping.restore(resumed)
-            self._descend(stopping, learner)
+        self.learning_rate_ = 1.0 if pieces.solver is None else stopping.rate(0)
+        if resumed is not None:
+            stopping.restore(resumed)
+        loop = self._minimise if pieces.solver is None else self._descend
+        loop(stopping, learner)
         self._keep(stopping, *stopping.finish())
         tasks.close()
         return self

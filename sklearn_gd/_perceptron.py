@@ -330,16 +330,7 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
             train, held_out, kept = train.set_aside(self.validation_fraction, generator)
             given = tuple(lazily_picked(part, kept) for part in given)
         if self.warm_start and classes_before is not None:
-            if not np.array_equal(classes_before, self.classes_):
-                raise ValueError(
-                    f"warm_start needs the classes of the last fit, {classes_before}. "
-                    f"Got {self.classes_}."
-                )
-            if train.n_features != self.coef_.shape[1]:
-                raise ValueError(
-                    f"warm_start needs the {self.coef_.shape[1]} features of the last fit. Got "
-                    f"{train.n_features}."
-                )
+            self._require_same_model(classes_before, train.n_features)
             coef_init = self.coef_ if coef_init is None else coef_init
             intercept_init = self.intercept_ if intercept_init is None else intercept_init
         start = self._check_start(coef_init, intercept_init, train)
@@ -642,6 +633,19 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
 
     def _n_neurons(self) -> int:
         return 1 if len(self.classes_) == 2 else len(self.classes_)
+
+    def _require_same_model(self, classes_before: Array, n_features: int) -> None:
+        """Raise a ValueError where a warm start has other classes or features than before."""
+        if not np.array_equal(classes_before, self.classes_):
+            raise ValueError(
+                f"warm_start needs the classes of the last fit, {classes_before}. "
+                f"Got {self.classes_}."
+            )
+        if n_features != self.coef_.shape[1]:
+            raise ValueError(
+                f"warm_start needs the {self.coef_.shape[1]} features of the last fit. Got "
+                f"{n_features}."
+            )
 
     def _check_start(self, coef: Any, intercept: Any, train: LabelledRows) -> Array | None:
         """Return first weights and biases as one vector; None for zeros."""

@@ -140,19 +140,10 @@ def _epoch(
     intercept_sum: Array,
     visits: int,
 ) -> tuple[int, float, float, int]:
+    _require_consistent(
+        n_samples, codes, weights, own, order, coef, intercept, average, coef_sum, intercept_sum
+    )
     n_neurons = coef.shape[1]
-    top = max(2, n_neurons)
-    _require_shape("intercept", intercept, (n_neurons,))
-    _require_shape("own", own, (n_neurons,))
-    _require_shape("codes", codes, (n_samples,))
-    _require_shape("weights", weights, (n_samples if len(weights) else 0,))
-    if average:
-        _require_shape("coef_sum", coef_sum, coef.shape)
-        _require_shape("intercept_sum", intercept_sum, (n_neurons,))
-    if n_samples and not 0 <= codes.min() <= codes.max() < top:
-        raise ValueError(f"codes must lie in 0 to {top - 1}, for {n_neurons} neurons.")
-    if len(order) and not 0 <= order.min() <= order.max() < n_samples:
-        raise ValueError(f"order must hold numbers of the {n_samples} rows.")
     fires_for = np.arange(n_neurons) + (n_neurons == 1)
     lazy = average and not decays
     updates, missed, false_alarms = 0, 0.0, 0.0
@@ -184,6 +175,34 @@ def _epoch(
             intercept_sum += intercept
         visits += 1
     return updates, missed, false_alarms, visits
+
+
+def _require_consistent(
+    n_samples: int,
+    codes: Array,
+    weights: Array,
+    own: Array,
+    order: Array,
+    coef: Array,
+    intercept: Array,
+    average: bool,
+    coef_sum: Array,
+    intercept_sum: Array,
+) -> None:
+    """Raise a ValueError where the arrays of an epoch do not fit each other."""
+    n_neurons = coef.shape[1]
+    top = max(2, n_neurons)
+    _require_shape("intercept", intercept, (n_neurons,))
+    _require_shape("own", own, (n_neurons,))
+    _require_shape("codes", codes, (n_samples,))
+    _require_shape("weights", weights, (n_samples if len(weights) else 0,))
+    if average:
+        _require_shape("coef_sum", coef_sum, coef.shape)
+        _require_shape("intercept_sum", intercept_sum, (n_neurons,))
+    if n_samples and not 0 <= codes.min() <= codes.max() < top:
+        raise ValueError(f"codes must lie in 0 to {top - 1}, for {n_neurons} neurons.")
+    if len(order) and not 0 <= order.min() <= order.max() < n_samples:
+        raise ValueError(f"order must hold numbers of the {n_samples} rows.")
 
 
 def _require_shape(name: str, array: Array, expected: tuple[int, ...]) -> None:
