@@ -191,13 +191,13 @@ class Pinball(Loss):
 
     def value(self, y_true: Array, y_pred: Array) -> Array:
         error = y_true - y_pred
-        q = scalar_like(error, self.quantile)
-        return namespace(error).maximum(q * error, (q - 1) * error)
+        return namespace(error).maximum(self.quantile * error, (self.quantile - 1) * error)
 
     def gradient(self, y_true: Array, y_pred: Array) -> Array:
         error = y_true - y_pred
-        where, q = namespace(error).where, scalar_like(error, self.quantile)
-        return where(error > 0, -q, where(error < 0, 1 - q, scalar_like(error, 0)))
+        low, high, zero = (scalar_like(error, s) for s in (-self.quantile, 1 - self.quantile, 0))
+        where = namespace(error).where
+        return where(error > 0, low, where(error < 0, high, zero))
 
 
 class LogCosh(Loss):
