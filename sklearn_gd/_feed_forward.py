@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from copy import deepcopy
 from numbers import Integral, Real
 from typing import Any, NamedTuple, Self
 
@@ -306,6 +305,7 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
         self._forget()
         self._set_model(network, one_axis)
         learner = self._make_learner(pieces, parameters, network.dtype, generator)
+        learner.at_start = generator.bit_generator.state
         train.memory_to_device(learner.solver)
         if self.early_stopping and not has_validation:
             train, held_out, kept = train.set_aside(self.validation_fraction, generator)
@@ -638,7 +638,7 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
             require_unchanged("activation", hidden, network.activations[:-1])
             require_unchanged("output_activation", output, network.activations[-1])
         if hasattr(self, "_learner") and present is not None:
-            learner: GradientLearner = deepcopy(self._learner)
+            learner: GradientLearner = self._learner.copy()
             learner.carry_on({"solver": solver}, schedule)
             learner.parameters[:] = present
             return learner

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
 from numbers import Integral, Real
 from typing import Any, NamedTuple, Self
 
@@ -812,7 +811,7 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
             start = None if untaught else self._flat(self.coef_, self.intercept_)
             generator = make_generator(self.random_state)
             return self._make_learner(pieces, train, start, generator)
-        learner: Rosenblatt | GradientLearner = deepcopy(self._learner)
+        learner: Rosenblatt | GradientLearner = self._learner.copy()
         learner.carry_on(self._fixed_settings(pieces), pieces.schedule)
         if isinstance(learner, Rosenblatt) != self._is_row_by_row():
             before = 1 if isinstance(learner, Rosenblatt) else "more than 1"

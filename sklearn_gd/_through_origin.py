@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
 from numbers import Integral, Real
 from typing import Any, NamedTuple, Self
 
@@ -313,7 +312,7 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
             pieces.solver.full_batch = False
             learner = self._make_learner(pieces, parameters, rows)
             if hasattr(self, "_learner"):
-                before = deepcopy(self._learner)  # a failed call changes nothing
+                before = self._learner.copy()  # a failed call changes nothing
                 before.carry_on(learner.settings, pieces.schedule)
                 learner.solver, learner.schedule = before.solver, before.schedule
             learner.learn_from(rows.objective(self._network(pieces, rows)))

@@ -208,11 +208,13 @@ def n_parameters(sizes: Sequence[int], biases: bool = True) -> int:
 
 def layers_of(flat: Array, sizes: Sequence[int], biases: bool = True) -> list[tuple[Array, Array]]:
     """Return the weights and biases of layers of these sizes as views of one vector."""
-    views, start = [], 0
+    views, start, xp = [], 0, namespace(flat)
     for fan_in, fan_out in pairwise(sizes):
         middle = start + fan_in * fan_out
         end = middle + fan_out * biases
-        W = namespace(flat).reshape(flat[start:middle], (fan_in, fan_out))
+        W = flat[start:middle]
+        # The method takes half the time of the function, and not every library has one.
+        W = W.reshape(fan_in, fan_out) if xp is np else xp.reshape(W, (fan_in, fan_out))
         views.append((W, flat[middle:end]))
         start = end
     return views

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import Any, Self
 
 import numpy as np
@@ -44,7 +45,7 @@ class _Memory:
     Attributes
     ----------
     at_start : dict or None
-        The generator's state before it drew anything that a resumed fit has to draw again.
+        The generator's state before a fit drew anything that it has to draw again if resumed.
     """
 
     base_rate = 1.0
@@ -62,7 +63,7 @@ class _Memory:
     ) -> None:
         self.schedule, self.generator, self.settings = schedule, generator, dict(settings)
         self.updates = 0
-        self.at_start = None if generator is None else generator.bit_generator.state
+        self.at_start: Mapping[str, Any] | None = None
 
     def state(self) -> State:
         state = copied({name: getattr(self, name) for name in self._remembered})
@@ -91,6 +92,15 @@ class _Memory:
             require_unchanged(name, before, settings[name])
         if not same_settings(self.schedule, schedule):
             self.schedule = schedule
+
+    def copy(self) -> Self:
+        """Return a learner that goes on from here and leaves this one as it is."""
+        twin = object.__new__(type(self))
+        vars(twin).update(copied(self.__getstate__()))
+        for name in ("generator", "schedule", "solver"):
+            if hasattr(twin, name):
+                setattr(twin, name, deepcopy(getattr(twin, name)))
+        return twin
 
     def __getstate__(self) -> State:
         # Neither copies nor files hold the rows.

@@ -97,7 +97,7 @@ class Stopping:
         self.max_iter = max_iter
         self.tasks = tasks if tasks is not None and tasks.active else None
         self.tol = tol
-        self.patience = patience
+        self.patience = math.inf if tol is None or patience is None else patience
         self.baseline_loss = baseline_loss
         self.owner = owner
         self.verbose = verbose
@@ -108,7 +108,7 @@ class Stopping:
         self.best_iter = 0
         self.best_weights: Array | None = None
         self.interrupted = False
-        self._in_fit = True
+        self._in_fit, self._keeps_best = True, learner.keeps_best
         self._n_whole = 0  # epochs recorded to the end
         self._waited = 0
         self._rate: float | None = None
@@ -135,6 +135,7 @@ class Stopping:
         )
         # Whoever calls ``partial_fit`` in a loop means to leave the loop by an interrupt.
         stopping._in_fit = tasks is not None
+        stopping._keeps_best = stopping._in_fit and learner.keeps_best
         return stopping
 
     @classmethod
@@ -308,22 +309,17 @@ class Stopping:
         self.improved = monitored < self.best_loss - (self.tol or 0.0) * self.baseline_loss
         best = self.best_loss, self.best_iter, self.best_weights
         if monitored < self.best_loss:
-            best = monitored, self.n_iter - 1, self._copy_of_weights()
+            weights = copy_of(self.learner.weights()) if self._keeps_best else None
+            best = monitored, self.n_iter - 1, weights
         # In one statement, which no interrupt divides.
         (self.best_loss, self.best_iter, self.best_weights), self._n_whole = best, self.n_iter
         self._waited = 0 if self.improved else self._waited + 1
-        patience = math.inf if self.tol is None or self.patience is None else self.patience
-        if self.learner.finished or self._waited >= patience:
+        if self.learner.finished or self._waited >= self.patience:
             self.end()
         self.learner.schedule.observe(self.improved)
         self._print(loss, validation_loss)
         if self.tasks is not None and self.tasks.end(self._state):
             self.end()
-
-    def _copy_of_weights(self) -> Array | None:
-        return (
-            copy_of(self.learner.weights()) if self._in_fit and self.learner.keeps_best else None
-        )
 
     def _state(self) -> dict[str, Any]:
         """Return, in copies, all that is needed to go on from here."""
