@@ -16,7 +16,6 @@ from sklearn_gd._base import Estimator, Layer, available_if
 from sklearn_gd._data.array_api import following_numpy, on_host, require_same_space
 from sklearn_gd._data.split import lazily_picked
 from sklearn_gd._data.validation import (
-    ArrayLike,
     all_or_nothing,
     as_of_now,
     by_rows,
@@ -41,7 +40,7 @@ from sklearn_gd._models.array_rows import (
 from sklearn_gd._models.interfaces import Dataset
 from sklearn_gd._models.network import Network, layers_of, n_parameters, outputs
 from sklearn_gd._models.rows import Rows
-from sklearn_gd._pieces import Array, copy_of, require_unchanged, storable
+from sklearn_gd._pieces import Array, ArrayLike, copy_of, require_unchanged, storable
 from sklearn_gd._training.callback_tasks import FitTasks, state_to_resume, with_callbacks
 from sklearn_gd._training.learners import GradientLearner
 from sklearn_gd._training.state import begin_again, require_size

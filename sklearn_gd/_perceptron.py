@@ -15,7 +15,6 @@ from sklearn_gd._base import Estimator, Layer, available_if
 from sklearn_gd._data.split import lazily_picked
 from sklearn_gd._data.validation import (
     _X_CHECKS,
-    ArrayLike,
     all_or_nothing,
     as_of_now,
     by_rows,
@@ -36,7 +35,7 @@ from sklearn_gd._data.validation import (
 from sklearn_gd._models.curvature import curvature_per_row
 from sklearn_gd._models.labelled_rows import LabelledRows, targets_of
 from sklearn_gd._models.network import Network, is_flat_at_zero, linear_step
-from sklearn_gd._pieces import Array, require_unchanged, storable
+from sklearn_gd._pieces import Array, ArrayLike, require_unchanged, storable
 from sklearn_gd._training.callback_tasks import FitTasks, state_to_resume, with_callbacks
 from sklearn_gd._training.learners import (
     GradientLearner,

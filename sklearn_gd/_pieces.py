@@ -8,12 +8,17 @@ fresh, checked piece for one fit.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
 
-Array = np.ndarray[Any, np.dtype[Any]]
+Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+# SciPy and the data frames have no types, other array libraries are not installed: to a type
+# checker these are anything, and their names tell a reader what they are.
+ArrayLike: TypeAlias = Any  # a list, an array of any library, a sparse matrix, a data frame
+Matrix: TypeAlias = Any  # checked rows: an ndarray, a CSR matrix, or rows picked from an ndarray
+DeviceArray: TypeAlias = Any  # an array of another library, on its device
 P = TypeVar("P", bound="Piece")
 K = TypeVar("K", bound=type)
 

@@ -13,7 +13,6 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_gd._base import Estimator, Layer
 from sklearn_gd._data.array_api import following_numpy, on_host, require_same_space
 from sklearn_gd._data.validation import (
-    ArrayLike,
     all_or_nothing,
     as_of_now,
     check_regression,
@@ -29,7 +28,7 @@ from sklearn_gd._models.interfaces import LineDataset
 from sklearn_gd._models.least_squares import Moments, Quadratic
 from sklearn_gd._models.network import Network, is_flat_at_zero
 from sklearn_gd._models.rows import Rows
-from sklearn_gd._pieces import Array, namespace, storable
+from sklearn_gd._pieces import Array, ArrayLike, namespace, storable
 from sklearn_gd._training.callback_tasks import FitTasks, state_to_resume, with_callbacks
 from sklearn_gd._training.learners import FullBatchLearner
 from sklearn_gd._training.stopping import Stopping

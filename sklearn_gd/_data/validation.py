@@ -13,13 +13,10 @@ from scipy import sparse
 from sklearn.utils.validation import check_array, check_consistent_length, validate_data
 
 from sklearn_gd._data.array_api import space_of
-from sklearn_gd._pieces import Array
+from sklearn_gd._pieces import Array, Matrix
 
 E = TypeVar("E")
 F = TypeVar("F", bound=Callable[..., Any])
-
-# Lists, arrays, sparse matrices and data frames of several libraries, none of which need be here.
-ArrayLike = Any
 
 _SMALL = 64_000_000  # bytes that a fit may take beside its data, whatever their number
 

@@ -11,12 +11,12 @@ import numpy as np
 from distributed import Client, get_client
 from sklearn.utils.metaestimators import available_if
 
-from sklearn_gd._data.validation import ArrayLike, require_numpy_rows
+from sklearn_gd._data.validation import require_numpy_rows
 from sklearn_gd._feed_forward import FeedForwardRegressor, _makes_steps
 from sklearn_gd._models.interfaces import Dataset
 from sklearn_gd._models.rows import Rows
 from sklearn_gd._perceptron import PerceptronClassifier, _is_sigmoid
-from sklearn_gd._pieces import Array, storable
+from sklearn_gd._pieces import Array, ArrayLike, storable
 from sklearn_gd._through_origin import ThroughOriginRegressor
 from sklearn_gd._training.learners import Rosenblatt
 from sklearn_gd.dask._blocks import Blocks, blocks_of_memory, is_lazy, lazy_blocks
