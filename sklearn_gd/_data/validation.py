@@ -13,7 +13,7 @@ from scipy import sparse
 from sklearn.utils.validation import check_array, check_consistent_length, validate_data
 
 from sklearn_gd._data.array_api import space_of
-from sklearn_gd._pieces import Array, Matrix
+from sklearn_gd._pieces import Array
 
 E = TypeVar("E")
 F = TypeVar("F", bound=Callable[..., Any])
