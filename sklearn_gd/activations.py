@@ -371,7 +371,7 @@ class ReLU(Activation):
     def _apply_to_sum(self, z: Array, b: Array, out: Array) -> Array:
         if not b.size:
             return self._apply(z, out)
-        _kernels.rectify(z, b)
+        _kernels.bias_relu(z, b)
         return z
 
     def _chain(self, delta: Array, z: Array, a: Array) -> None:
@@ -379,7 +379,7 @@ class ReLU(Activation):
 
     def _chain_to_sum(self, delta: Array, z: Array, a: Array, sums: Array) -> None:
         if sums.size:
-            _kernels.silence(delta, a, sums)
+            _kernels.relu_backward(delta, a, sums)
         else:
             self._chain(delta, z, a)
 

@@ -120,7 +120,7 @@ class GradientDescent(Solver):
 
     def step(self, parameters: Array, gradient: Array, rate: Rate) -> Array:
         if _has_kernel(parameters, rate):
-            _kernels.descend(parameters, gradient, rate)
+            _kernels.sgd_step(parameters, gradient, rate)
         else:
             gradient *= rate
             parameters -= gradient

@@ -27,7 +27,7 @@ def epochs(kernel, rows, n_neurons, *, weights, decay, average, shuffled, fit_in
     n_samples, n_features = rows["shape"]
     codes = rng.integers(0, max(2, n_neurons), n_samples).astype(np.int32)
     row_weights = rng.integers(0, 3, n_samples).astype(float) if weights else np.empty(0)
-    own = rng.uniform(0.5, 2, n_neurons) if weights else np.ones(n_neurons)
+    class_weight = rng.uniform(0.5, 2, n_neurons) if weights else np.ones(n_neurons)
     coef = rng.normal(size=(n_features, n_neurons)).astype(dtype) / 10
     intercept = np.zeros(n_neurons, dtype)
     shape = coef.shape if average else (1, 1)
@@ -35,7 +35,7 @@ def epochs(kernel, rows, n_neurons, *, weights, decay, average, shuffled, fit_in
     for _ in range(3):
         order = (rng.permutation(n_samples) if shuffled else np.arange(n_samples)).astype(np.intp)
         *found, visits = kernel(
-            *rows["arrays"], codes, row_weights, own, order, coef, intercept,
+            *rows["arrays"], codes, row_weights, class_weight, order, coef, intercept,
             0.3, decay < 1, decay, fit_intercept, average, coef_sum, intercept_sum, visits,
         )  # fmt: skip
         counts.append((*found, visits))
@@ -122,25 +122,25 @@ DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
 @SHAPES
 @DTYPES
-def test_rectify(shape, dtype):
+def test_bias_relu(shape, dtype):
     z, b = layer(*shape, dtype)
     z[:1, :1] = np.nan
     plain = z.copy()
-    _kernels.rectify(z, b)
-    reference.rectify(plain, b)
+    _kernels.bias_relu(z, b)
+    reference.bias_relu(plain, b)
     assert_array_equal(z, plain)
     assert_array_equal(np.isnan(z[:1, :1]), True)
 
 
 @SHAPES
 @DTYPES
-def test_silence(shape, dtype):
+def test_relu_backward(shape, dtype):
     delta, sums = layer(*shape, dtype)
     a = layer(*shape, dtype, seed=1)[0]
     plain, plain_sums = delta.copy(), sums.copy()
     if len(delta):
-        _kernels.silence(delta, a, sums)
-        reference.silence(plain, a, plain_sums)
+        _kernels.relu_backward(delta, a, sums)
+        reference.relu_backward(plain, a, plain_sums)
     assert_array_equal(delta, plain)
     assert_allclose(sums, plain_sums, rtol=1e-4 if dtype is np.float32 else 1e-12, atol=1e-5)
 
@@ -156,7 +156,7 @@ def test_steps(size, dtype):
         w = start.copy()
         means, squares = np.zeros((2, size), dtype)
         for _ in range(3):
-            kernels.descend(w, gradient, 0.1)
+            kernels.sgd_step(w, gradient, 0.1)
             kernels.adam(w, gradient, means, squares, 0.01, 0.9, 0.999, 1e-8)
         results.append((w, means, squares))
     for compiled, plain in zip(*results, strict=True):

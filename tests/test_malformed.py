@@ -34,7 +34,7 @@ def epoch_arguments(**changes):
     given = {
         "codes": np.array([0, 1, 2, 1, 0], np.int32),
         "weights": np.ones(5),
-        "own": np.ones(3),
+        "class_weight": np.ones(3),
         "order": np.arange(5),
         "coef": np.zeros((4, 3)),
         "intercept": np.zeros(3),
@@ -58,7 +58,7 @@ WRONG_EPOCHS = {
     "codes too large": ("codes", np.array([0, 1, 2, 3, 0], np.int32)),
     "codes negative": ("codes", np.array([0, 1, -1, 1, 0], np.int32)),
     "weights too few": ("weights", np.ones(3)),
-    "own too short": ("own", np.ones(1)),
+    "class_weight too short": ("class_weight", np.ones(1)),
     "order beyond": ("order", np.array([0, 5])),
     "order negative": ("order", np.array([-1])),
     "coef too short": ("coef", np.zeros((3, 3))),
@@ -100,9 +100,9 @@ def test_an_epoch_names_what_does_not_fit(kernels, case, is_sparse):
 )
 def test_loops_over_csr_need_as_many_values_as_the_starts_say(kernels, data, columns, starts):
     loops = KERNELS[kernels]
-    with pytest.raises(ValueError, match="data and columns must be of one length"):
+    with pytest.raises(ValueError, match="data and indices must be of one length"):
         loops.rosenblatt_sparse(data, columns, starts, *epoch_arguments())
-    with pytest.raises(ValueError, match="data and columns must be of one length"):
+    with pytest.raises(ValueError, match="data and indices must be of one length"):
         loops.gram(data, columns, starts, np.zeros((4, 4)))
 
 
@@ -111,10 +111,10 @@ def test_the_other_loops_name_what_does_not_fit(kernels):
     loops, flat = KERNELS[kernels], np.zeros(6)
     z, short = np.zeros((3, 4)), np.zeros(3)
     for name, call in {
-        "b": lambda: loops.rectify(z, short),
-        "a": lambda: loops.silence(z, np.zeros((3, 3)), np.zeros(4)),
-        "sums": lambda: loops.silence(z, z, short),
-        "gradient": lambda: loops.descend(flat, short, 0.1),
+        "b": lambda: loops.bias_relu(z, short),
+        "a": lambda: loops.relu_backward(z, np.zeros((3, 3)), np.zeros(4)),
+        "sums": lambda: loops.relu_backward(z, z, short),
+        "gradient": lambda: loops.sgd_step(flat, short, 0.1),
         "means": lambda: loops.adam(flat, flat, short, flat, 0.1, 0.9, 0.999, 1e-8),
         "squares": lambda: loops.adam(flat, flat, flat, short, 0.1, 0.9, 0.999, 1e-8),
         "total": lambda: loops.moments(z, np.zeros((3, 1)), np.zeros((4, 4))),
@@ -124,7 +124,7 @@ def test_the_other_loops_name_what_does_not_fit(kernels):
             call()
     with pytest.raises(ValueError, match=r"^total must be of shape"):
         loops.gram(CSR.data, CSR.indices, CSR.indptr, np.zeros((4, 3)))
-    loops.descend(flat[:0], flat[:0], 0.1)  # nothing to do is no error
+    loops.sgd_step(flat[:0], flat[:0], 0.1)  # nothing to do is no error
 
 
 # --- attributes that a user edits -------------------------------------------------------------

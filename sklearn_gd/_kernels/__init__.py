@@ -11,17 +11,19 @@ from importlib import import_module
 from typing import Any
 
 from sklearn_gd._kernels import reference
+from sklearn_gd._kernels.reference import Epoch
 
 __all__ = [
     "COMPILED",
+    "Epoch",
     "adam",
-    "descend",
+    "bias_relu",
     "gram",
     "moments",
-    "rectify",
+    "relu_backward",
     "rosenblatt_dense",
     "rosenblatt_sparse",
-    "silence",
+    "sgd_step",
 ]
 
 kernels: Any = reference
@@ -31,10 +33,10 @@ if os.environ.get("SKLEARN_GD_PURE_PYTHON", "0") in ("", "0"):
 
 COMPILED = kernels is not reference
 adam = kernels.adam
-descend = kernels.descend
+bias_relu = kernels.bias_relu
 gram = kernels.gram
 moments = kernels.moments
-rectify = kernels.rectify
+relu_backward = kernels.relu_backward
 rosenblatt_dense = kernels.rosenblatt_dense
 rosenblatt_sparse = kernels.rosenblatt_sparse
-silence = kernels.silence
+sgd_step = kernels.sgd_step

@@ -1,21 +1,21 @@
 /* The vectors of one TARGET, WIDTH bytes wide, and the sum of products that runs on them. */
 
-#define MINE(name) ON(name, TARGET)
+#define ON_TARGET(name) ON(name, TARGET)
 
 #if defined(__GNUC__)
 
-typedef REAL MINE(wide) __attribute__((vector_size(WIDTH), aligned(sizeof(REAL)), may_alias));
-typedef REAL MINE(v32) __attribute__((vector_size(32), aligned(sizeof(REAL)), may_alias));
-typedef REAL MINE(v16) __attribute__((vector_size(16), aligned(sizeof(REAL)), may_alias));
-#define AT(type, address) (*(const MINE(type) *) (address))
-#define HALVES(type, vector) (AT(type, &vector) + AT(type, (const char *) &vector + sizeof(MINE(type))))
+typedef REAL ON_TARGET(wide) __attribute__((vector_size(WIDTH), aligned(sizeof(REAL)), may_alias));
+typedef REAL ON_TARGET(v32) __attribute__((vector_size(32), aligned(sizeof(REAL)), may_alias));
+typedef REAL ON_TARGET(v16) __attribute__((vector_size(16), aligned(sizeof(REAL)), may_alias));
+#define AT(type, address) (*(const ON_TARGET(type) *) (address))
+#define HALVES(type, vector) (AT(type, &vector) + AT(type, (const char *) &vector + sizeof(ON_TARGET(type))))
 
 /* As many sums at a time as fill 128 bytes, folded in halves. */
-INLINE REAL MINE(dot)(const REAL *RESTRICT x, const REAL *RESTRICT w, ptrdiff_t n)
+INLINE REAL ON_TARGET(dot)(const REAL *RESTRICT x, const REAL *RESTRICT w, ptrdiff_t n)
 {
     enum { PARTS = 128 / WIDTH, LANES = WIDTH / sizeof(REAL), FEW = 16 / sizeof(REAL) };
-    MINE(wide) sums[PARTS] = {{0}};
-    MINE(v16) few = {0};
+    ON_TARGET(wide) sums[PARTS] = {{0}};
+    ON_TARGET(v16) few = {0};
     REAL total = 0;
     ptrdiff_t i = 0;
     for (; i + PARTS * LANES <= n; i += PARTS * LANES)
@@ -35,8 +35,8 @@ INLINE REAL MINE(dot)(const REAL *RESTRICT x, const REAL *RESTRICT w, ptrdiff_t 
     sums[0] = (sums[0] + sums[2]) + (sums[1] + sums[3]);
     few += HALVES(v16, sums[0]);
 #else
-    const MINE(wide) sum = sums[0] + sums[1];
-    const MINE(v32) half = HALVES(v32, sum);
+    const ON_TARGET(wide) sum = sums[0] + sums[1];
+    const ON_TARGET(v32) half = HALVES(v32, sum);
     few += HALVES(v16, half);
 #endif
     for (i = 0; i < FEW; i++)
@@ -49,7 +49,7 @@ INLINE REAL MINE(dot)(const REAL *RESTRICT x, const REAL *RESTRICT w, ptrdiff_t 
 
 #else
 
-INLINE REAL MINE(dot)(const REAL *RESTRICT x, const REAL *RESTRICT w, ptrdiff_t n)
+INLINE REAL ON_TARGET(dot)(const REAL *RESTRICT x, const REAL *RESTRICT w, ptrdiff_t n)
 {
     REAL sums[4] = {0};
     ptrdiff_t i = 0;

@@ -5,7 +5,7 @@
 
 /* z = max(z + b, 0), row by row. */
 VECTORISED
-void NAME(rectify)(REAL *RESTRICT z, const REAL *RESTRICT b, ptrdiff_t n_samples, ptrdiff_t width)
+void NAME(bias_relu)(REAL *RESTRICT z, const REAL *RESTRICT b, ptrdiff_t n_samples, ptrdiff_t width)
 {
     for (ptrdiff_t i = 0; i < n_samples; i++, z += width)
         for (ptrdiff_t j = 0; j < width; j++) {
@@ -15,9 +15,9 @@ void NAME(rectify)(REAL *RESTRICT z, const REAL *RESTRICT b, ptrdiff_t n_samples
         }
 }
 
-/* delta = 0 wherever a neuron was silent, and its sums over the rows. */
+/* delta = 0 wherever the output is 0, and the sums of its columns. */
 VECTORISED
-void NAME(silence)(
+void NAME(relu_backward)(
     REAL *RESTRICT delta, const REAL *RESTRICT a, REAL *RESTRICT sums, ptrdiff_t n_samples,
     ptrdiff_t width)
 {
@@ -32,7 +32,7 @@ void NAME(silence)(
 }
 
 VECTORISED
-void NAME(descend)(REAL *RESTRICT w, const REAL *RESTRICT g, REAL rate, ptrdiff_t n)
+void NAME(sgd_step)(REAL *RESTRICT w, const REAL *RESTRICT g, REAL rate, ptrdiff_t n)
 {
     for (ptrdiff_t i = 0; i < n; i++)
         w[i] -= rate * g[i];

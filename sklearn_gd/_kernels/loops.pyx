@@ -4,7 +4,7 @@
 The loops themselves are C, in the header files beside this one. No NumPy headers, no GIL.
 
 What they are handed is checked here, in constant time but for one pass over codes and order: the
-loops trust it. That the columns of a CSR matrix lie within its width was checked when it came in.
+loops trust it. That the column indices of a CSR matrix are within bounds was checked when it came in.
 """
 
 from libc.stdlib cimport free, malloc
@@ -32,7 +32,7 @@ cdef extern from *:
     ctypedef struct Epoch:
         const int* codes
         const double* weights
-        const double* own
+        const double* class_weight
         const Py_ssize_t* order
         Py_ssize_t n_visits, n_features, n_neurons
         double rate, decay
@@ -60,12 +60,12 @@ cdef extern from *:
     void moments_d(const double*, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, const double*,
                    Py_ssize_t, double*, double*) nogil
 
-    void rectify_f(float*, const float*, Py_ssize_t, Py_ssize_t) nogil
-    void rectify_d(double*, const double*, Py_ssize_t, Py_ssize_t) nogil
-    void silence_f(float*, const float*, float*, Py_ssize_t, Py_ssize_t) nogil
-    void silence_d(double*, const double*, double*, Py_ssize_t, Py_ssize_t) nogil
-    void descend_f(float*, const float*, float, Py_ssize_t) nogil
-    void descend_d(double*, const double*, double, Py_ssize_t) nogil
+    void bias_relu_f(float*, const float*, Py_ssize_t, Py_ssize_t) nogil
+    void bias_relu_d(double*, const double*, Py_ssize_t, Py_ssize_t) nogil
+    void relu_backward_f(float*, const float*, float*, Py_ssize_t, Py_ssize_t) nogil
+    void relu_backward_d(double*, const double*, double*, Py_ssize_t, Py_ssize_t) nogil
+    void sgd_step_f(float*, const float*, float, Py_ssize_t) nogil
+    void sgd_step_d(double*, const double*, double, Py_ssize_t) nogil
     void adam_f(float*, const float*, float*, float*, Py_ssize_t,
                 float, float, float, float, float, float) nogil
     void adam_d(double*, const double*, double*, double*, Py_ssize_t,
@@ -82,15 +82,15 @@ ctypedef fused index:
 
 def rosenblatt_dense(
     const real[:, :] X, const int[::1] codes, const double[::1] weights,
-    const double[::1] own, const Py_ssize_t[::1] order, real[:, ::1] coef, real[::1] intercept,
-    double rate, bint decays, double decay, bint fit_intercept, bint average,
+    const double[::1] class_weight, const Py_ssize_t[::1] order, real[:, ::1] coef,
+    real[::1] intercept, double rate, bint decays, double decay, bint fit_intercept, bint average,
     double[:, ::1] coef_sum, double[::1] intercept_sum, long long visits,
 ):
     """One epoch over the rows of a dense X; see reference.rosenblatt_dense."""
     _require_shape("coef", coef.shape[0], coef.shape[1], X.shape[1], coef.shape[1])
     cdef Epoch epoch = _epoch(X.shape[0], coef.shape[0], coef.shape[1], intercept.shape[0], codes,
-                              weights, own, order, rate, decays, decay, fit_intercept, average,
-                              coef_sum, intercept_sum, visits)
+                              weights, class_weight, order, rate, decays, decay, fit_intercept,
+                              average, coef_sum, intercept_sum, visits)
     cdef Py_ssize_t stride = X.strides[0] // <Py_ssize_t> sizeof(real), step = X.strides[1] // <Py_ssize_t> sizeof(real)
     cdef real* room = <real*> malloc((2 * epoch.n_neurons + epoch.n_features) * sizeof(real))
     if room == NULL:
@@ -106,41 +106,42 @@ def rosenblatt_dense(
 
 
 def rosenblatt_sparse(
-    const real[::1] data, const index[::1] columns, const index[::1] starts,
-    const int[::1] codes, const double[::1] weights, const double[::1] own,
+    const real[::1] data, const index[::1] indices, const index[::1] indptr,
+    const int[::1] codes, const double[::1] weights, const double[::1] class_weight,
     const Py_ssize_t[::1] order, real[:, ::1] coef, real[::1] intercept, double rate,
     bint decays, double decay, bint fit_intercept, bint average, double[:, ::1] coef_sum,
     double[::1] intercept_sum, long long visits,
 ):
     """One epoch over the rows of a CSR matrix; see reference.rosenblatt_sparse."""
-    _require_csr(data.shape[0], columns, starts)
-    cdef Epoch epoch = _epoch(starts.shape[0] - 1, coef.shape[0], coef.shape[1],
-                              intercept.shape[0], codes, weights, own, order, rate, decays, decay,
-                              fit_intercept, average, coef_sum, intercept_sum, visits)
+    _require_csr(data.shape[0], indices, indptr)
+    cdef Epoch epoch = _epoch(indptr.shape[0] - 1, coef.shape[0], coef.shape[1],
+                              intercept.shape[0], codes, weights, class_weight, order, rate,
+                              decays, decay, fit_intercept, average, coef_sum, intercept_sum,
+                              visits)
     # A matrix without stored values has no first one to point at.
     cdef const real* x = &data[0] if data.shape[0] else NULL
-    cdef const index* at = &columns[0] if columns.shape[0] else NULL
+    cdef const index* at = &indices[0] if indices.shape[0] else NULL
     cdef real* room = <real*> malloc(2 * epoch.n_neurons * sizeof(real))
     if room == NULL:
         raise MemoryError()
     with nogil:
         if real is float:
             if index is int:
-                epoch_32_f(&epoch, x, at, &starts[0], &coef[0, 0], &intercept[0], room)
+                epoch_32_f(&epoch, x, at, &indptr[0], &coef[0, 0], &intercept[0], room)
             else:
-                epoch_64_f(&epoch, x, at, &starts[0], &coef[0, 0], &intercept[0], room)
+                epoch_64_f(&epoch, x, at, &indptr[0], &coef[0, 0], &intercept[0], room)
         else:
             if index is int:
-                epoch_32_d(&epoch, x, at, &starts[0], &coef[0, 0], &intercept[0], room)
+                epoch_32_d(&epoch, x, at, &indptr[0], &coef[0, 0], &intercept[0], room)
             else:
-                epoch_64_d(&epoch, x, at, &starts[0], &coef[0, 0], &intercept[0], room)
+                epoch_64_d(&epoch, x, at, &indptr[0], &coef[0, 0], &intercept[0], room)
     free(room)
     return epoch.updates, epoch.missed, epoch.false_alarms, epoch.visits
 
 
 cdef Epoch _epoch(
     Py_ssize_t n_samples, Py_ssize_t n_features, Py_ssize_t n_neurons, Py_ssize_t n_biases,
-    const int[::1] codes, const double[::1] weights, const double[::1] own,
+    const int[::1] codes, const double[::1] weights, const double[::1] class_weight,
     const Py_ssize_t[::1] order, double rate, bint decays, double decay, bint fit_intercept,
     bint average, double[:, ::1] coef_sum, double[::1] intercept_sum, long long visits,
 ):
@@ -151,7 +152,7 @@ cdef Epoch _epoch(
     _require_length("intercept", n_biases, n_neurons)
     _require_length("codes", codes.shape[0], n_samples)
     _require_length("weights", weights.shape[0], n_samples if weights.shape[0] else 0)
-    _require_length("own", own.shape[0], n_neurons)
+    _require_length("class_weight", class_weight.shape[0], n_neurons)
     if average:
         _require_shape("coef_sum", coef_sum.shape[0], coef_sum.shape[1], n_features, n_neurons)
         _require_length("intercept_sum", intercept_sum.shape[0], n_neurons)
@@ -168,7 +169,7 @@ cdef Epoch _epoch(
     epoch.n_features, epoch.n_neurons = n_features, n_neurons
     epoch.codes = &codes[0] if codes.shape[0] else NULL
     epoch.weights = &weights[0] if weights.shape[0] else NULL
-    epoch.own = &own[0]
+    epoch.class_weight = &class_weight[0]
     epoch.order = &order[0] if order.shape[0] else NULL
     epoch.n_visits = order.shape[0]
     epoch.rate, epoch.decay, epoch.decays = rate, decay, decays
@@ -191,15 +192,15 @@ cdef _require_shape(name, Py_ssize_t n, Py_ssize_t width, Py_ssize_t rows, Py_ss
         raise ValueError(f"{name} must be of shape ({rows}, {columns}). Got shape ({n}, {width}).")
 
 
-cdef _require_csr(Py_ssize_t n_data, const index[::1] columns, const index[::1] starts):
-    """Raise a ValueError where the stored values are fewer than the starts of rows say."""
-    cdef Py_ssize_t last = starts.shape[0] - 1
-    if last < 0 or starts[0] < 0 or starts[last] > n_data or columns.shape[0] != n_data:
-        raise ValueError(f"data and columns must be of one length, which starts do not exceed. "
-                         f"Got lengths {n_data} and {columns.shape[0]}.")
+cdef _require_csr(Py_ssize_t n_data, const index[::1] indices, const index[::1] indptr):
+    """Raise a ValueError where the stored values are fewer than the indptr of rows say."""
+    cdef Py_ssize_t last = indptr.shape[0] - 1
+    if last < 0 or indptr[0] < 0 or indptr[last] > n_data or indices.shape[0] != n_data:
+        raise ValueError(f"data and indices must be of one length, which indptr do not exceed. "
+                         f"Got lengths {n_data} and {indices.shape[0]}.")
 
 
-def rectify(real[:, ::1] z, const real[::1] b):
+def bias_relu(real[:, ::1] z, const real[::1] b):
     """Set z to max(z + b, 0)."""
     cdef Py_ssize_t n_samples = z.shape[0], width = z.shape[1]
     _require_length("b", b.shape[0], width)
@@ -207,12 +208,12 @@ def rectify(real[:, ::1] z, const real[::1] b):
         return
     with nogil:
         if real is float:
-            rectify_f(&z[0, 0], &b[0], n_samples, width)
+            bias_relu_f(&z[0, 0], &b[0], n_samples, width)
         else:
-            rectify_d(&z[0, 0], &b[0], n_samples, width)
+            bias_relu_d(&z[0, 0], &b[0], n_samples, width)
 
 
-def silence(real[:, ::1] delta, const real[:, ::1] a, real[::1] sums):
+def relu_backward(real[:, ::1] delta, const real[:, ::1] a, real[::1] sums):
     """Set delta to 0 wherever a <= 0, and `sums` to what is left of each column."""
     cdef Py_ssize_t n_samples = delta.shape[0], width = delta.shape[1]
     _require_shape("a", a.shape[0], a.shape[1], n_samples, width)
@@ -221,12 +222,12 @@ def silence(real[:, ::1] delta, const real[:, ::1] a, real[::1] sums):
         return
     with nogil:
         if real is float:
-            silence_f(&delta[0, 0], &a[0, 0], &sums[0], n_samples, width)
+            relu_backward_f(&delta[0, 0], &a[0, 0], &sums[0], n_samples, width)
         else:
-            silence_d(&delta[0, 0], &a[0, 0], &sums[0], n_samples, width)
+            relu_backward_d(&delta[0, 0], &a[0, 0], &sums[0], n_samples, width)
 
 
-def descend(real[::1] parameters, const real[::1] gradient, double rate):
+def sgd_step(real[::1] parameters, const real[::1] gradient, double rate):
     """Move the parameters by -rate * gradient."""
     cdef Py_ssize_t n = parameters.shape[0]
     _require_length("gradient", gradient.shape[0], n)
@@ -234,9 +235,9 @@ def descend(real[::1] parameters, const real[::1] gradient, double rate):
         return
     with nogil:
         if real is float:
-            descend_f(&parameters[0], &gradient[0], <float> rate, n)
+            sgd_step_f(&parameters[0], &gradient[0], <float> rate, n)
         else:
-            descend_d(&parameters[0], &gradient[0], rate, n)
+            sgd_step_d(&parameters[0], &gradient[0], rate, n)
 
 
 def adam(
@@ -260,19 +261,19 @@ def adam(
                    beta_1, beta_2, 1 - beta_1, 1 - beta_2, epsilon)
 
 
-def gram(const real[::1] data, const index[::1] columns, const index[::1] starts,
+def gram(const real[::1] data, const index[::1] indices, const index[::1] indptr,
          double[:, ::1] total):
-    """Add X'X to the upper triangle of `total`, for the rows of a CSR matrix of sorted columns."""
+    """Add X'X to the upper triangle of `total`, for the rows of a CSR matrix with sorted indices."""
     cdef Py_ssize_t i
     cdef index j, k, begin, end
-    _require_csr(data.shape[0], columns, starts)
+    _require_csr(data.shape[0], indices, indptr)
     _require_shape("total", total.shape[0], total.shape[1], total.shape[0], total.shape[0])
     with nogil:
-        for i in range(starts.shape[0] - 1):
-            begin, end = starts[i], starts[i + 1]
+        for i in range(indptr.shape[0] - 1):
+            begin, end = indptr[i], indptr[i + 1]
             for j in range(begin, end):
                 for k in range(j, end):
-                    total[columns[j], columns[k]] += <double> data[j] * data[k]
+                    total[indices[j], indices[k]] += <double> data[j] * data[k]
 
 
 def moments(const real[:, :] X, const real[:, ::1] y, double[:, ::1] total):

@@ -10,7 +10,7 @@
 
 /* The rows of X lie `stride` numbers apart, their own numbers `step` apart; those of y together.
    Added to the upper triangle of `total`, (p + k)²; `columns` is for (p + k) * ROWS numbers. */
-static void MINE(moments)(
+static void ON_TARGET(moments)(
     const REAL *X, ptrdiff_t n, ptrdiff_t p, ptrdiff_t stride, ptrdiff_t step, const REAL *y,
     ptrdiff_t k, double *total, double *columns)
 {

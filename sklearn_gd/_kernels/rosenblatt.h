@@ -6,14 +6,14 @@
 #ifndef SKLEARN_GD_ROSENBLATT_H
 #define SKLEARN_GD_ROSENBLATT_H
 
-/* Shuffled rows lie anywhere, so that they are asked for so many visits ahead of theirs. */
-#define AHEAD 4
+/* Number of visits ahead for which rows, which lie anywhere once shuffled, are prefetched. */
+#define ROWS_AHEAD 4
 
-/* One epoch, but for the rows and the weights. */
+/* One epoch, without the rows and the weights of the neurons. */
 typedef struct {
     const int *codes;
     const double *weights; /* of the rows; NULL: one each */
-    const double *own;
+    const double *class_weight; /* of a row, for the neuron of its class */
     const ptrdiff_t *order;
     ptrdiff_t n_visits, n_features, n_neurons;
     double rate, decay;
@@ -32,16 +32,16 @@ typedef struct {
 #define IN_BLOCKS(what) what(REAL, 1)
 #elif WIDTH == 64
 #define IN_BLOCKS(what) \
-    what(MINE(wide), 1) what(MINE(v32), 1) what(MINE(v16), 1) what(REAL, 1)
+    what(ON_TARGET(wide), 1) what(ON_TARGET(v32), 1) what(ON_TARGET(v16), 1) what(REAL, 1)
 #elif WIDTH == 32
-#define IN_BLOCKS(what) what(MINE(wide), 1) what(MINE(v16), 1) what(REAL, 1)
+#define IN_BLOCKS(what) what(ON_TARGET(wide), 1) what(ON_TARGET(v16), 1) what(REAL, 1)
 #else
-#define IN_BLOCKS(what) what(MINE(wide), 1) what(REAL, 1)
+#define IN_BLOCKS(what) what(ON_TARGET(wide), 1) what(REAL, 1)
 #endif
 
 /* The same, with several vectors at a time before. */
 #if defined(__GNUC__)
-#define IN_LARGE_BLOCKS(what) what(MINE(wide), 4) what(MINE(wide), 2) IN_BLOCKS(what)
+#define IN_LARGE_BLOCKS(what) what(ON_TARGET(wide), 4) what(ON_TARGET(wide), 2) IN_BLOCKS(what)
 #else
 #define IN_LARGE_BLOCKS(what) what(REAL, 4) IN_BLOCKS(what)
 #endif
@@ -67,12 +67,12 @@ typedef struct {
             ((BLOCK *) (z + k))[u] += even[u] + odd[u];                              \
     }
 
-INLINE void MINE(score_dense)(
+INLINE void ON_TARGET(score_dense)(
     const REAL *RESTRICT x, ptrdiff_t n, const REAL *RESTRICT W, ptrdiff_t K, REAL *RESTRICT z)
 {
     ptrdiff_t k = 0;
     if (K == 1) {
-        z[0] += MINE(dot)(x, W, n);
+        z[0] += ON_TARGET(dot)(x, W, n);
         return;
     }
 #define ROW(j) (j)
@@ -80,9 +80,9 @@ INLINE void MINE(score_dense)(
 #undef ROW
 }
 
-/* Set change[k] to weight * y_k for each neuron that is mistaken, else to 0; count them. A z that is
-   no number is a mistake: no comparison may pass it for right. */
-INLINE int MINE(judge)(
+/* Set change[k] to weight * y_k for each mistaken neuron, else to 0; return the number of mistakes.
+   A z of NaN is a mistake. */
+INLINE int ON_TARGET(mistakes_of)(
     Epoch *epoch, const REAL *RESTRICT z, REAL *RESTRICT change, int code, double weight)
 {
     const ptrdiff_t K = epoch->n_neurons;
@@ -92,7 +92,7 @@ INLINE int MINE(judge)(
         const int side = 2 * code - 1;
         if (side * z[0] > 0)
             return 0;
-        weight *= code ? epoch->own[0] : 1.0;
+        weight *= code ? epoch->class_weight[0] : 1.0;
         change[0] = (REAL) (side * weight);
         epoch->missed += code ? weight : 0.0;
         epoch->false_alarms += code ? 0.0 : weight;
@@ -104,13 +104,13 @@ INLINE int MINE(judge)(
         mistakes += !(z[k] < 0);
     }
     /* Only one neuron should have fired. */
-    const double weight_own = weight * epoch->own[code];
+    const double class_share = weight * epoch->class_weight[code];
     mistakes -= !(z[code] < 0);
     change[code] = 0;
     epoch->false_alarms += weight * mistakes;
-    if (!(z[code] > 0) && weight_own != 0) {
-        change[code] = (REAL) weight_own;
-        epoch->missed += weight_own;
+    if (!(z[code] > 0) && class_share != 0) {
+        change[code] = (REAL) class_share;
+        epoch->missed += class_share;
         mistakes++;
     }
     epoch->updates += mistakes;
@@ -131,13 +131,13 @@ INLINE int MINE(judge)(
     }
 
 /* With an average that does not decay: each step times the visits before it. */
-#define NOTE                                                                         \
+#define ADD_STEPS                                                                         \
     for (ptrdiff_t j = 0; j < n; j++)                                                \
         for (ptrdiff_t k = 0; k < K; k++)                                            \
             epoch->coef_sum[ROW(j) * K + k] +=                                       \
                 (double) epoch->visits * (rate * change[k] * x[j]);
 
-INLINE void MINE(move_dense)(
+INLINE void ON_TARGET(move_dense)(
     const REAL *RESTRICT x, ptrdiff_t n, REAL *RESTRICT W, ptrdiff_t K,
     const REAL *RESTRICT change, REAL rate)
 {
@@ -147,7 +147,7 @@ INLINE void MINE(move_dense)(
 #undef ROW
 }
 
-INLINE void MINE(move_biases)(const Epoch *epoch, const REAL *change, REAL *b, int lazy)
+INLINE void ON_TARGET(move_biases)(const Epoch *epoch, const REAL *change, REAL *b, int lazy)
 {
     for (ptrdiff_t k = 0; epoch->fit_intercept && k < epoch->n_neurons; k++) {
         const REAL step = (REAL) epoch->rate * change[k];
@@ -157,14 +157,14 @@ INLINE void MINE(move_biases)(const Epoch *epoch, const REAL *change, REAL *b, i
     }
 }
 
-INLINE void MINE(decay)(const Epoch *epoch, REAL *RESTRICT W)
+INLINE void ON_TARGET(decay)(const Epoch *epoch, REAL *RESTRICT W)
 {
     const ptrdiff_t size = epoch->n_features * epoch->n_neurons;
     for (ptrdiff_t i = 0; i < size; i++)
         W[i] *= (REAL) epoch->decay;
 }
 
-INLINE void MINE(accumulate)(Epoch *epoch, const REAL *W, const REAL *b)
+INLINE void ON_TARGET(accumulate)(Epoch *epoch, const REAL *W, const REAL *b)
 {
     const ptrdiff_t size = epoch->n_features * epoch->n_neurons;
     for (ptrdiff_t i = 0; i < size; i++)
@@ -175,7 +175,7 @@ INLINE void MINE(accumulate)(Epoch *epoch, const REAL *W, const REAL *b)
 
 /* The rows lie `stride` numbers apart, their own numbers `step` apart; `room` is for
    2 * n_neurons + n_features numbers. */
-static void MINE(epoch_dense)(
+static void ON_TARGET(epoch_dense)(
     Epoch *epoch, const REAL *X, ptrdiff_t stride, ptrdiff_t step, REAL *W, REAL *b, REAL *room)
 {
     const ptrdiff_t n = epoch->n_features, K = epoch->n_neurons, line = 64 / sizeof(REAL);
@@ -186,8 +186,8 @@ static void MINE(epoch_dense)(
         const ptrdiff_t i = epoch->order[s];
         const double weight = epoch->weights ? epoch->weights[i] : 1.0;
         const REAL *x = X + i * stride;
-        if (s + AHEAD < epoch->n_visits) {
-            const REAL *next = X + epoch->order[s + AHEAD] * stride;
+        if (s + ROWS_AHEAD < epoch->n_visits) {
+            const REAL *next = X + epoch->order[s + ROWS_AHEAD] * stride;
             for (ptrdiff_t j = 0; j < n; j += line)
                 PREFETCH(next + j * step);
         }
@@ -200,25 +200,25 @@ static void MINE(epoch_dense)(
         }
         for (ptrdiff_t k = 0; k < K; k++)
             z[k] = b[k];
-        MINE(score_dense)(x, n, W, K, z);
+        ON_TARGET(score_dense)(x, n, W, K, z);
         if (epoch->decays)
-            MINE(decay)(epoch, W);
-        if (MINE(judge)(epoch, z, change, epoch->codes[i], weight)) {
+            ON_TARGET(decay)(epoch, W);
+        if (ON_TARGET(mistakes_of)(epoch, z, change, epoch->codes[i], weight)) {
             if (K == 1) {
                 const REAL scale = rate * change[0];
                 for (ptrdiff_t j = 0; j < n; j++)
                     W[j] += scale * x[j];
             } else {
-                MINE(move_dense)(x, n, W, K, change, rate);
+                ON_TARGET(move_dense)(x, n, W, K, change, rate);
             }
 #define ROW(j) (j)
             if (lazy)
-                NOTE
+                ADD_STEPS
 #undef ROW
-            MINE(move_biases)(epoch, change, b, lazy);
+            ON_TARGET(move_biases)(epoch, change, b, lazy);
         }
         if (epoch->average && epoch->decays)
-            MINE(accumulate)(epoch, W, b);
+            ON_TARGET(accumulate)(epoch, W, b);
         epoch->visits++;
     }
 }
@@ -237,6 +237,6 @@ static void MINE(epoch_dense)(
 #undef LANES
 #undef SCORE
 #undef MOVE
-#undef NOTE
+#undef ADD_STEPS
 #undef IN_BLOCKS
 #undef IN_LARGE_BLOCKS

@@ -36,7 +36,7 @@
 #include "dot.h"
 #include "rosenblatt.h"
 #include "moments.h"
-#undef MINE
+#undef ON_TARGET
 #undef TARGET
 #undef WIDTH
 
@@ -48,7 +48,7 @@
 #include "dot.h"
 #include "rosenblatt.h"
 #include "moments.h"
-#undef MINE
+#undef ON_TARGET
 #undef TARGET
 #undef WIDTH
 #pragma GCC pop_options
@@ -60,7 +60,7 @@
 #include "dot.h"
 #include "rosenblatt.h"
 #include "moments.h"
-#undef MINE
+#undef ON_TARGET
 #undef TARGET
 #undef WIDTH
 #pragma GCC pop_options
@@ -72,14 +72,14 @@ CHOOSE(
     epoch, X, stride, step, W, b, room)
 CHOOSE(
     epoch_32,
-    (Epoch *epoch, const REAL *data, const int *columns, const int *starts, REAL *W, REAL *b,
+    (Epoch *epoch, const REAL *data, const int *indices, const int *indptr, REAL *W, REAL *b,
      REAL *room),
-    epoch, data, columns, starts, W, b, room)
+    epoch, data, indices, indptr, W, b, room)
 CHOOSE(
     epoch_64,
-    (Epoch *epoch, const REAL *data, const long long *columns, const long long *starts, REAL *W,
+    (Epoch *epoch, const REAL *data, const long long *indices, const long long *indptr, REAL *W,
      REAL *b, REAL *room),
-    epoch, data, columns, starts, W, b, room)
+    epoch, data, indices, indptr, W, b, room)
 CHOOSE(
     moments,
     (const REAL *X, ptrdiff_t n, ptrdiff_t p, ptrdiff_t stride, ptrdiff_t step, const REAL *y,

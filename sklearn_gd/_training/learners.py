@@ -461,25 +461,30 @@ class Rosenblatt(_Memory):
             order, codes = X.rows[order], X.spread(codes)
             weights = None if weights is None else X.spread(weights)
             X = X.X
-        summed = self.layer(self.sum) if self.average else (np.zeros((1, 1)), np.zeros(1))
-        common = (
-            codes,
-            np.empty(0) if weights is None else weights,
-            np.ones(self.n_neurons) if class_weight is None else class_weight,
-            order.astype(np.intp, copy=False),
-            *self.layer(self.parameters),
-            rate / self.unit,
-            self.alpha > 0,
-            max(0.0, 1.0 - rate * self.alpha),
-            self.fit_intercept,
-            self.average,
-            *summed,
-            self.visits,
+        coef, intercept = self.layer(self.parameters)
+        coef_sum, intercept_sum = (
+            self.layer(self.sum) if self.average else (np.zeros((1, 1)), np.zeros(1))
+        )
+        epoch = _kernels.Epoch(
+            codes=codes,
+            weights=np.empty(0) if weights is None else weights,
+            class_weight=np.ones(self.n_neurons) if class_weight is None else class_weight,
+            order=order.astype(np.intp, copy=False),
+            coef=coef,
+            intercept=intercept,
+            rate=rate / self.unit,
+            decays=self.alpha > 0,
+            decay=max(0.0, 1.0 - rate * self.alpha),
+            fit_intercept=self.fit_intercept,
+            average=self.average,
+            coef_sum=coef_sum,
+            intercept_sum=intercept_sum,
+            visits=self.visits,
         )
         if sparse.issparse(X):
-            counts = _kernels.rosenblatt_sparse(X.data, X.indices, X.indptr, *common)
+            counts = _kernels.rosenblatt_sparse(X.data, X.indices, X.indptr, *epoch)
         else:
-            counts = _kernels.rosenblatt_dense(X, *common)
+            counts = _kernels.rosenblatt_dense(X, *epoch)
         updates, missed, false_alarms, self.visits = counts
         self.updates += updates
         self.finished = updates == 0
