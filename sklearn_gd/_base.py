@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 from sklearn.utils.metaestimators import available_if as _available_if
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_gd._pieces import VERSION_NOTE, Array, DocumentedOnline
+from sklearn_gd._pieces import VERSION_NOTE, Array, ArrayLike, DeviceArray, DocumentedOnline
 from sklearn_gd._training.callback_tasks import CallbackSupportMixin
 from sklearn_gd.activations import Activation
 from sklearn_gd.exceptions import ModelVersionWarning
@@ -44,8 +44,8 @@ class Layer(NamedTuple):
         Of the outputs.
     """
 
-    coef: Any
-    intercept: Any
+    coef: DeviceArray
+    intercept: DeviceArray
     activation: Activation
 
 
@@ -67,11 +67,13 @@ class Estimator(CallbackSupportMixin, DocumentedOnline):
 
         def get_params(self, deep: bool = True) -> dict[str, Any]: ...
         def set_params(self, **params: Any) -> Self: ...
-        def set_callbacks(self, *callbacks: Any) -> Self: ...
+        def set_callbacks(self, *callbacks: object) -> Self: ...
         def set_fit_request(self, **requests: bool | str | None) -> Self: ...
         def set_partial_fit_request(self, **requests: bool | str | None) -> Self: ...
         def set_score_request(self, **requests: bool | str | None) -> Self: ...
-        def score(self, X: Any, y: Any, sample_weight: Any = None) -> float: ...
+        def score(
+            self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+        ) -> float: ...
 
     def layers(self) -> list[Layer]:
         """Return the layers of the fitted model, from inputs to outputs.

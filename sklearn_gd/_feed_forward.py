@@ -8,6 +8,8 @@ from numbers import Integral, Real
 from typing import Any, NamedTuple, Self
 
 import numpy as np
+from numpy.typing import DTypeLike
+from scipy.optimize import OptimizeResult
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
@@ -40,7 +42,7 @@ from sklearn_gd._models.array_rows import (
 from sklearn_gd._models.interfaces import Dataset
 from sklearn_gd._models.network import Network, layers_of, n_parameters, outputs
 from sklearn_gd._models.rows import Rows
-from sklearn_gd._pieces import Array, ArrayLike, copy_of, require_unchanged, storable
+from sklearn_gd._pieces import Array, ArrayLike, DeviceArray, copy_of, require_unchanged, storable
 from sklearn_gd._training.callback_tasks import FitTasks, state_to_resume, with_callbacks
 from sklearn_gd._training.learners import GradientLearner
 from sklearn_gd._training.state import begin_again, require_size
@@ -51,7 +53,7 @@ from sklearn_gd.schedules import Schedule, as_schedule
 from sklearn_gd.solvers import GradientDescent, Solver, as_solver
 
 
-def _by_lbfgs(solver: Any) -> bool:
+def _by_lbfgs(solver: object) -> bool:
     return isinstance(solver, str) and solver == "lbfgs"
 
 
@@ -76,99 +78,101 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
 
     Parameters
     ----------
-    hidden_layer_sizes : int or sequence of int, default=(100,)
-        Neurons in each hidden layer; ``()`` is a linear model.
-    activation : str, Activation, (f, df) or a list of these, default="relu"
-        Of all hidden layers, or a list with one per hidden layer.
-    output_activation : str, Activation or (f, df), default="identity"
-        Of the output layer.
-    loss : str or Loss, default="squared_error"
-        What is minimised: its mean over rows and outputs.
-    solver : str or Solver, default="adam"
-        The step rule; or ``"lbfgs"``, scipy's L-BFGS-B on all rows at once.
-    learning_rate : float or Schedule, default=0.001
-        The rate; not used by ``"lbfgs"``.
-    alpha : float, default=0.0
-        Adds 0.5 * alpha * ||weights||² to the mean loss; biases are free.
-    batch_size : "auto", int or None, default="auto"
-        Number of samples per step. ``"auto"`` is min(200, n_samples), None all of them.
-    max_iter : int, default=200
-        The largest number of epochs.
-    tol : float or None, default=1e-4
-        An epoch improves when it lowers the best loss by more than `tol` times the loss of the
-        best constant prediction. None: run all of `max_iter`.
-    n_iter_no_change : int, default=10
-        The fit ends after so many epochs in a row without improvement.
-    shuffle : bool, default=True
-        Whether each epoch meets the rows in a new order.
-    early_stopping : bool, default=False
-        Set rows aside and watch the loss on them instead; the weights of its best epoch are
-        returned. So they are where `X_val` and `y_val` are given to ``fit``.
-    validation_fraction : float, default=0.1
-        The share of rows set aside with `early_stopping`.
-    init : {"auto", "he", "glorot"}, default="auto"
-        How first weights are drawn. ``"he"``: normal, of variance 2 / fan_in [2]_;
-        ``"glorot"``: uniform, of variance 2 / (fan_in + fan_out) [3]_. ``"auto"``: for hidden
-        layers of relu-like activations (unbounded above) as He, with the mean of fan_in and
-        fan_out in fan_in's place; for others as Glorot; and output weights of 0, so that the
-        first prediction is a constant, unless the output activation is flat there. Biases start
-        at 0.
-    warm_start : bool, default=False
-        Begin at the weights of the last fit.
-    random_state : int, RandomState or None, default=None
-        Draws first weights, the order of rows, and the rows set aside.
-    verbose : bool or int, default=False
-        Print the loss of every epoch.
+        hidden_layer_sizes : int or sequence of int, default=(100,)
+            Neurons in each hidden layer; ``()`` is a linear model.
+        activation : str, Activation, (f, df) or a list of these, default="relu"
+            Of all hidden layers, or a list with one per hidden layer.
+        output_activation : str, Activation or (f, df), default="identity"
+            Of the output layer.
+        loss : str or Loss, default="squared_error"
+            What is minimised: its mean over rows and outputs.
+        solver : str or Solver, default="adam"
+            The step rule; or ``"lbfgs"``, scipy's L-BFGS-B on all rows at once.
+        learning_rate : float or Schedule, default=0.001
+            The rate; not used by ``"lbfgs"``.
+        alpha : float, default=0.0
+            Adds 0.5 * alpha * ||weights||² to the mean loss; biases are free.
+        batch_size : "auto", int or None, default="auto"
+            Number of samples per step. ``"auto"`` is min(200, n_samples), None all of them.
+        max_iter : int, default=200
+            The largest number of epochs.
+        tol : float or None, default=1e-4
+            An epoch improves when it lowers the best loss by more than `tol` times the loss of the
+            best constant prediction. None: run all of `max_iter`.
+        n_iter_no_change : int, default=10
+            The fit ends after so many epochs in a row without improvement.
+        shuffle : bool, default=True
+            Whether each epoch meets the rows in a new order.
+        early_stopping : bool, default=False
+            Set rows aside and watch the loss on them instead; the weights of its best epoch are
+            returned. So they are where `X_val` and `y_val` are given to ``fit``.
+        validation_fraction : float, default=0.1
+            The share of rows set aside with `early_stopping`.
+        init : {"auto", "he", "glorot"}, default="auto"
+            How first weights are drawn. ``"he"``: normal, of variance 2 / fan_in [2]_;
+            ``"glorot"``: uniform, of variance 2 / (fan_in + fan_out) [3]_. ``"auto"``: for hidden
+            layers of relu-like activations (unbounded above) as He, with the mean of fan_in and
+            fan_out in place of fan_in; for others as Glorot; and output weights of 0, so that the
+            first prediction is a constant, unless the output activation is flat there. Biases
+            start at 0.
+        warm_start : bool, default=False
+            Begin at the weights of the last fit.
+        random_state : int, RandomState or None, default=None
+            Draws first weights, the order of rows, and the rows set aside.
+        verbose : bool or int, default=False
+            Print the loss of every epoch.
 
     Attributes
     ----------
-    coefs_ : list of ndarray of shape (fan_in, fan_out)
-        Weights of each layer.
-    intercepts_ : list of ndarray of shape (fan_out,)
-        Biases of each layer.
-    n_layers_ : int
-        Layers, inputs and outputs included.
-    n_outputs_ : int
-        Outputs.
-    n_iter_ : int
-        Epochs run.
-    loss_ : float
-        The mean training loss at the weights that are returned, without the penalty.
-    best_loss_ : float
-        The smallest loss of an epoch: the validation loss where there is one.
-    best_iter_ : int
-        That epoch, counted from 0.
-    loss_curve_ : list of float
-        The mean loss over the batches of each epoch as they were met.
-    validation_loss_curve_ : list of float
-        The validation loss after each epoch; only where there is a validation set.
-    learning_rate_ : float
-        The rate of the first epoch; 1.0 for ``"lbfgs"``, which has none.
-    n_features_in_ : int
-        Number of features.
-    feature_names_in_ : ndarray of shape (n_features,)
-        Their names, where X had string names.
+        coefs_ : list of ndarray of shape (fan_in, fan_out)
+            Weights of each layer.
+        intercepts_ : list of ndarray of shape (fan_out,)
+            Biases of each layer.
+        n_layers_ : int
+            Layers, inputs and outputs included.
+        n_outputs_ : int
+            Outputs.
+        n_iter_ : int
+            Epochs run.
+        loss_ : float
+            The mean training loss at the weights that are returned, without the penalty.
+        best_loss_ : float
+            The smallest loss of an epoch: the validation loss where there is one.
+        best_iter_ : int
+            That epoch, counted from 0.
+        loss_curve_ : list of float
+            The mean loss over the batches of each epoch as they were met.
+        validation_loss_curve_ : list of float
+            The validation loss after each epoch; only where there is a validation set.
+        learning_rate_ : float
+            The rate of the first epoch; 1.0 for ``"lbfgs"``, which has none.
+        n_features_in_ : int
+            Number of features.
+        feature_names_in_ : ndarray of shape (n_features,)
+            Their names, where X had string names.
 
     References
     ----------
-    .. [1] D. Rumelhart, G. Hinton, R. Williams, "Learning representations by back-propagating
-       errors", Nature 323 (1986).
-    .. [2] K. He, X. Zhang, S. Ren, J. Sun, "Delving deep into rectifiers", ICCV 2015.
-    .. [3] X. Glorot, Y. Bengio, "Understanding the difficulty of training deep feedforward
-       neural networks", AISTATS 2010.
+        .. [1] D. Rumelhart, G. Hinton, R. Williams, "Learning representations by back-propagating
+           errors", Nature 323 (1986).
+        .. [2] K. He, X. Zhang, S. Ren, J. Sun, "Delving deep into rectifiers", ICCV 2015.
+        .. [3] X. Glorot, Y. Bengio, "Understanding the difficulty of training deep feedforward
+           neural networks", AISTATS 2010.
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from sklearn_gd import FeedForwardRegressor
-    >>> X = np.linspace(-1, 1, 200)[:, None]
-    >>> y = X[:, 0] ** 2
-    >>> net = FeedForwardRegressor(
-    ...     hidden_layer_sizes=(20, 20), activation=["tanh", "relu"], learning_rate=0.01,
-    ...     batch_size=20, random_state=0,
-    ... )
-    >>> bool(net.fit(X, y).score(X, y) > 0.98)
-    True
+        >>> import numpy as np
+    from numpy.typing import DTypeLike
+    from scipy.optimize import OptimizeResult
+        >>> from sklearn_gd import FeedForwardRegressor
+        >>> X = np.linspace(-1, 1, 200)[:, None]
+        >>> y = X[:, 0] ** 2
+        >>> net = FeedForwardRegressor(
+        ...     hidden_layer_sizes=(20, 20), activation=["tanh", "relu"], learning_rate=0.01,
+        ...     batch_size=20, random_state=0,
+        ... )
+        >>> bool(net.fit(X, y).score(X, y) > 0.98)
+        True
     """
 
     coefs_: list[Array]
@@ -218,7 +222,7 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
         validation_fraction: float = 0.1,
         init: str = "auto",
         warm_start: bool = False,
-        random_state: Any = None,
+        random_state: int | np.random.RandomState | None = None,
         verbose: bool | int = False,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -284,7 +288,7 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
         """
         pieces = self._resolve()
         has_validation = check_validation_set(X_val, y_val, sample_weight_val)
-        given: Any = (X, y, sample_weight)
+        given = (X, y, sample_weight)
         train, one_axis = self._check_train(X, y, sample_weight)
         held_out = None
         if has_validation:
@@ -453,7 +457,7 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
         is_sequence = isinstance(given, Sequence) or (
             isinstance(given, np.ndarray) and given.ndim == 1
         )
-        sizes: list[Any] = list(given) if is_sequence else [given]
+        sizes = list(given) if is_sequence else [given]
         if not all(
             isinstance(s, Integral) and not isinstance(s, bool) and int(s) > 0 for s in sizes
         ):
@@ -463,7 +467,9 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
             )
         return [int(s) for s in sizes]
 
-    def _network(self, pieces: _Pieces, n_features: int, n_outputs: int, dtype: Any) -> Network:
+    def _network(
+        self, pieces: _Pieces, n_features: int, n_outputs: int, dtype: DTypeLike
+    ) -> Network:
         sizes = (n_features, *self._hidden_sizes(), n_outputs)
         try:
             return Network(sizes, pieces.activations, pieces.loss, self.alpha, dtype)
@@ -515,7 +521,9 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
             got = "one axis" if one_axis else f"{n_outputs} columns"
             raise ValueError(f"y has {got}; in the fit before it had {seen}.")
 
-    def _check_train(self, X: Any, y: Any, sample_weight: Any) -> tuple[Dataset, bool]:
+    def _check_train(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None
+    ) -> tuple[Dataset, bool]:
         """Return the rows to train on, and whether y came with one axis."""
         elsewhere = check_array_rows(self, X, y, sample_weight)
         if elsewhere is not None:
@@ -528,7 +536,12 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
         return Rows(X, Y, weights), one_axis
 
     def _check_held_out(
-        self, X_val: Any, y_val: Any, weights_val: Any, train: Dataset, one_axis: bool
+        self,
+        X_val: ArrayLike,
+        y_val: ArrayLike,
+        weights_val: ArrayLike | None,
+        train: Dataset,
+        one_axis: bool,
     ) -> Dataset:
         if isinstance(train, ArrayRows):
             return check_held_out_rows(self, X_val, y_val, weights_val, train, one_axis)
@@ -545,7 +558,7 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
         return Rows(X_val, y_val.reshape(len(y_val), -1), weights)
 
     def _make_learner(
-        self, pieces: _Pieces, parameters: Array, dtype: Any, generator: np.random.Generator
+        self, pieces: _Pieces, parameters: Array, dtype: DTypeLike, generator: np.random.Generator
     ) -> GradientLearner:
         solver = GradientDescent() if pieces.solver is None else pieces.solver
         settings = {"solver": solver}
@@ -577,7 +590,7 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
             loss = latest["loss"] + 0.5 * self.alpha * penalty
             return loss * scale, gradient * unit * scale
 
-        def after_iteration(intermediate_result: Any) -> None:
+        def after_iteration(intermediate_result: OptimizeResult) -> None:
             learner.parameters[:] = intermediate_result.x * unit
             stopping.record(latest["loss"], learner.validation_loss())
             if stopping.ended:
@@ -613,7 +626,7 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
         self.n_outputs_, self._one_axis = network.n_outputs, one_axis
         self._activations = network.activations
 
-    def _attributes_of(self, weights: Array) -> dict[str, Any]:
+    def _attributes_of(self, weights: Array) -> dict[str, object]:
         """Return the weights as fitted attributes, in copies."""
         sizes = (self.n_features_in_, *self._hidden_sizes(), self.n_outputs_)
         layers = layers_of(weights, sizes)
@@ -651,7 +664,9 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
             self.__dict__.pop(name, None)
 
 
-def _require_layers(coefs: Any, intercepts: Any, n_features: int) -> None:
+def _require_layers(
+    coefs: Sequence[DeviceArray], intercepts: Sequence[DeviceArray], n_features: int
+) -> None:
     """Raise a ValueError where layers were edited so that one does not take what another gives."""
     if len(coefs) != len(intercepts) or not coefs:
         raise ValueError(

@@ -35,7 +35,7 @@ from sklearn_gd._data.validation import (
 from sklearn_gd._models.curvature import curvature_per_row
 from sklearn_gd._models.labelled_rows import LabelledRows, targets_of
 from sklearn_gd._models.network import Network, is_flat_at_zero, linear_step
-from sklearn_gd._pieces import Array, ArrayLike, require_unchanged, storable
+from sklearn_gd._pieces import Array, ArrayLike, Matrix, require_unchanged, storable
 from sklearn_gd._training.callback_tasks import FitTasks, state_to_resume, with_callbacks
 from sklearn_gd._training.learners import (
     GradientLearner,
@@ -232,7 +232,7 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         validation_fraction: float = 0.1,
         class_weight: Any = None,
         warm_start: bool = False,
-        random_state: Any = None,
+        random_state: int | np.random.RandomState | None = None,
         verbose: bool | int = False,
     ) -> None:
         self.activation = activation
@@ -307,7 +307,7 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         """
         pieces = self._resolve()
         has_validation = check_validation_set(X_val, y_val, sample_weight_val)
-        given: Any = (X, y, sample_weight)
+        given = (X, y, sample_weight)
         classes_before = getattr(self, "classes_", None)
         train = self._check_train(X, y, sample_weight)
         held_out = None
@@ -465,7 +465,7 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         intercept = self.intercept_ if self.fit_intercept else None
         return [Layer(self.coef_.T, intercept, as_activation(self.activation))]
 
-    def _weighted_inputs(self, X: Any) -> tuple[Array, Array]:
+    def _weighted_inputs(self, X: ArrayLike) -> tuple[Array, Array]:
         """Return w · x + b and the labels, of one state of an estimator that may be refitted."""
         self = as_of_now(self)
         check_is_fitted(self)
@@ -529,7 +529,9 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         plain = type(as_solver(self.solver)) is GradientDescent
         return is_step and plain and self._batch_rows() == 1
 
-    def _check_train(self, X: Any, y: Any, sample_weight: Any) -> LabelledRows:
+    def _check_train(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None
+    ) -> LabelledRows:
         """Return the rows to train on, and keep their classes."""
         require_numpy_rows(self, X)
         X, y = validated(self, X, y, reset=True, **_X_CHECKS)
@@ -549,7 +551,11 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
             )
 
     def _check_held_out(
-        self, X_val: Any, y_val: Any, weights_val: Any, train: LabelledRows
+        self,
+        X_val: ArrayLike,
+        y_val: ArrayLike,
+        weights_val: ArrayLike | None,
+        train: LabelledRows,
     ) -> LabelledRows:
         X_val, y_val, weights = check_validation_rows(self, X_val, y_val, weights_val, train.dtype)
         return LabelledRows(X_val, self._encode(y_val, "y_val"), weights)
@@ -599,7 +605,7 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
             )
         return each
 
-    def _encode(self, y: Any, name: str) -> Array:
+    def _encode(self, y: ArrayLike, name: str) -> Array:
         y = np.asarray(y)
         if y.dtype == object and any(label is None for label in y.ravel()):
             raise ValueError(f"{name} must hold labels. Got None among them.")
@@ -611,9 +617,9 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
                 f"{name} has labels {unseen.tolist()} that are none of the classes "
                 f"{self.classes_.tolist()}."
             )
-        return np.searchsorted(self.classes_, y).astype(np.int32)
+        return np.asarray(np.searchsorted(self.classes_, y), np.int32)
 
-    def _set_classes(self, classes: Any, first: bool) -> None:
+    def _set_classes(self, classes: ArrayLike | None, first: bool) -> None:
         if first:
             if classes is None:
                 raise ValueError("classes must be given in the first call to partial_fit.")
@@ -645,7 +651,9 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
                 f"{n_features}."
             )
 
-    def _check_start(self, coef: Any, intercept: Any, train: LabelledRows) -> Array | None:
+    def _check_start(
+        self, coef: ArrayLike | None, intercept: ArrayLike | None, train: LabelledRows
+    ) -> Array | None:
         """Return first weights and biases as one vector; None for zeros."""
         if coef is None and intercept is None:
             return None
@@ -793,7 +801,7 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         # The sums of an average are of another kind where weights decay.
         return settings | ({"alpha": self.alpha} if self.average and self._is_row_by_row() else {})
 
-    def _begin_untaught(self, pieces: _Pieces, X: Any) -> None:
+    def _begin_untaught(self, pieces: _Pieces, X: Matrix) -> None:
         """Set the attributes of neurons of zero weights, which have not met a row yet."""
         n_neurons = self._n_neurons()
         self.coef_ = np.zeros((n_neurons, X.shape[1]), X.dtype)
@@ -835,7 +843,7 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         self.__dict__.update(stopping.attributes())
         self.__dict__.update(self._attributes_of(weights))
 
-    def _attributes_of(self, weights: Array) -> dict[str, Any]:
+    def _attributes_of(self, weights: Array) -> dict[str, object]:
         """Return the weights as fitted attributes, in copies."""
         p, k = self.n_features_in_, self._n_neurons()
         coef, intercept = weights[: p * k].reshape(p, k), weights[p * k :].copy()

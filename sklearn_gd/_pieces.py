@@ -13,12 +13,14 @@ from typing import Any, TypeAlias, TypeVar
 import numpy as np
 from sklearn.base import BaseEstimator, clone
 
-Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+DType: TypeAlias = np.dtype[Any]
+Array: TypeAlias = np.ndarray[Any, DType]
 # SciPy and the data frames have no types, other array libraries are not installed: to a type
 # checker these are anything, and their names tell a reader what they are.
 ArrayLike: TypeAlias = Any  # a list, an array of any library, a sparse matrix, a data frame
 Matrix: TypeAlias = Any  # checked rows: an ndarray, a CSR matrix, or rows picked from an ndarray
 DeviceArray: TypeAlias = Any  # an array of another library, on its device
+Namespace: TypeAlias = Any  # the module of an array library, with the array API\'s names
 P = TypeVar("P", bound="Piece")
 K = TypeVar("K", bound=type)
 
@@ -60,7 +62,7 @@ class DocumentedOnline:
         return f"{SITE}generated/{{estimator_module}}.{{estimator_name}}.html"
 
 
-def namespace(array: Any) -> Any:
+def namespace(array: DeviceArray) -> Namespace:
     """Return the functions of an array's library, by the names of the array API standard."""
     if isinstance(array, (np.ndarray, np.generic)):
         return np
@@ -70,14 +72,14 @@ def namespace(array: Any) -> Any:
     return get_namespace(array)[0]
 
 
-def scalar_like(array: Any, value: float) -> Any:
+def scalar_like(array: DeviceArray, value: float) -> DeviceArray:
     """Return a number as what the library's functions take beside `array`, of its dtype."""
     if isinstance(array, (np.ndarray, np.generic)):
         return array.dtype.type(value)
     return namespace(array).full_like(array, value)
 
 
-def to_numpy(array: Any, xp: Any) -> np.ndarray[Any, np.dtype[Any]]:
+def to_numpy(array: DeviceArray, xp: Namespace) -> Array:
     """Return an array of the library `xp` as one of NumPy's."""
     from sklearn.utils._array_api import _convert_to_numpy
 
@@ -86,7 +88,7 @@ def to_numpy(array: Any, xp: Any) -> np.ndarray[Any, np.dtype[Any]]:
     return np.asarray(_convert_to_numpy(array, xp))
 
 
-def copy_of(value: Any) -> Any:
+def copy_of(value: DeviceArray) -> DeviceArray:
     """Return a copy of an array of any library, or of what has a method for it."""
     if hasattr(value, "copy"):
         return value.copy()
@@ -116,7 +118,7 @@ class Piece(DocumentedOnline, BaseEstimator):
         return [m for m in cls._needed if getattr(cls, m, None) is getattr(base, m, None)]
 
 
-def require_unchanged(parameter: str, before: Any, now: Any) -> None:
+def require_unchanged(parameter: str, before: object, now: object) -> None:
     """Raise a ValueError where ``partial_fit`` cannot go on with another value of a parameter."""
     if not same_settings(before, now):
         raise ValueError(
@@ -125,12 +127,12 @@ def require_unchanged(parameter: str, before: Any, now: Any) -> None:
         )
 
 
-def same_settings(one: Any, other: Any) -> bool:
+def same_settings(one: object, other: object) -> bool:
     """Return whether two pieces, lists of pieces or plain values say the same."""
     return bool(_settings(one) == _settings(other))
 
 
-def _settings(value: Any) -> Any:
+def _settings(value: object) -> object:
     if isinstance(value, list):
         return [_settings(each) for each in value]
     return (type(value), value.get_params()) if isinstance(value, Piece) else value

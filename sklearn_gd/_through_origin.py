@@ -356,7 +356,7 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
         return [Layer(W.T, None, self._activation or Identity())]
 
     def _check_train(
-        self, X: Any, y: Any, sample_weight: Any, *, look_at_all: bool
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, *, look_at_all: bool
     ) -> tuple[LineDataset, bool]:
         """Return the rows to train on, and whether y came with one axis."""
         elsewhere = check_array_rows(self, X, y, sample_weight)
@@ -397,7 +397,7 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
             schedule = as_schedule(self.learning_rate, also=", or 'auto'")
         return _Pieces(activation, loss, solver, schedule)
 
-    def _start(self, start: Any, n_features: int, n_outputs: int, name: str) -> Array:
+    def _start(self, start: ArrayLike | None, n_features: int, n_outputs: int, name: str) -> Array:
         """Return the parameters (n_features, n_outputs), flat, at `start` or at zero."""
         if start is None:
             return np.zeros(n_features * n_outputs)
@@ -478,7 +478,7 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
         self._activation = None if linear else pieces.activation
         self._one_axis, self._precision = one_axis, rows.dtype.name
 
-    def _attributes_of(self, weights: Array) -> dict[str, Any]:
+    def _attributes_of(self, weights: Array) -> dict[str, object]:
         """Return the weights as fitted attributes, in copies."""
         xp = namespace(weights)
         W = xp.reshape(weights, (self.n_features_in_, -1)).T

@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy import sparse
 
-from sklearn_gd._data.chunks import row_chunks
+from sklearn_gd._data.batches import row_chunks
 from sklearn_gd._models.curvature import Curvature, curvature_per_row
 from sklearn_gd._models.least_squares import Moments, Quadratic
 from sklearn_gd._models.network import Network

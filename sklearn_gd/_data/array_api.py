@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 from sklearn import config_context, get_config
+from sklearn.base import BaseEstimator
 
-from sklearn_gd._pieces import Array, to_numpy
+from sklearn_gd._pieces import Array, ArrayLike, DeviceArray, DType, Namespace, to_numpy
 
 try:
     from sklearn.utils._array_api import (
@@ -51,7 +52,7 @@ class Space:
         NumPy's name of the most precise floats there: float32 on devices without float64.
     """
 
-    def __init__(self, xp: Any, device: Any) -> None:
+    def __init__(self, xp: Namespace, device: object) -> None:
         self.xp, self.device = xp, device
         self.name: str = xp.__name__.rpartition("array_api_compat.")[2]
         self.widest = np.dtype("float64" if _has_double(xp, device) else "float32")
@@ -73,18 +74,18 @@ class Space:
         """Return the library's own dtype for one of NumPy's, as wide as the device has it."""
         return self._dtypes[np.dtype(dtype)]
 
-    def numpy_dtype(self, value: Any) -> np.dtype[Any]:
+    def numpy_dtype(self, value: DeviceArray) -> DType:
         """Return NumPy's dtype for that of an array that lies here."""
         if isinstance(value.dtype, np.dtype):  # CuPy and JAX have NumPy's own
             return value.dtype
         return self._numpy_dtypes[value.dtype]
 
-    def put(self, value: Any) -> Any:
+    def put(self, value: Array) -> DeviceArray:
         """Return an array of NumPy's as one that lies here, which shares no memory with it."""
         value = np.array(value, order="C")
         return self.xp.asarray(value, dtype=self.dtype(value.dtype), device=self.device)
 
-    def astype(self, value: Any, dtype: DTypeLike) -> Any:
+    def astype(self, value: DeviceArray, dtype: DTypeLike) -> DeviceArray:
         """Return an array that lies here in another precision; itself where it has that one."""
         wanted = self.dtype(dtype)
         if value.dtype == wanted:
@@ -92,11 +93,11 @@ class Space:
         with np.errstate(over="ignore"):  # for libraries that are made of NumPy
             return self.xp.astype(value, wanted)
 
-    def host(self, value: Any) -> Array:
+    def host(self, value: DeviceArray) -> Array:
         """Return an array that lies here as one of NumPy's."""
         return to_numpy(_detached(value), self.xp)
 
-    def moved(self, value: Any, name: str = "X") -> Any:
+    def moved(self, value: ArrayLike, name: str = "X") -> DeviceArray:
         """Return what anyone may have given, a list or an array of any library, lying here.
 
         Raises
@@ -117,14 +118,14 @@ class Space:
             raise ValueError(f"{name} must be real numbers. Got dtype {value.dtype}.")
         return self.put(value) if isinstance(value, np.ndarray) else value
 
-    def take(self, value: Any, rows: Any) -> Any:
+    def take(self, value: DeviceArray, rows: slice | DeviceArray) -> DeviceArray:
         """Return rows of an array, by a slice or by their numbers, an array that lies here."""
         if isinstance(rows, slice):
             return value[rows, ...]
         return self.xp.take(value, rows, axis=0)
 
 
-def space_of(value: Any) -> Space | None:
+def space_of(value: ArrayLike) -> Space | None:
     """Return where an array lies; None where NumPy's loops are for it, as for a list or frame.
 
     So they are for every array, whatever its library, unless scikit-learn's ``config_context``
@@ -141,7 +142,7 @@ def space_of(value: Any) -> Space | None:
     return None if _is_numpy_namespace(xp) else Space(xp, device)
 
 
-def _has_double(xp: Any, device: Any) -> bool:
+def _has_double(xp: Namespace, device: object) -> bool:
     """Return whether a device has float64; not every scikit-learn asks the library."""
     if _max_precision_float_dtype(xp, device) != xp.float64:
         return False
@@ -151,16 +152,16 @@ def _has_double(xp: Any, device: Any) -> bool:
     return "float64" in known
 
 
-def _is_array(value: Any) -> bool:
+def _is_array(value: object) -> bool:
     return hasattr(value, "__array_namespace__") or hasattr(value, "__dlpack__")
 
 
-def _detached(value: Any) -> Any:
+def _detached(value: DeviceArray) -> DeviceArray:
     """Return a tensor without its history: no graph for automatic differentiation is made here."""
     return value.detach() if getattr(value, "requires_grad", False) else value
 
 
-def on_host(value: Any) -> Any:
+def on_host(value: ArrayLike) -> Array:
     """Return an array of any library as one of NumPy's; what is no array is left to NumPy."""
     if isinstance(value, (np.ndarray, np.generic)) or not _is_array(value):
         return np.asarray(value)
@@ -174,12 +175,14 @@ def on_host(value: Any) -> Any:
     return np.asarray(value) if there is None else there.host(value)
 
 
-def following_numpy(*values: Any) -> list[Any]:
+def following_numpy(*values: ArrayLike) -> list[ArrayLike]:
     """Return what goes with an X of NumPy's: arrays of other libraries as NumPy's, too."""
     return [value if space_of(value) is None else on_host(value) for value in values]
 
 
-def require_same_space(estimator: Any, X: Any, fitted: Any, method: str = "predict") -> Any:
+def require_same_space(
+    estimator: BaseEstimator, X: ArrayLike, fitted: DeviceArray, method: str = "predict"
+) -> Space | None:
     """Return where X and the fitted weights lie: a `Space`, or None for NumPy.
 
     Raises

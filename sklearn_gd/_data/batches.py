@@ -1,17 +1,19 @@
-"""One epoch: the rows, batch by batch, each batch a step."""
+"""Rows in batches, one per step, and in chunks, where all rows at once need too much memory."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 from scipy import sparse
 
 from sklearn_gd._data.split import PickedRows
-from sklearn_gd._pieces import Array
+from sklearn_gd._pieces import Array, Matrix
 
-Batch = tuple[Any, Array, Array | None, float]
+# Number of values per chunk: two megabytes of float64.
+_CHUNK = 1 << 18
+
+Batch = tuple[Matrix, Array, Array | None, float]
 
 
 class Batches:
@@ -33,7 +35,7 @@ class Batches:
 
     def __init__(
         self,
-        X: Any,
+        X: Matrix,
         y: Array,
         weights: Array | None,
         size: int,
@@ -61,8 +63,8 @@ class Batches:
                 continue
             yield self._gather(picked, n), self.y[picked], weights, n * mean_weight
 
-    def _gather(self, picked: Any, n: int) -> Any:
-        X: Any = self.X
+    def _gather(self, picked: slice | Array, n: int) -> Matrix:
+        X: Matrix = self.X
         if n == self.n_samples:
             return X
         if isinstance(X, PickedRows):
@@ -70,3 +72,31 @@ class Batches:
         if isinstance(picked, slice) or sparse.issparse(X):
             return X[picked]
         return np.take(X, picked, axis=0, out=self._buffer[:n], mode="clip")
+
+
+def row_chunks(X: Matrix, width: int = 1, size: int = _CHUNK) -> Iterator[slice]:
+    """Yield slices of the rows of X that need little memory.
+
+    Parameters
+    ----------
+    X : ndarray or CSR of shape (n_samples, n_features)
+    width : int, default=1
+        Number of values that a row needs in addition to its own.
+    size : int
+        Number of values per slice.
+    """
+    n_samples = X.shape[0]
+    n_stored = X.nnz // max(1, n_samples) if sparse.issparse(X) else X.shape[1]
+    step = max(1, size // max(n_stored, width, 1))
+    for start in range(0, n_samples, step):
+        yield slice(start, min(start + step, n_samples))
+
+
+def slice_rows(X: Matrix, rows: slice) -> Matrix:
+    """Return X[rows] without copying its values, which SciPy does for a CSR matrix."""
+    if not sparse.issparse(X):
+        return X[rows]
+    begin, end = X.indptr[rows.start], X.indptr[rows.stop]
+    indptr = X.indptr[rows.start : rows.stop + 1] - begin
+    part = (X.data[begin:end], X.indices[begin:end], indptr)
+    return type(X)(part, shape=(len(indptr) - 1, X.shape[1]))

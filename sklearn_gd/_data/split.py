@@ -8,7 +8,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils import _safe_indexing
 
-from sklearn_gd._pieces import Array
+from sklearn_gd._pieces import Array, ArrayLike, Matrix
 
 R = TypeVar("R", bound=tuple[Any, ...])
 
@@ -29,7 +29,7 @@ class PickedRows:
         self.shape = (len(rows), X.shape[1])
         self.dtype = X.dtype
 
-    def __getitem__(self, picked: Any) -> Array:
+    def __getitem__(self, picked: slice | Array) -> Array:
         return self.X[self.rows[picked]]
 
     def spread(self, values: Array) -> Array:
@@ -80,7 +80,7 @@ def set_aside(
     classes = None if stratify is None else stratify[kept]
     train, held_out = hold_out(len(kept), fraction, generator, stratify=classes)
 
-    def pick(part: Array, X_part: Any) -> R:
+    def pick(part: Array, X_part: Matrix) -> R:
         weight = None if weights is None else weights[part]
         make: Any = type(rows)
         return make(X_part, targets[part], weight, *rows[3:])
@@ -90,7 +90,7 @@ def set_aside(
     return pick(train, X_train), pick(held_out, X[held_out]), train
 
 
-def lazily_picked(given: Any, rows: Array | None) -> Any:
+def lazily_picked(given: ArrayLike, rows: Array | None) -> ArrayLike:
     """Return a function that picks `rows` out of what was given to fit.
 
     None stays None; so does what was given, where it is not known here which rows those are.

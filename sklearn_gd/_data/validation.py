@@ -9,11 +9,13 @@ from numbers import Real
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import DTypeLike
 from scipy import sparse
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array, check_consistent_length, validate_data
 
 from sklearn_gd._data.array_api import space_of
-from sklearn_gd._pieces import Array
+from sklearn_gd._pieces import Array, ArrayLike, Matrix
 
 E = TypeVar("E")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -32,7 +34,7 @@ def all_or_nothing(fit: F) -> F:
     """
 
     @wraps(fit)
-    def guarded(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def guarded(self: E, *args: Any, **kwargs: Any) -> E:
         twin = object.__new__(type(self))
         vars(twin).update(vars(self))
         fit(twin, *args, **kwargs)
@@ -49,13 +51,13 @@ def as_of_now(estimator: E) -> E:
     return twin
 
 
-def check_rows(estimator: Any, X: Any) -> Any:
+def check_rows(estimator: BaseEstimator, X: ArrayLike) -> Matrix:
     """Check the rows to predict for: (n_samples, n_features) as seen in fit."""
     require_numpy_rows(estimator, X)
     return canonical(validated(estimator, X, reset=False, **_X_CHECKS))
 
 
-def in_precision(X: Any, dtype: Any, name: str = "X") -> Any:
+def in_precision(X: Matrix, dtype: DTypeLike, name: str = "X") -> Matrix:
     """Return checked rows in a model's precision; a ValueError where they overflow it."""
     if np.can_cast(X.dtype, dtype):
         return X.astype(dtype, copy=False)
@@ -66,14 +68,16 @@ def in_precision(X: Any, dtype: Any, name: str = "X") -> Any:
     return X
 
 
-def described(value: Any) -> str:
+def described(value: object) -> str:
     """Return what a message says of an attribute that may be anything."""
     if hasattr(value, "shape") and hasattr(value, "dtype"):
         return f"an array of shape {tuple(value.shape)} and type {value.dtype}"
     return f"a {type(value).__name__}"
 
 
-def validated(estimator: Any, X: Any, *y: Any, name: str = "X", **checks: Any) -> Any:
+def validated(
+    estimator: BaseEstimator, X: ArrayLike, *y: ArrayLike, name: str = "X", **checks: Any
+) -> Any:
     """Return what scikit-learn's ``validate_data`` does, once a sparse X was validated itself.
 
     Raises
@@ -84,7 +88,7 @@ def validated(estimator: Any, X: Any, *y: Any, name: str = "X", **checks: Any) -
     return validate_data(estimator, well_formed(X, name), *y, **checks)
 
 
-def well_formed(X: Any, name: str = "X") -> Any:
+def well_formed(X: ArrayLike, name: str = "X") -> ArrayLike:
     """Return X, a sparse one as CSR; a ValueError where indices lead outside of its arrays.
 
     Compiled loops, SciPy's among them, follow them unasked, and so out of their memory.
@@ -115,7 +119,7 @@ def well_formed(X: Any, name: str = "X") -> Any:
     return rows
 
 
-def _require_diagonals(X: Any) -> None:
+def _require_diagonals(X: Matrix) -> None:
     data, offsets = X.data, X.offsets
     if data.ndim != 2 or offsets.shape != data.shape[:1] or offsets.dtype.kind not in "iu":
         raise ValueError("data must have a row for each of offsets, which are integers.")
@@ -123,7 +127,7 @@ def _require_diagonals(X: Any) -> None:
         raise ValueError(f"offsets must lie in {1 - X.shape[0]} to {X.shape[1] - 1}.")
 
 
-def _require_csr(X: Any) -> None:
+def _require_csr(X: Matrix) -> None:
     """As SciPy's full ``check_format``, whose two passes over the columns take twice as long."""
     for which in ("data", "indices", "indptr"):
         array = getattr(X, which)
@@ -151,7 +155,7 @@ def _require_within(indices: Array, end: int, what: str) -> None:
         )
 
 
-def require_numpy_rows(estimator: Any, X: Any, name: str = "X") -> None:
+def require_numpy_rows(estimator: BaseEstimator, X: ArrayLike, name: str = "X") -> None:
     """Raise a ValueError where rows are another library's, and would stay so."""
     space = space_of(X)
     if space is not None:
@@ -160,8 +164,8 @@ def require_numpy_rows(estimator: Any, X: Any, name: str = "X") -> None:
 
 
 def check_regression(
-    estimator: Any, X: Any, y: Any, *, reset: bool, look_at_all: bool = True
-) -> tuple[Any, Array, bool]:
+    estimator: BaseEstimator, X: ArrayLike, y: ArrayLike, *, reset: bool, look_at_all: bool = True
+) -> tuple[Matrix, Array, bool]:
     """Return X, y as (n_samples, n_outputs) in X's precision, and whether y came with one axis.
 
     Without `look_at_all`, it is left to the caller to find numbers in X that are not finite.
@@ -181,7 +185,7 @@ def check_regression(
     return canonical(X), y, one_axis
 
 
-def canonical(X: Any) -> Any:
+def canonical(X: Matrix) -> Matrix:
     """Return rows as compiled loops take them: dense, or CSR without duplicate entries.
 
     Numbers that lie askew, as in a packed record, are copied: no compiled loop could step to them.
@@ -196,7 +200,7 @@ def canonical(X: Any) -> Any:
     return X.copy() if askew else X
 
 
-def _plain_csr(X: Any) -> Any:
+def _plain_csr(X: Matrix) -> Matrix:
     """Return a CSR matrix with indices of one type, 32 or 64 bits, and no numbers left over."""
     end, index = X.indptr[-1], X.indices.dtype
     arrays = X.data, X.indices, X.indptr
@@ -209,7 +213,7 @@ def _plain_csr(X: Any) -> Any:
     return type(X)((data, indices.astype(index), X.indptr.astype(index)), shape=X.shape)
 
 
-def by_rows(X: Any) -> Any:
+def by_rows(X: Matrix) -> Matrix:
     """Return X with the numbers of a row together, unless this takes a large copy.
 
     Columns of a data frame lie together instead, and to meet a row costs a jump for each number.
@@ -219,7 +223,9 @@ def by_rows(X: Any) -> Any:
     return X if X.nbytes > _SMALL else np.ascontiguousarray(X)
 
 
-def check_weights(sample_weight: Any, X: Any, name: str = "sample_weight") -> Array | None:
+def check_weights(
+    sample_weight: ArrayLike | None, X: Matrix, name: str = "sample_weight"
+) -> Array | None:
     """Return the row weights in float64, or None for one each.
 
     Raises
@@ -243,7 +249,7 @@ def check_weights(sample_weight: Any, X: Any, name: str = "sample_weight") -> Ar
     return weights
 
 
-def check_numbers(name: str, value: Any, dtype: Any, *, copy: bool = True) -> Array:
+def check_numbers(name: str, value: ArrayLike, dtype: DTypeLike, *, copy: bool = True) -> Array:
     """Return `value` as an array of `dtype`; what is not finite numbers is a ValueError.
 
     Without `copy`, it may be the one that was given.
@@ -274,7 +280,9 @@ def require_some_weight(
         raise ValueError(f"{name} is zero for all rows: there is nothing to {purpose}.")
 
 
-def check_same_shape(name: str, value: Any, shape: tuple[int, ...], dtype: Any) -> Array:
+def check_same_shape(
+    name: str, value: ArrayLike, shape: tuple[int, ...], dtype: DTypeLike
+) -> Array:
     """Return `value` as a finite array of `shape`, a copy; one row may come with one axis less."""
     array = check_numbers(name, np.atleast_1d(value), dtype)
     if array.shape != shape and (array.shape != shape[1:] or shape[0] != 1):
@@ -282,7 +290,9 @@ def check_same_shape(name: str, value: Any, shape: tuple[int, ...], dtype: Any) 
     return array.reshape(shape)
 
 
-def check_validation_set(X_val: Any, y_val: Any, sample_weight_val: Any) -> bool:
+def check_validation_set(
+    X_val: ArrayLike | None, y_val: ArrayLike | None, sample_weight_val: ArrayLike | None
+) -> bool:
     """Return whether a validation set was given; one half of it alone is a ValueError."""
     if (X_val is None) != (y_val is None):
         raise ValueError("X_val and y_val must be given together.")
@@ -292,8 +302,12 @@ def check_validation_set(X_val: Any, y_val: Any, sample_weight_val: Any) -> bool
 
 
 def check_validation_rows(
-    estimator: Any, X_val: Any, y_val: Any, sample_weight_val: Any, dtype: Any
-) -> tuple[Any, Any, Array | None]:
+    estimator: BaseEstimator,
+    X_val: ArrayLike,
+    y_val: ArrayLike,
+    sample_weight_val: ArrayLike | None,
+    dtype: DTypeLike,
+) -> tuple[Matrix, ArrayLike, Array | None]:
     """Check X_val against the features of X; y_val is left to the estimator."""
     require_numpy_rows(estimator, X_val, "X_val")
     try:
@@ -307,7 +321,7 @@ def check_validation_rows(
     return X_val, y_val, weights
 
 
-def make_generator(random_state: Any) -> np.random.Generator:
+def make_generator(random_state: int | np.random.RandomState | None) -> np.random.Generator:
     """Return a generator of its own for one fit; the global random state is never touched."""
     if isinstance(random_state, np.random.RandomState):
         return np.random.default_rng(random_state.randint(2**32, size=4, dtype=np.uint32))

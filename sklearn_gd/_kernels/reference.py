@@ -239,7 +239,7 @@ def adam(
 
 
 def gram(data: Array, indices: Array, indptr: Array, total: Array) -> None:
-    """Add X'X to the upper triangle of `total`, for the rows of a CSR matrix with sorted indices."""
+    """Add X'X to the upper triangle of `total`, for the rows of a CSR matrix (sorted indices)."""
     _require_csr(data, indices, indptr)
     _require_shape("total", total, (len(total), len(total)))
     X = sparse.csr_array((data, indices, indptr), shape=(len(indptr) - 1, len(total)))

@@ -7,11 +7,12 @@ is read back from the device, and per epoch the loss.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from numbers import Real
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_consistent_length, validate_data
 
 from sklearn_gd._data.array_api import Space, on_host, space_of
@@ -21,12 +22,15 @@ from sklearn_gd._models.baseline import baseline_loss
 from sklearn_gd._models.curvature import Curvature, uses_moments
 from sklearn_gd._models.least_squares import Moments
 from sklearn_gd._models.network import Network
-from sklearn_gd._pieces import Array, copy_of
-from sklearn_gd.activations import as_activation
+from sklearn_gd._pieces import Array, ArrayLike, DeviceArray, Piece, copy_of
+from sklearn_gd.activations import Activation, as_activation
 from sklearn_gd.losses import as_loss
 from sklearn_gd.solvers import Solver, as_solver
 
-Layers = list[tuple[Any, Any]]
+T = TypeVar("T")
+Layers = list[tuple[DeviceArray, DeviceArray]]
+Batch = tuple[slice | DeviceArray, float]  # row numbers, and their share of the weight
+Samples = tuple[DeviceArray, DeviceArray, DeviceArray | None]  # X, y, weights
 
 # Rows are worked on so many numbers at a time: enough to keep a GPU busy.
 _CHUNK = 1 << 22
@@ -48,7 +52,12 @@ class ArrayRows:
     """
 
     def __init__(
-        self, space: Space, X: Any, y: Any, weights: Array | None, numbers: Array | None = None
+        self,
+        space: Space,
+        X: DeviceArray,
+        y: DeviceArray,
+        weights: Array | None,
+        numbers: Array | None = None,
     ) -> None:
         self.space, self.X, self.y = space, X, y
         self.numbers = np.arange(X.shape[0]) if numbers is None else numbers
@@ -66,7 +75,7 @@ class ArrayRows:
         targets: Array = self.space.host(self.y)[self.numbers]
         return targets
 
-    def to_device(self, array: Any) -> Any:
+    def to_device(self, array: T) -> T:
         """Return an array of NumPy's as one that lies where these rows do; others as they are."""
         return self.space.put(array) if isinstance(array, np.ndarray) else array
 
@@ -88,7 +97,7 @@ class ArrayRows:
         given = self.space, self.X, self.y, self._given_weights
         return ArrayRows(*given, train), ArrayRows(*given, held_out), train
 
-    def batch(self, picked: Any) -> tuple[Any, Any, Any]:
+    def batch(self, picked: slice | DeviceArray) -> Samples:
         """Return X, y and weights (None for one each) of rows, by a slice or an array there."""
         take, weights = self.space.take, self._weights_there
         return (
@@ -97,7 +106,7 @@ class ArrayRows:
             None if weights is None else take(weights, picked),
         )
 
-    def chunks(self, width: int) -> Iterator[tuple[Any, Any, Any]]:
+    def chunks(self, width: int) -> Iterator[Samples]:
         """Yield these rows' X, y and weights, cut so that layers of `width` need little memory."""
         for rows in _cut(self.n_samples, max(width, self.n_features)):
             yield self.batch(rows if self._all else self.space.put(self.numbers[rows]))
@@ -129,7 +138,7 @@ class ArrayRows:
         with np.errstate(over="ignore", invalid="ignore"):
             for X, y, weights in self.chunks(self.n_features):
                 X, y = space.astype(X, space.widest), space.astype(y, space.widest)
-                w: Any = 1.0 if weights is None else weights[:, None]
+                w: DeviceArray = 1.0 if weights is None else weights[:, None]
                 total.xx += space.host(X.T @ (X * w))
                 total.xy += space.host(X.T @ (y * w))
                 total.yy += space.host(space.xp.sum(y * y * w, axis=0))
@@ -155,14 +164,14 @@ class OnArrayRows:
         self.network, self.rows = network, rows
         self.size = network.size
 
-    def __call__(self, parameters: Any) -> tuple[float, Any]:
+    def __call__(self, parameters: DeviceArray) -> tuple[float, DeviceArray]:
         """Return the mean loss and the gradient over all rows."""
         total_weight = self.rows.total_weight
         chunks = self.rows.chunks(max(self.network.sizes[1:]))
         loss, gradient = self._sums(self.rows.to_device(parameters), chunks, total_weight)
         return float(loss) / total_weight, gradient
 
-    def on_batch(self, parameters: Any, batch: Any) -> tuple[Any, Any]:
+    def on_batch(self, parameters: DeviceArray, batch: Batch) -> tuple[DeviceArray, DeviceArray]:
         """Return the summed loss of a batch, not yet read back, and its share of the gradient."""
         picked, share = batch
         X, y, weights = self.rows.batch(picked)
@@ -172,7 +181,7 @@ class OnArrayRows:
         )
         return self._sums(parameters, chunks, share)
 
-    def mean_loss(self, parameters: Any) -> float:
+    def mean_loss(self, parameters: DeviceArray) -> float:
         """Return the mean loss over rows and outputs, without the penalty."""
         network, total = self.network, 0.0
         layers = network.layers(self.rows.to_device(parameters))
@@ -193,7 +202,9 @@ class OnArrayRows:
         """Return the objective of another network over the same rows."""
         return self.rows.objective(network)
 
-    def _sums(self, parameters: Any, chunks: Any, share: float) -> tuple[Any, Any]:
+    def _sums(
+        self, parameters: DeviceArray, chunks: Iterable[Samples], share: float
+    ) -> tuple[DeviceArray, DeviceArray]:
         """Return the summed loss of all chunks, and their share of the gradient, with penalty."""
         layers, loss, gradient = self.network.layers(parameters), 0.0, None
         for X, y, weights in chunks:
@@ -206,8 +217,13 @@ class OnArrayRows:
         return loss, gradient
 
     def _loss_and_gradient(
-        self, layers: Layers, X: Any, y: Any, weights: Any, share: float
-    ) -> tuple[Any, Any]:
+        self,
+        layers: Layers,
+        X: DeviceArray,
+        y: DeviceArray,
+        weights: DeviceArray | None,
+        share: float,
+    ) -> tuple[DeviceArray, DeviceArray]:
         """Return the summed loss of some rows, and the flat gradient without its penalty."""
         space, network, dtype = self.rows.space, self.network, self.network.dtype
         passed = forward(space, layers, network.activations, X)
@@ -217,7 +233,9 @@ class OnArrayRows:
             delta = delta * space.astype(weights, dtype)[:, None]
         return self._weighted_sum(values, weights), self._backward(layers, X, passed, delta)
 
-    def _backward(self, layers: Layers, X: Any, passed: Layers, delta: Any) -> Any:
+    def _backward(
+        self, layers: Layers, X: DeviceArray, passed: Layers, delta: DeviceArray
+    ) -> DeviceArray:
         """Return the flat gradient of the mean loss, found from outputs to inputs."""
         space, network, gradients = self.rows.space, self.network, []
         inputs = [space.astype(X, network.dtype), *(a for _, a in passed[:-1])]
@@ -229,14 +247,14 @@ class OnArrayRows:
                 delta = delta @ layers[i][0].T
         return self._flat(gradients[::-1])
 
-    def _flat(self, layers: Layers) -> Any:
+    def _flat(self, layers: Layers) -> DeviceArray:
         """Return weights and biases of all layers, or their gradients, as one vector."""
         xp, parts = self.rows.space.xp, []
         for W, b in layers:
             parts += [xp.reshape(W, (-1,)), b] if self.network.biases else [xp.reshape(W, (-1,))]
         return xp.concat(parts)
 
-    def _weighted_sum(self, values: Any, weights: Any) -> Any:
+    def _weighted_sum(self, values: DeviceArray, weights: DeviceArray | None) -> DeviceArray:
         """Return the weighted sum over rows of the mean over outputs, in the widest floats."""
         space = self.rows.space
         rows = space.xp.sum(space.astype(values, space.widest), axis=1)
@@ -262,7 +280,7 @@ class ArrayBatches:
         self.generator = generator if self.size < rows.n_samples else None
         self.total_weight = rows.total_weight
 
-    def __iter__(self) -> Iterator[tuple[Any, float]]:
+    def __iter__(self) -> Iterator[Batch]:
         rows, n_samples = self.rows, self.rows.n_samples
         mean_weight = self.total_weight / n_samples
         order = slice(None) if self.generator is None else self.generator.permutation(n_samples)
@@ -276,7 +294,9 @@ class ArrayBatches:
                 yield batch if numbers is None else numbers[batch], share
 
 
-def forward(space: Space, layers: Layers, activations: Any, X: Any) -> Layers:
+def forward(
+    space: Space, layers: Layers, activations: Sequence[Activation], X: DeviceArray
+) -> Layers:
     """Return every layer's pre-activations and outputs."""
     passed, a = [], space.astype(X, space.numpy_dtype(layers[0][0]))
     for (W, b), activation in zip(layers, activations, strict=True):
@@ -286,7 +306,13 @@ def forward(space: Space, layers: Layers, activations: Any, X: Any) -> Layers:
     return passed
 
 
-def outputs_there(estimator: Any, space: Space, layers: Layers, activations: Any, X: Any) -> Any:
+def outputs_there(
+    estimator: BaseEstimator,
+    space: Space,
+    layers: Layers,
+    activations: Sequence[Activation],
+    X: ArrayLike,
+) -> DeviceArray:
     """Return a network's outputs (n_samples, n_outputs) for rows given to ``predict``."""
     X = validate_data(estimator, space.moved(X), reset=False, dtype=_floats(space))
     width = max(W.shape[1] for W, _ in layers)
@@ -298,7 +324,7 @@ def outputs_there(estimator: Any, space: Space, layers: Layers, activations: Any
 
 
 def check_array_rows(
-    estimator: Any, X: Any, y: Any, sample_weight: Any
+    estimator: BaseEstimator, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None
 ) -> tuple[ArrayRows, bool] | None:
     """Return `ArrayRows`, and whether y has one axis; None where X is for NumPy's loops.
 
@@ -325,7 +351,12 @@ def check_array_rows(
 
 
 def check_held_out_rows(
-    estimator: Any, X_val: Any, y_val: Any, weights_val: Any, train: ArrayRows, one_axis: bool
+    estimator: BaseEstimator,
+    X_val: ArrayLike,
+    y_val: ArrayLike,
+    weights_val: ArrayLike | None,
+    train: ArrayRows,
+    one_axis: bool,
 ) -> ArrayRows:
     """Return the rows of a validation set, moved to where those to train on lie."""
     space, dtype = train.space, train.space.dtype(train.dtype)
@@ -347,7 +378,7 @@ def check_held_out_rows(
     return ArrayRows(space, X_val, space.xp.reshape(y, (X_val.shape[0], -1)), weights)
 
 
-def require_numpy(estimator: Any, X: Any, fitted: Any = None) -> None:
+def require_numpy(estimator: BaseEstimator, X: ArrayLike, fitted: DeviceArray = None) -> None:
     """Raise a ValueError where ``partial_fit`` would have to do with another library's arrays."""
     space = space_of(X)
     if space is not None:
@@ -360,7 +391,7 @@ def require_numpy(estimator: Any, X: Any, fitted: Any = None) -> None:
     raise ValueError(f"{name}.partial_fit() takes NumPy arrays only; fit() takes others. {what}.")
 
 
-def _require_support(estimator: Any, X: Any, space: Space) -> None:
+def _require_support(estimator: BaseEstimator, X: ArrayLike, space: Space) -> None:
     name = type(estimator).__name__
     if isinstance(estimator.solver, str) and estimator.solver == "lbfgs":
         raise ValueError(
@@ -372,7 +403,7 @@ def _require_support(estimator: Any, X: Any, space: Space) -> None:
         raise ValueError(f"{name}: Checkpoint keeps fits on NumPy arrays only. X is of {space}.")
 
 
-def _try_pieces(estimator: Any, rows: ArrayRows) -> None:
+def _try_pieces(estimator: BaseEstimator, rows: ArrayRows) -> None:
     """Try each piece once on a tiny array where the rows lie, before training.
 
     Raises
@@ -403,7 +434,9 @@ def _try_pieces(estimator: Any, rows: ArrayRows) -> None:
         )
 
 
-def _tried(parameter: str, piece: Any, call: str, rows: ArrayRows, *arguments: Any) -> Any:
+def _tried(
+    parameter: str, piece: Piece, call: str, rows: ArrayRows, *arguments: DeviceArray
+) -> DeviceArray:
     """Return what a method of a piece gives, where that is an array like its first argument."""
     like, space = arguments[0], rows.space
     wanted = (
@@ -425,16 +458,16 @@ def _tried(parameter: str, piece: Any, call: str, rows: ArrayRows, *arguments: A
     return result
 
 
-def _floats(space: Space) -> list[Any]:
+def _floats(space: Space) -> list[object]:
     both = [space.xp.float64, space.xp.float32]
     return both if space.widest == np.float64 else both[1:]
 
 
-def _targets(space: Space, y: Any, name: str = "y") -> Any:
+def _targets(space: Space, y: ArrayLike, name: str = "y") -> DeviceArray:
     return None if y is None else space.moved(y, f"The targets {name}")
 
 
-def _weights_on_host(sample_weight: Any) -> Any:
+def _weights_on_host(sample_weight: ArrayLike | None) -> ArrayLike | None:
     plain = sample_weight is None or isinstance(sample_weight, Real)
     return sample_weight if plain else on_host(sample_weight)
 

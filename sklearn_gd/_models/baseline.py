@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from sklearn_gd._pieces import Array
+from sklearn_gd.losses import Loss
 
 
-def baseline_loss(loss: Any, y: Array, weights: Array | None) -> float:
+def baseline_loss(loss: Loss, y: Array, weights: Array | None) -> float:
     """Return the loss that `tol` is relative to: that of the best constant prediction.
 
     For constant targets, which a constant predicts without loss, it is that of predicting zero.

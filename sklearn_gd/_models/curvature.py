@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from sklearn_gd._data.chunks import cut, row_chunks
+from sklearn_gd._data.batches import row_chunks, slice_rows
 from sklearn_gd._data.split import PickedRows
 from sklearn_gd._models.least_squares import Moments
-from sklearn_gd._pieces import Array
+from sklearn_gd._pieces import Array, Matrix
 from sklearn_gd.activations import Activation
 from sklearn_gd.losses import Loss
 
@@ -42,7 +42,7 @@ def curvature_per_row(
     return first + second
 
 
-def uses_moments(X: Any) -> bool:
+def uses_moments(X: Matrix) -> bool:
     """Return whether X'X (p²) is the cheaper thing to iterate on than X itself (twice)."""
     stored = X.nnz if sparse.issparse(X) else X.shape[0] * X.shape[1]
     return bool(X.shape[1] ** 2 <= max(4 * stored, 10_000))
@@ -82,7 +82,12 @@ class Curvature:
     """
 
     def __init__(
-        self, X: Any, weights: Array | None, factor: float, alpha: float, intercept: bool = False
+        self,
+        X: Matrix | Moments,
+        weights: Array | None,
+        factor: float,
+        alpha: float,
+        intercept: bool = False,
     ) -> None:
         self.intercept = intercept
         self.penalty = np.full(
@@ -97,12 +102,12 @@ class Curvature:
         else:
             self._matrix = None
             # So wide that its rows are few.
-            self._X: Any = X[:] if isinstance(X, PickedRows) else X
+            self._X: Matrix = X[:] if isinstance(X, PickedRows) else X
             self._factor = factor
             self._weights = np.ones(X.shape[0]) if weights is None else weights
             self._factor /= self._weights.sum()
 
-    def _from_rows(self, X: Any, weights: Array | None, factor: float) -> Array:
+    def _from_rows(self, X: Matrix, weights: Array | None, factor: float) -> Array:
         # A column of ones has X'1 as its moments with X: the role that y plays for `Moments`.
         moments = Moments(X.shape[1], 1).added(X, np.ones((X.shape[0], 1)), weights)
         return self._from_moments(moments, factor)
@@ -119,7 +124,7 @@ class Curvature:
             return self._matrix.diagonal() + self.penalty
         squares = np.zeros(self._X.shape[1])
         for rows in row_chunks(self._X):
-            chunk = cut(self._X, rows).astype(np.float64, copy=False)
+            chunk = slice_rows(self._X, rows).astype(np.float64, copy=False)
             squared = chunk.multiply(chunk).tocsr() if sparse.issparse(chunk) else chunk**2
             squares += squared.T @ self._weights[rows]
         if self.intercept:

@@ -14,7 +14,7 @@ import numpy as np
 from sklearn_gd._models.curvature import Curvature
 from sklearn_gd._models.least_squares import Moments
 from sklearn_gd._models.network import Network
-from sklearn_gd._pieces import Array
+from sklearn_gd._pieces import Array, DType
 from sklearn_gd.solvers import Solver
 
 T = TypeVar("T")
@@ -81,7 +81,7 @@ class Dataset(Protocol):
     def n_outputs(self) -> int: ...
 
     @property
-    def dtype(self) -> np.dtype[Any]: ...
+    def dtype(self) -> DType: ...
 
     def objective(self, network: Network) -> NetworkObjective:
         """Return the objective of a network over these rows."""

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from sklearn_gd._data.chunks import row_chunks
+from sklearn_gd._data.batches import row_chunks
 from sklearn_gd._data.split import set_aside
 from sklearn_gd._models.curvature import Curvature
 from sklearn_gd._models.network import Network
 from sklearn_gd._models.rows import OnRows, Rows
-from sklearn_gd._pieces import Array
+from sklearn_gd._pieces import Array, DType, Matrix
 from sklearn_gd.activations import Activation, Step
 
 
@@ -22,7 +22,7 @@ class LabelledRows(NamedTuple):
     times as much a row weighs for the neuron of its class, which tells it from all others.
     """
 
-    X: Any
+    X: Matrix
     codes: Array
     weights: Array | None
     class_weight: Array | None = None
@@ -32,8 +32,8 @@ class LabelledRows(NamedTuple):
         return int(self.X.shape[1])
 
     @property
-    def dtype(self) -> np.dtype[Any]:
-        dtype: np.dtype[Any] = self.X.dtype
+    def dtype(self) -> DType:
+        dtype: DType = self.X.dtype
         return dtype
 
     def objective(self, network: Network, low: float, high: float) -> OnRows:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from scipy import sparse
 from sklearn.utils.validation import assert_all_finite
 
 from sklearn_gd import _kernels
-from sklearn_gd._data.chunks import cut, row_chunks
-from sklearn_gd._pieces import Array
+from sklearn_gd._data.batches import row_chunks, slice_rows
+from sklearn_gd._pieces import Array, Matrix
 
 # Of so few columns, X and y together, a loop of our own makes the products faster than BLAS, and
 # in double whatever their type.
@@ -63,7 +61,7 @@ class Moments:
         self.yy = np.zeros(n_outputs)
         self.weight = 0.0
 
-    def added(self, X: Any, y: Array, weights: Array | None, *, exact: bool = True) -> Moments:
+    def added(self, X: Matrix, y: Array, weights: Array | None, *, exact: bool = True) -> Moments:
         """Return new moments with the given rows too, in one pass over them.
 
         Parameters
@@ -85,7 +83,7 @@ class Moments:
         dtype = X.dtype if as_it_is else np.float64
         with np.errstate(over="ignore", invalid="ignore"):
             for rows in row_chunks(X, size=max(1 << 20, X.shape[1] ** 2)):
-                X_rows = cut(X, rows).astype(dtype, copy=False)
+                X_rows = slice_rows(X, rows).astype(dtype, copy=False)
                 y_rows = y[rows].astype(dtype, copy=False)
                 if weights is not None:
                     # Roots on both sides keep X'X a product of one matrix with itself.
@@ -114,7 +112,7 @@ class Moments:
         return total
 
 
-def is_narrow(X: Any, y: Array) -> bool:
+def is_narrow(X: Matrix, y: Array) -> bool:
     """Return whether the products of these columns are in double, whatever their type."""
     return not sparse.issparse(X) and X.shape[1] + y.shape[1] <= _NARROW
 
@@ -130,7 +128,7 @@ def _dense_products(X: Array, y: Array) -> tuple[Array, Array]:
     return X.T @ X, X.T @ y
 
 
-def _sparse_products(X: Any, y: Array) -> tuple[Any, Array]:
+def _sparse_products(X: Matrix, y: Array) -> tuple[Array, Array]:
     xx = np.zeros((X.shape[1], X.shape[1]))
     _kernels.gram(X.data, X.indices, X.indptr, xx)
     return xx, X.T @ y

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import DTypeLike
 from scipy import sparse
 
-from sklearn_gd._data.chunks import cut, row_chunks
-from sklearn_gd._pieces import Array, namespace
+from sklearn_gd._data.batches import row_chunks, slice_rows
+from sklearn_gd._pieces import Array, Matrix, namespace
 from sklearn_gd.activations import Activation, Identity
 from sklearn_gd.losses import Loss
 
@@ -76,17 +76,17 @@ class Network:
             b[:] = intercept[: len(b)]
         return flat
 
-    def mean_loss(self, parameters: Array, X: Any, y: Array, weights: Array | None) -> float:
+    def mean_loss(self, parameters: Array, X: Matrix, y: Array, weights: Array | None) -> float:
         """Return the mean loss over rows and outputs, without the penalty."""
         layers, total = self.layers(parameters), 0.0
         for rows in row_chunks(X, max(self.sizes[1:])):
-            self._forward(layers, cut(X, rows))
+            self._forward(layers, slice_rows(X, rows))
             values = self.loss.value(y[rows], self._outputs[-1])
             total += _weighted_sum(values, None if weights is None else weights[rows])
         return total / float(X.shape[0] if weights is None else weights.sum())
 
     def over_all_rows(
-        self, parameters: Array, X: Any, y: Array, weights: Array | None
+        self, parameters: Array, X: Matrix, y: Array, weights: Array | None
     ) -> tuple[float, Array]:
         """Return the mean loss and the gradient over all rows."""
         share = float(X.shape[0] if weights is None else weights.sum())
@@ -94,7 +94,7 @@ class Network:
         return total / share, gradient.copy()
 
     def __call__(
-        self, parameters: Array, X: Any, y: Array, weights: Array | None, share: float
+        self, parameters: Array, X: Matrix, y: Array, weights: Array | None, share: float
     ) -> tuple[float, Array]:
         """Return the summed loss of a batch and its share of the gradient.
 
@@ -131,14 +131,14 @@ class Network:
     def _loss_and_gradient(
         self,
         layers: list[tuple[Array, Array]],
-        X: Any,
+        X: Matrix,
         y: Array,
         weights: Array | None,
         share: float,
         rows: slice,
     ) -> float:
         if not sparse.issparse(X) or rows.stop - rows.start < X.shape[0]:
-            X = cut(X, rows)
+            X = slice_rows(X, rows)
         y, weights = y[rows], None if weights is None else weights[rows]
         self._forward(layers, X)
         values, slopes = self.loss._value_and_gradient(y, self._outputs[-1])
@@ -148,7 +148,7 @@ class Network:
         self._backward(layers, X, delta)
         return _weighted_sum(values, weights)
 
-    def _forward(self, layers: list[tuple[Array, Array]], X: Any) -> None:
+    def _forward(self, layers: list[tuple[Array, Array]], X: Matrix) -> None:
         """Leave every layer's pre-activations and outputs in buffers."""
         self._make_room(X.shape[0])
         self._inputs, self._outputs = [], []
@@ -165,7 +165,7 @@ class Network:
             self._inputs.append(z)
             self._outputs.append(a)
 
-    def _backward(self, layers: list[tuple[Array, Array]], X: Any, delta: Array) -> None:
+    def _backward(self, layers: list[tuple[Array, Array]], X: Matrix, delta: Array) -> None:
         """Leave the gradient of the mean loss in its buffer, from outputs to inputs."""
         for i in reversed(range(len(layers))):
             W_gradient, b_gradient = self._gradient_layers[i]
@@ -221,7 +221,10 @@ def layers_of(flat: Array, sizes: Sequence[int], biases: bool = True) -> list[tu
 
 
 def outputs(
-    coefs: Sequence[Array], intercepts: Sequence[Array], activations: Sequence[Activation], X: Any
+    coefs: Sequence[Array],
+    intercepts: Sequence[Array],
+    activations: Sequence[Activation],
+    X: Matrix,
 ) -> Array:
     """Return a network's outputs (n_samples, n_outputs), a chunk of rows at a time.
 
@@ -237,11 +240,11 @@ def outputs(
         return _propagate(layers, X)
     y_pred = np.empty((X.shape[0], coefs[-1].shape[1]), coefs[-1].dtype)
     for rows in (first, *others):
-        y_pred[rows] = _propagate(layers, cut(X, rows))
+        y_pred[rows] = _propagate(layers, slice_rows(X, rows))
     return y_pred
 
 
-def _propagate(layers: list[tuple[Array, Array, Activation]], a: Any) -> Array:
+def _propagate(layers: list[tuple[Array, Array, Activation]], a: Matrix) -> Array:
     for W, b, activation in layers:
         z = a @ W
         a = activation._apply_to_sum(z, b, z if activation._forgets_z else np.empty_like(z))
@@ -267,8 +270,8 @@ def linear_step(objective: Any) -> Array:
 
     Parameters
     ----------
-    objective : OnRows or its like
-        Of the network.
+    objective : NetworkObjective
+        Objective of the network.
     """
     network = objective.network
     linear = Network(

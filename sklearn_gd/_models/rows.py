@@ -6,7 +6,7 @@ cluster, answer to the same calls, and the loops over them stay as they are.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from sklearn.utils.validation import assert_all_finite
@@ -17,7 +17,7 @@ from sklearn_gd._models.baseline import baseline_loss
 from sklearn_gd._models.curvature import Curvature, is_well_conditioned, uses_moments
 from sklearn_gd._models.least_squares import Moments, is_narrow
 from sklearn_gd._models.network import Network
-from sklearn_gd._pieces import Array
+from sklearn_gd._pieces import Array, DType, Matrix
 from sklearn_gd.solvers import Solver
 
 T = TypeVar("T")
@@ -37,7 +37,7 @@ class OnHost:
 
 
 class _XyWeights(NamedTuple):
-    X: Any
+    X: Matrix
     y: Array
     weights: Array | None
 
@@ -64,8 +64,8 @@ class Rows(OnHost, _XyWeights):
         return int(self.y.shape[1])
 
     @property
-    def dtype(self) -> np.dtype[Any]:
-        dtype: np.dtype[Any] = self.X.dtype
+    def dtype(self) -> DType:
+        dtype: DType = self.X.dtype
         return dtype
 
     def objective(self, network: Network) -> OnRows:

@@ -10,7 +10,10 @@ import math
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from sklearn_gd._training.learner import Learner
+from sklearn.base import BaseEstimator
+
+from sklearn_gd._pieces import ArrayLike
+from sklearn_gd._training.learner import Learner, State
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -57,7 +60,7 @@ class Recorder:
         Takes a dict of fitted attributes.
     """
 
-    def __init__(self, record_attributes: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(self, record_attributes: Callable[[State], None]) -> None:
         self.record_attributes = record_attributes
 
     def setup(self, estimator: object, context: object) -> None:
@@ -73,23 +76,23 @@ class Recorder:
         """Nothing to clean up."""
 
 
-def with_recorder(estimator: Any, record_attributes: Callable[[dict[str, Any]], None]) -> None:
+def with_recorder(estimator: BaseEstimator, record_attributes: Callable[[State], None]) -> None:
     """Have the estimator's next fits call a function with the attributes of each epoch."""
     vars(estimator)["_skl_callbacks"] = [Recorder(record_attributes)]
 
 
-def state_to_resume(estimator: Any) -> dict[str, Any] | None:
+def state_to_resume(estimator: BaseEstimator) -> State | None:
     """Return the state that a fit is to go on from, which a callback holds; None for a new fit."""
     states = [getattr(each, "state_to_resume", None) for each in _callbacks_of(estimator)]
     return next((state for state in states if state is not None), None)
 
 
-def keeps_state(estimator: Any) -> bool:
+def keeps_state(estimator: BaseEstimator) -> bool:
     """Return whether one of the estimator's callbacks keeps the state of the fit."""
     return any(hasattr(callback, "keep_state") for callback in _callbacks_of(estimator))
 
 
-def _callbacks_of(estimator: Any) -> list[Any]:
+def _callbacks_of(estimator: BaseEstimator) -> list[Any]:
     return list(getattr(estimator, "_skl_callbacks", None) or ())
 
 
@@ -107,7 +110,12 @@ class FitTasks:
     """
 
     def __init__(
-        self, estimator: Any, learner: Learner, X: Any, y: Any, sample_weight: Any
+        self,
+        estimator: BaseEstimator,
+        learner: Learner,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None,
     ) -> None:
         callbacks = _callbacks_of(estimator)
         self.active = bool(callbacks)
@@ -139,7 +147,7 @@ class FitTasks:
             self._open = self._fit.subcontext(task_name="epoch")
             self._open.call_on_fit_task_begin(**self._given)
 
-    def end(self, state: Callable[[], dict[str, Any]]) -> bool:
+    def end(self, state: Callable[[], State]) -> bool:
         """Tell the callbacks that an epoch ended; return whether one of them ends the fit.
 
         Parameters
@@ -164,15 +172,15 @@ class FitTasks:
                 self._end_task(dict)
             self._fit.call_on_fit_task_end(**self._given, reconstruction_attributes={})
 
-    def _attributes(self) -> dict[str, Any]:
+    def _attributes(self) -> State:
         """Return the fitted attributes as of now, in copies."""
-        attributes: dict[str, Any] = self._estimator._attributes_of(self._learner.weights())
+        attributes: State = self._estimator._attributes_of(self._learner.weights())
         return attributes
 
     def _record(self) -> None:
         for recorder in self._recorders:
             recorder.record_attributes(self._attributes())
 
-    def _end_task(self, attributes: Callable[[], dict[str, Any]]) -> bool:
+    def _end_task(self, attributes: Callable[[], State]) -> bool:
         task, self._open = self._open, None
         return bool(task.call_on_fit_task_end(**self._given, reconstruction_attributes=attributes))

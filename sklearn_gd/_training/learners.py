@@ -17,12 +17,12 @@ from scipy import sparse
 
 from sklearn_gd import _kernels
 from sklearn_gd._data.array_api import on_host
-from sklearn_gd._data.chunks import cut, row_chunks
+from sklearn_gd._data.batches import row_chunks, slice_rows
 from sklearn_gd._data.split import PickedRows
 from sklearn_gd._models.interfaces import NetworkObjective, Objective
 from sklearn_gd._models.labelled_rows import LabelledRows, one_hot
 from sklearn_gd._models.network import Network, linear_step
-from sklearn_gd._pieces import Array, namespace, require_unchanged, same_settings
+from sklearn_gd._pieces import Array, DeviceArray, namespace, require_unchanged, same_settings
 from sklearn_gd._training.learner import State
 from sklearn_gd._training.state import copied, set_generator
 from sklearn_gd._training.stopping import is_finite
@@ -63,7 +63,7 @@ class _Memory:
     ) -> None:
         self.schedule, self.generator, self.settings = schedule, generator, dict(settings)
         self.updates = 0
-        self.at_start: Mapping[str, Any] | None = None
+        self.at_start: Mapping[str, object] | None = None
 
     def state(self) -> State:
         state = copied({name: getattr(self, name) for name in self._remembered})
@@ -211,7 +211,7 @@ class GradientLearner(_Stepper):
         return None if self.validation is None else self.validation.mean_loss(self.weights())
 
 
-def _nan_unless_finite(loss: Any, parameters: Any) -> Any:
+def _nan_unless_finite(loss: DeviceArray, parameters: DeviceArray) -> DeviceArray:
     """Return the loss; NaN where it is finite and some of the parameters are not.
 
     The loss of such weights may be a number, since a comparison with NaN is false and not NaN.
@@ -387,7 +387,7 @@ class Rosenblatt(_Memory):
     def __init__(
         self,
         shape: tuple[int, int],
-        dtype: Any,
+        dtype: DTypeLike,
         start: Array | None,
         schedule: Schedule,
         generator: np.random.Generator | None,
@@ -406,7 +406,7 @@ class Rosenblatt(_Memory):
         size = (shape[0] + 1) * shape[1]
         self.parameters = np.zeros(size, dtype)
         if start is not None:
-            self.parameters[: start.size] += start / np.dtype(dtype).type(self.unit)
+            self.parameters[: start.size] += start / np.asarray(self.unit, dtype)
         if average:
             self.sum = np.zeros(size)
             self._remembered = (*self._remembered, "sum")
@@ -522,7 +522,7 @@ class Rosenblatt(_Memory):
         coef, intercept = self.layer(weights)
         total = 0.0
         for part in row_chunks(rows.X, self.n_neurons):
-            z = np.asarray(cut(rows.X, part) @ coef) + intercept
+            z = np.asarray(slice_rows(rows.X, part) @ coef) + intercept
             if not np.isfinite(z).all():
                 return math.nan  # no comparison may pass it for right
             fires = (z > 0).astype(np.float64)

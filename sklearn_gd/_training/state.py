@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator
 
 from sklearn_gd._data.validation import described
 from sklearn_gd._pieces import storable_classes
+from sklearn_gd._training.learner import State
 
 __all__ = ["StateError", "begin_again", "copied", "require_like", "require_size", "set_generator"]
 
@@ -22,7 +23,7 @@ class StateError(ValueError):
     """A stored state that is not of the form of the states that this fit takes itself."""
 
 
-def copied(values: Mapping[str, Any]) -> dict[str, Any]:
+def copied(values: Mapping[str, object]) -> State:
     """Return a dict with its own arrays and lists."""
     return {
         name: value.copy() if isinstance(value, (np.ndarray, list)) else value
@@ -30,7 +31,7 @@ def copied(values: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def require_like(stored: Any, like: Any, name: str) -> None:
+def require_like(stored: object, like: object, name: str) -> None:
     """Raise a StateError where `stored` is not of the form of `like`.
 
     Arrays have its shape and its type, and are finite, as are numbers but for infinity; counts are
@@ -50,7 +51,7 @@ def require_like(stored: Any, like: Any, name: str) -> None:
         raise StateError(f"{name} must be of the form of {_short(like)}. Got {_short(stored)}")
 
 
-def _is_like(stored: Any, like: Any) -> bool:
+def _is_like(stored: Any, like: object) -> bool:
     if isinstance(like, np.ndarray):
         same = type(stored) is np.ndarray and (stored.shape, stored.dtype) == (
             like.shape,
@@ -69,7 +70,7 @@ def _is_like(stored: Any, like: Any) -> bool:
     return type(stored) is type(like)
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool) and value == value
 
 
@@ -77,7 +78,7 @@ def _is_finite_number(value: Any) -> bool:
     return _is_number(value) and math.isfinite(value)
 
 
-def _require_memory(stored: Any, piece: BaseEstimator, name: str) -> None:
+def _require_memory(stored: object, piece: BaseEstimator, name: str) -> None:
     """Raise a StateError where `stored` is not what a solver or schedule like `piece` remembers.
 
     Hyper-parameters are those of `piece`. Pieces of users, which had to be trusted by name, may
@@ -99,7 +100,7 @@ def _require_memory(stored: Any, piece: BaseEstimator, name: str) -> None:
                 raise StateError(f"{where} must be {fresh[key]!r}. Got {_short(value)}")
 
 
-def require_size(state: Any, size: int) -> None:
+def require_size(state: State, size: int) -> None:
     """Raise a StateError where the parameters are not as many as the estimator's would be.
 
     That is asked before there is memory for these: sizes of layers may come from a file.
@@ -109,12 +110,12 @@ def require_size(state: Any, size: int) -> None:
         raise StateError(f"parameters must be of shape ({size},). Got shape {found}")
 
 
-def begin_again(generator: np.random.Generator, state: Any) -> None:
+def begin_again(generator: np.random.Generator, state: State) -> None:
     """Put a generator where that of the fit which is resumed was before it set rows aside."""
     set_generator(generator, _of_learner(state).get("at_start"))
 
 
-def _of_learner(state: Any) -> dict[str, Any]:
+def _of_learner(state: State) -> State:
     learner = state.get("learner")
     if type(learner) is not dict:
         raise StateError(f"state['learner'] must be a dict. Got {_short(learner)}")
@@ -131,12 +132,12 @@ def set_generator(generator: np.random.Generator, state: Any) -> None:
         raise StateError(f"generator must be the state of a random generator: {error}") from error
 
 
-def _keys(value: Any) -> Any:
+def _keys(value: object) -> object:
     """Return the keys of dicts in dicts."""
     return {k: _keys(v) for k, v in value.items()} if isinstance(value, dict) else None
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     if isinstance(value, dict):
         return f"the keys {sorted(map(str, value))}"
     plain = isinstance(value, Real | str | list | tuple) or value is None

@@ -6,14 +6,15 @@ import math
 import warnings
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import numpy as np
+from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 
-from sklearn_gd._pieces import Array, copy_of, namespace
+from sklearn_gd._pieces import Array, DeviceArray, copy_of, namespace
 from sklearn_gd._training.callback_tasks import FitTasks
-from sklearn_gd._training.learner import Learner
+from sklearn_gd._training.learner import Learner, State
 from sklearn_gd._training.state import StateError, copied, require_like
 from sklearn_gd.exceptions import DivergenceError
 
@@ -117,7 +118,7 @@ class Stopping:
     @classmethod
     def of(
         cls,
-        estimator: Any,
+        estimator: BaseEstimator,
         learner: Learner,
         baseline_loss: float,
         tasks: FitTasks | None = None,
@@ -139,7 +140,7 @@ class Stopping:
         return stopping
 
     @classmethod
-    def after(cls, estimator: Any, learner: Learner, baseline_loss: float) -> Stopping:
+    def after(cls, estimator: BaseEstimator, learner: Learner, baseline_loss: float) -> Stopping:
         """Return the one epoch of a ``partial_fit``, after those of the estimator's loss curve."""
         stopping = cls.of(estimator, learner, baseline_loss)
         stopping.loss_curve = list(getattr(estimator, "loss_curve_", ()))
@@ -148,7 +149,7 @@ class Stopping:
             stopping.best_iter = stopping.loss_curve.index(stopping.best_loss)
         return stopping
 
-    def attributes(self) -> dict[str, Any]:
+    def attributes(self) -> dict[str, object]:
         """Return the fitted attributes that describe the epochs."""
         history = {
             "n_iter_": self.n_iter,
@@ -321,7 +322,7 @@ class Stopping:
         if self.tasks is not None and self.tasks.end(self._state):
             self.end()
 
-    def _state(self) -> dict[str, Any]:
+    def _state(self) -> State:
         """Return, in copies, all that is needed to go on from here."""
         best = self.best_weights
         return {
@@ -331,7 +332,7 @@ class Stopping:
             "history": copied({name: getattr(self, name) for name in _HISTORY}),
         }
 
-    def restore(self, state: dict[str, Any]) -> None:
+    def restore(self, state: State) -> None:
         """Go back to where `record` handed out this state, learner and all.
 
         Parameters
@@ -367,7 +368,7 @@ class Stopping:
         loss_curve: list[float],
         validation_loss_curve: list[float],
         best_iter: int,
-        **_: Any,
+        **_: object,
     ) -> None:
         epochs = len(loss_curve)
         if (
@@ -445,7 +446,7 @@ class Stopping:
             print(f"Epoch {self.n_iter}, loss = {loss:.8g}{held_out}")  # noqa: T201
 
 
-def is_finite(array: Any) -> bool:
+def is_finite(array: DeviceArray) -> bool:
     """Return whether all numbers of an array are finite, wherever it lies."""
     xp = namespace(array)
     return bool(xp.all(xp.isfinite(array)))

@@ -19,6 +19,8 @@ import numpy as np
 
 from sklearn_gd._pieces import VERSION_NOTE, storable_classes
 
+Node = dict[str, Any]  # of the tree that skops writes as JSON
+
 __all__ = ["Names", "StoredTreeError", "names_in"]
 
 _NUMBERS = frozenset(
@@ -81,10 +83,10 @@ class _Reader:
         self.archive, self.left = archive, max_size
         self.max_size = max_size
         self.names = Names(set(), set())
-        self._seen: dict[Any, Any] = {}
+        self._seen: dict[object, object] = {}
         self._sizes: dict[str, int] = {}
 
-    def look_through(self, value: Any) -> None:
+    def look_through(self, value: object) -> None:
         """Look at every node below `value`, as deep as the interpreter allows."""
         if isinstance(value, list):
             for each in value:
@@ -95,7 +97,7 @@ class _Reader:
             for each in value.values():
                 self.look_through(each)
 
-    def _look_at(self, node: dict[str, Any]) -> None:
+    def _look_at(self, node: Node) -> None:
         loader, module, name = (node.get(f"__{key}__") for key in ("loader", "module", "class"))
         if not (isinstance(loader, str) and isinstance(module, str) and isinstance(name, str)):
             raise StoredTreeError("holds a node without a kind or a name.")
@@ -119,7 +121,7 @@ class _Reader:
         else:
             raise StoredTreeError(f"holds {full}, a {loader}, which is not read back.")
 
-    def _DictNode(self, node: dict[str, Any], _: str) -> None:  # noqa: N802
+    def _DictNode(self, node: Node, _: str) -> None:  # noqa: N802
         # skops calls whatever stands here, with each key.
         kinds = [(n["__loader__"], _full_name(n)) for n in node["key_types"]["content"]]
         holder = node["key_types"]["__loader__"], _full_name(node["key_types"])
@@ -130,7 +132,7 @@ class _Reader:
         if len(kinds) != len(node["content"]):
             raise StoredTreeError("holds a dict with more keys than values, or fewer.")
 
-    def _ObjectNode(self, node: dict[str, Any], full: str) -> None:  # noqa: N802
+    def _ObjectNode(self, node: Node, full: str) -> None:  # noqa: N802
         # Python and NumPy look for some attributes, such as __array_interface__, by themselves.
         state = node.get("content") or {}
         attributes = set(state.get("content") or ())
@@ -142,14 +144,14 @@ class _Reader:
         if odd or state.get("__loader__", "DictNode") != "DictNode":
             raise StoredTreeError(f"holds a {full} with attributes {sorted(odd)}.")
 
-    def _NdArrayNode(self, node: dict[str, Any], full: str) -> None:  # noqa: N802
+    def _NdArrayNode(self, node: Node, full: str) -> None:  # noqa: N802
         if node["type"] != "numpy":
             raise StoredTreeError(f"holds {full} of objects.")
         self.left -= self._size_of_array(node["file"])
         if self.left < 0:
             raise StoredTreeError(f"holds more than max_size={self.max_size} bytes.")
 
-    def _RandomStateNode(self, node: dict[str, Any], full: str) -> None:  # noqa: N802
+    def _RandomStateNode(self, node: Node, full: str) -> None:  # noqa: N802
         # NumPy takes any position in its 624 numbers, and reads there.
         position = None
         with suppress(LookupError, TypeError, ValueError):
@@ -197,5 +199,5 @@ def names_in(schema: Any, archive: ZipFile, max_size: int) -> Names:
     return reader.names
 
 
-def _full_name(node: dict[str, Any]) -> str:
+def _full_name(node: Node) -> str:
     return f"{node['__module__']}.{node['__class__']}"
