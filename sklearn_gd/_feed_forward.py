@@ -15,7 +15,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_gd._base import Estimator, Layer, available_if
-from sklearn_gd._data.array_api import following_numpy, on_host, require_same_space
+from sklearn_gd._data.array_api import all_as_numpy, on_host, require_same_space, space_of
 from sklearn_gd._data.split import lazily_picked
 from sklearn_gd._data.validation import (
     all_or_nothing,
@@ -36,7 +36,7 @@ from sklearn_gd._models.array_rows import (
     ArrayRows,
     check_array_rows,
     check_held_out_rows,
-    outputs_there,
+    device_outputs,
     require_numpy,
 )
 from sklearn_gd._models.interfaces import Dataset
@@ -320,7 +320,7 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
             shuffle=self.shuffle,
         )
         tasks = FitTasks(self, learner, *given)
-        stopping = Stopping.of(self, learner, learner.objective.baseline_loss(), tasks)
+        stopping = Stopping(self, learner, learner.objective.baseline_loss(), tasks)
         self.learning_rate_ = 1.0 if pieces.solver is None else stopping.rate(0)
         if resumed is not None:
             stopping.restore(resumed)
@@ -361,7 +361,7 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
         pieces = self._resolve()
         first = not hasattr(self, "coefs_")
         require_numpy(self, X, None if first else self.coefs_[0])
-        y, sample_weight = following_numpy(y, sample_weight)
+        y, sample_weight = all_as_numpy(y, sample_weight)
         X, Y, one_axis = check_regression(self, X, y, reset=first)
         X = by_rows(X)
         weights = check_weights(sample_weight, X)
@@ -409,7 +409,7 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
         space = require_same_space(self, X, coefs[0])
         if space is not None:
             layers = list(zip(coefs, intercepts, strict=True))
-            y_pred = outputs_there(self, space, layers, activations, X)
+            y_pred = device_outputs(self, space, layers, activations, X)
         else:
             X = in_precision(check_rows(self, X), coefs[0].dtype)
             y_pred = outputs(coefs, intercepts, activations, X)
@@ -525,10 +525,10 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None
     ) -> tuple[Dataset, bool]:
         """Return the rows to train on, and whether y came with one axis."""
-        elsewhere = check_array_rows(self, X, y, sample_weight)
-        if elsewhere is not None:
-            return elsewhere
-        y, sample_weight = following_numpy(y, sample_weight)
+        space = space_of(X)
+        if space is not None:
+            return check_array_rows(self, space, X, y, sample_weight)
+        y, sample_weight = all_as_numpy(y, sample_weight)
         X, Y, one_axis = check_regression(self, X, y, reset=True)
         X = by_rows(X)
         weights = check_weights(sample_weight, X)
@@ -545,7 +545,7 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
     ) -> Dataset:
         if isinstance(train, ArrayRows):
             return check_held_out_rows(self, X_val, y_val, weights_val, train, one_axis)
-        X_val, y_val, weights_val = following_numpy(X_val, y_val, weights_val)
+        X_val, y_val, weights_val = all_as_numpy(X_val, y_val, weights_val)
         X_val, y_val, weights = check_validation_rows(self, X_val, y_val, weights_val, train.dtype)
         y_val = check_numbers("y_val", y_val, train.dtype)
         if (y_val.ndim == 1) != one_axis or y_val.reshape(len(y_val), -1).shape[1:] != (

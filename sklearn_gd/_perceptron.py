@@ -336,7 +336,7 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         learner = self._make_learner(pieces, train, start, generator, held_out)
         learner.at_start = at_start
         tasks = FitTasks(self, learner, *given)
-        stopping = Stopping.of(self, learner, self._baseline_loss(pieces, learner, train), tasks)
+        stopping = Stopping(self, learner, self._baseline_loss(pieces, learner, train), tasks)
         self.learning_rate_ = stopping.rate(0) * learner.base_rate
         if resumed is not None:
             stopping.restore(resumed)

@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_gd._base import Estimator, Layer
-from sklearn_gd._data.array_api import following_numpy, on_host, require_same_space
+from sklearn_gd._data.array_api import all_as_numpy, on_host, require_same_space, space_of
 from sklearn_gd._data.validation import (
     all_or_nothing,
     as_of_now,
@@ -22,7 +22,7 @@ from sklearn_gd._data.validation import (
     described,
     require_some_weight,
 )
-from sklearn_gd._models.array_rows import check_array_rows, outputs_there, require_numpy
+from sklearn_gd._models.array_rows import check_array_rows, device_outputs, require_numpy
 from sklearn_gd._models.curvature import Curvature, curvature_per_row
 from sklearn_gd._models.interfaces import LineDataset
 from sklearn_gd._models.least_squares import Moments, Quadratic
@@ -279,7 +279,7 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
         pieces = self._resolve()
         first = not hasattr(self, "coef_")
         require_numpy(self, X, None if first else self.coef_)
-        y, sample_weight = following_numpy(y, sample_weight)
+        y, sample_weight = all_as_numpy(y, sample_weight)
         X, Y, one_axis = check_regression(self, X, y, reset=first)
         weights = check_weights(sample_weight, X)
         if not first and (self.coef_.ndim == 1) != one_axis:
@@ -345,7 +345,7 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
         if space is not None:
             W = self.coef_.T if self.coef_.ndim == 2 else self.coef_[:, None]
             activation = self._activation or Identity()
-            y_pred = outputs_there(self, space, [(W, None)], [activation], X)
+            y_pred = device_outputs(self, space, [(W, None)], [activation], X)
             return y_pred[:, 0] if self.coef_.ndim == 1 else y_pred
         X = check_rows(self, X)
         z: Array = np.asarray(X @ self.coef_.T)
@@ -359,10 +359,10 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, *, look_at_all: bool
     ) -> tuple[LineDataset, bool]:
         """Return the rows to train on, and whether y came with one axis."""
-        elsewhere = check_array_rows(self, X, y, sample_weight)
-        if elsewhere is not None:
-            return elsewhere
-        y, sample_weight = following_numpy(y, sample_weight)
+        space = space_of(X)
+        if space is not None:
+            return check_array_rows(self, space, X, y, sample_weight)
+        y, sample_weight = all_as_numpy(y, sample_weight)
         X, Y, one_axis = check_regression(self, X, y, reset=True, look_at_all=look_at_all)
         weights = check_weights(sample_weight, X)
         require_some_weight(weights)
@@ -456,7 +456,7 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
         with np.errstate(all="ignore"):
             at_zero, gradient = learner.objective(learner.zeros())
         learner.end_below(self.tol, gradient)
-        return Stopping.of(self, learner, at_zero, tasks)
+        return Stopping(self, learner, at_zero, tasks)
 
     def _descend(self, stopping: Stopping, learner: FullBatchLearner) -> None:
         """Move the parameters to where the gradient vanishes."""

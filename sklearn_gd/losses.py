@@ -37,6 +37,14 @@ from sklearn_gd._pieces import Array, Piece, namespace, resolve, scalar_like, st
 __all__ = ["AbsoluteError", "Huber", "LogCosh", "Loss", "Pinball", "SquaredError", "as_loss"]
 
 
+def baseline_of(constant: float, zero: float) -> float:
+    """Return the loss of the best constant; for constant targets that of predicting zero.
+
+    A loss of the best constant that is rounding error is no scale to measure by.
+    """
+    return constant if constant > 1e-12 * zero else zero
+
+
 class Loss(Piece):
     """Base of all losses, element by element and not averaged.
 
@@ -90,10 +98,12 @@ class Loss(Piece):
             best[j] = start + width * minimize_scalar(mean_loss, bounds=(0, 1)).x
         return best
 
-    def _constant_loss(self, y_true: Array, weights: Array | None) -> float:
-        """Return the mean loss, over rows and outputs, of the best constant prediction."""
-        constant = np.broadcast_to(self._best_constant(y_true, weights), y_true.shape)
-        return self._mean(y_true, constant.astype(y_true.dtype), weights)
+    def _baseline(self, y_true: Array, weights: Array | None) -> float:
+        """Return the mean loss of the best constant prediction, which `tol` is relative to."""
+        with np.errstate(all="ignore"):
+            constant = np.broadcast_to(self._best_constant(y_true, weights), y_true.shape)
+            best = self._mean(y_true, constant.astype(y_true.dtype), weights)
+            return baseline_of(best, self._mean(y_true, np.zeros_like(y_true), weights))
 
     def _mean(self, y_true: Array, y_pred: Array, weights: Array | None) -> float:
         rows = self.value(y_true, y_pred).mean(axis=1, dtype=np.float64)

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from sklearn_gd._models.baseline import baseline_loss
 from sklearn_gd.losses import _BUILT_IN, Huber, LogCosh, Loss, Pinball, as_loss
 
 ERROR = np.array([-3.0, -1.0, -0.4, 0.0, 0.4, 1.0, 3.0])  # y_pred - y_true
@@ -80,17 +79,17 @@ def test_best_constant(loss, weighted):
         costs = [np.average(piece.value(y[:, j], np.full(31, c)), weights=weights) for c in grid]
         found = np.average(piece.value(y[:, j], np.full(31, best[j])), weights=weights)
         assert found <= min(costs) * (1 + 1e-3)
-    constant = piece._constant_loss(y, weights)
+    constant = piece._baseline(y, weights)
     assert_allclose(constant, piece._mean(y, np.broadcast_to(best, y.shape), weights))
 
 
-def test_reference_is_the_best_constants_loss_or_that_of_predicting_zero():
+def test_baseline_is_the_best_constants_loss_or_that_of_predicting_zero():
     y = np.array([[1.0], [3.0]])
-    assert baseline_loss(as_loss("squared_error"), y, None) == 1.0
-    assert baseline_loss(as_loss("squared_error"), y, np.array([3.0, 1.0])) == 0.75
-    assert baseline_loss(as_loss("squared_error"), np.full((3, 1), 2.0), None) == 4.0
-    assert baseline_loss(as_loss("squared_error"), np.full((3, 1), 1 / 3), None) > 0.1
-    assert baseline_loss(as_loss("squared_error"), np.zeros((3, 1)), None) == 0.0
+    assert as_loss("squared_error")._baseline(y, None) == 1.0
+    assert as_loss("squared_error")._baseline(y, np.array([3.0, 1.0])) == 0.75
+    assert as_loss("squared_error")._baseline(np.full((3, 1), 2.0), None) == 4.0
+    assert as_loss("squared_error")._baseline(np.full((3, 1), 1 / 3), None) > 0.1
+    assert as_loss("squared_error")._baseline(np.zeros((3, 1)), None) == 0.0
 
 
 class Own(Loss):

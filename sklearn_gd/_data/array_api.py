@@ -26,7 +26,7 @@ except ImportError:  # a scikit-learn that has them elsewhere
 
 __all__ = [
     "Space",
-    "following_numpy",
+    "all_as_numpy",
     "on_host",
     "require_same_space",
     "space_of",
@@ -80,7 +80,7 @@ class Space:
             return value.dtype
         return self._numpy_dtypes[value.dtype]
 
-    def put(self, value: Array) -> DeviceArray:
+    def to_device(self, value: Array) -> DeviceArray:
         """Return an array of NumPy's as one that lies here, which shares no memory with it."""
         value = np.array(value, order="C")
         return self.xp.asarray(value, dtype=self.dtype(value.dtype), device=self.device)
@@ -93,11 +93,11 @@ class Space:
         with np.errstate(over="ignore"):  # for libraries that are made of NumPy
             return self.xp.astype(value, wanted)
 
-    def host(self, value: DeviceArray) -> Array:
+    def to_numpy(self, value: DeviceArray) -> Array:
         """Return an array that lies here as one of NumPy's."""
         return to_numpy(_detached(value), self.xp)
 
-    def moved(self, value: ArrayLike, name: str = "X") -> DeviceArray:
+    def convert(self, value: ArrayLike, name: str = "X") -> DeviceArray:
         """Return what anyone may have given, a list or an array of any library, lying here.
 
         Raises
@@ -116,7 +116,7 @@ class Space:
             real = value.dtype.kind in "fiub"
         if not real:
             raise ValueError(f"{name} must be real numbers. Got dtype {value.dtype}.")
-        return self.put(value) if isinstance(value, np.ndarray) else value
+        return self.to_device(value) if isinstance(value, np.ndarray) else value
 
     def take(self, value: DeviceArray, rows: slice | DeviceArray) -> DeviceArray:
         """Return rows of an array, by a slice or by their numbers, an array that lies here."""
@@ -172,10 +172,10 @@ def on_host(value: ArrayLike) -> Array:
             there = space_of(value)
     except RuntimeError:  # a process that was not begun with SCIPY_ARRAY_API=1
         there = None
-    return np.asarray(value) if there is None else there.host(value)
+    return np.asarray(value) if there is None else there.to_numpy(value)
 
 
-def following_numpy(*values: ArrayLike) -> list[ArrayLike]:
+def all_as_numpy(*values: ArrayLike) -> list[ArrayLike]:
     """Return what goes with an X of NumPy's: arrays of other libraries as NumPy's, too."""
     return [value if space_of(value) is None else on_host(value) for value in values]
 

@@ -18,7 +18,6 @@ from sklearn.utils.validation import check_consistent_length, validate_data
 from sklearn_gd._data.array_api import Space, on_host, space_of
 from sklearn_gd._data.split import hold_out
 from sklearn_gd._data.validation import check_weights, require_some_weight
-from sklearn_gd._models.baseline import baseline_loss
 from sklearn_gd._models.curvature import Curvature, uses_moments
 from sklearn_gd._models.least_squares import Moments
 from sklearn_gd._models.network import Network
@@ -63,7 +62,7 @@ class ArrayRows:
         self.numbers = np.arange(X.shape[0]) if numbers is None else numbers
         self.weights = weights if weights is None or numbers is None else weights[numbers]
         self._given_weights, self._all = weights, numbers is None
-        self._weights_there = None if weights is None else space.put(weights)
+        self._device_weights = None if weights is None else space.to_device(weights)
         self.n_samples, self.n_features = len(self.numbers), int(X.shape[1])
         self.n_outputs = int(y.shape[1])
         self.dtype = space.numpy_dtype(X)
@@ -72,12 +71,12 @@ class ArrayRows:
     @property
     def targets(self) -> Array:
         """The targets as NumPy has them."""
-        targets: Array = self.space.host(self.y)[self.numbers]
+        targets: Array = self.space.to_numpy(self.y)[self.numbers]
         return targets
 
     def to_device(self, array: T) -> T:
         """Return an array of NumPy's as one that lies where these rows do; others as they are."""
-        return self.space.put(array) if isinstance(array, np.ndarray) else array
+        return self.space.to_device(array) if isinstance(array, np.ndarray) else array
 
     def memory_to_device(self, solver: Solver) -> None:
         """Move what a solver remembers to where these rows lie."""
@@ -99,7 +98,7 @@ class ArrayRows:
 
     def batch(self, picked: slice | DeviceArray) -> Samples:
         """Return X, y and weights (None for one each) of rows, by a slice or an array there."""
-        take, weights = self.space.take, self._weights_there
+        take, weights = self.space.take, self._device_weights
         return (
             take(self.X, picked),
             take(self.y, picked),
@@ -109,7 +108,7 @@ class ArrayRows:
     def chunks(self, width: int) -> Iterator[Samples]:
         """Yield these rows' X, y and weights, cut so that layers of `width` need little memory."""
         for rows in _cut(self.n_samples, max(width, self.n_features)):
-            yield self.batch(rows if self._all else self.space.put(self.numbers[rows]))
+            yield self.batch(rows if self._all else self.space.to_device(self.numbers[rows]))
 
     def target_spread(self) -> Array:
         """Return the standard deviation of each output's targets."""
@@ -124,7 +123,7 @@ class ArrayRows:
         """Return the curvature of a linear model's objective over these rows."""
         if self.uses_moments:
             return Curvature(self.moments(), None, factor, alpha)
-        return Curvature(self.space.host(self.X), self.weights, factor, alpha)
+        return Curvature(self.space.to_numpy(self.X), self.weights, factor, alpha)
 
     @property
     def uses_moments(self) -> bool:
@@ -139,9 +138,9 @@ class ArrayRows:
             for X, y, weights in self.chunks(self.n_features):
                 X, y = space.astype(X, space.widest), space.astype(y, space.widest)
                 w: DeviceArray = 1.0 if weights is None else weights[:, None]
-                total.xx += space.host(X.T @ (X * w))
-                total.xy += space.host(X.T @ (y * w))
-                total.yy += space.host(space.xp.sum(y * y * w, axis=0))
+                total.xx += space.to_numpy(X.T @ (X * w))
+                total.xy += space.to_numpy(X.T @ (y * w))
+                total.yy += space.to_numpy(space.xp.sum(y * y * w, axis=0))
         total.xx = np.triu(total.xx) + np.triu(total.xx, 1).T
         if not (np.isfinite(total.xx.diagonal()).all() and np.isfinite(total.yy).all()):
             raise ValueError("X or y is too large: its squares overflow. Scale it.")
@@ -192,7 +191,7 @@ class OnArrayRows:
 
     def baseline_loss(self) -> float:
         """Return the loss of the best constant prediction, which tolerances are relative to."""
-        return baseline_loss(self.network.loss, self.rows.targets, self.rows.weights)
+        return self.network.loss._baseline(self.rows.targets, self.rows.weights)
 
     def batches(self, size: int, generator: np.random.Generator | None) -> ArrayBatches:
         """Return the batches of each epoch, whose items ``on_batch`` takes."""
@@ -286,7 +285,7 @@ class ArrayBatches:
         order = slice(None) if self.generator is None else self.generator.permutation(n_samples)
         weights = None if rows.weights is None else rows.weights[order]
         in_order = rows._all and self.generator is None
-        numbers = None if in_order else rows.space.put(rows.numbers[order])
+        numbers = None if in_order else rows.space.to_device(rows.numbers[order])
         for start in range(0, n_samples, self.size):
             batch = slice(start, min(start + self.size, n_samples))
             if weights is None or weights[batch].any():
@@ -306,7 +305,7 @@ def forward(
     return passed
 
 
-def outputs_there(
+def device_outputs(
     estimator: BaseEstimator,
     space: Space,
     layers: Layers,
@@ -314,7 +313,7 @@ def outputs_there(
     X: ArrayLike,
 ) -> DeviceArray:
     """Return a network's outputs (n_samples, n_outputs) for rows given to ``predict``."""
-    X = validate_data(estimator, space.moved(X), reset=False, dtype=_floats(space))
+    X = validate_data(estimator, space.convert(X), reset=False, dtype=_floats(space))
     width = max(W.shape[1] for W, _ in layers)
     parts = [
         forward(space, layers, activations, X[rows, ...])[-1][1]
@@ -324,26 +323,27 @@ def outputs_there(
 
 
 def check_array_rows(
-    estimator: BaseEstimator, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None
-) -> tuple[ArrayRows, bool] | None:
-    """Return `ArrayRows`, and whether y has one axis; None where X is for NumPy's loops.
+    estimator: BaseEstimator,
+    space: Space,
+    X: ArrayLike,
+    y: ArrayLike,
+    sample_weight: ArrayLike | None,
+) -> tuple[ArrayRows, bool]:
+    """Return the rows to train on, whose X lies in `space`, and whether y has one axis.
 
     Raises
     ------
     ValueError
-        As for NumPy's; and for what trains on NumPy's arrays only.
+        As for NumPy's arrays; and for what trains on those only.
     """
-    space = space_of(X)
-    if space is None:
-        return None
     _require_support(estimator, X, space)
     checks = {"multi_output": True, "y_numeric": True, "dtype": _floats(space)}
-    X, y = validate_data(estimator, space.moved(X), _targets(space, y), **checks)
+    X, y = validate_data(estimator, space.convert(X), _targets(space, y), **checks)
     one_axis, given = y.ndim == 1, y
     y = space.xp.reshape(space.astype(y, space.numpy_dtype(X)), (X.shape[0], -1))
     if y.dtype != given.dtype and not bool(space.xp.all(space.xp.isfinite(y))):
         raise ValueError(f"The targets y overflow {X.dtype}, the precision of X; scale them.")
-    weights = check_weights(_weights_on_host(sample_weight), X)
+    weights = check_weights(_numpy_weights(sample_weight), X)
     require_some_weight(weights)
     rows = ArrayRows(space, X, y, weights)
     _try_pieces(estimator, rows)
@@ -361,7 +361,7 @@ def check_held_out_rows(
     """Return the rows of a validation set, moved to where those to train on lie."""
     space, dtype = train.space, train.space.dtype(train.dtype)
     try:
-        X_val = validate_data(estimator, space.moved(X_val, "X_val"), reset=False, dtype=dtype)
+        X_val = validate_data(estimator, space.convert(X_val, "X_val"), reset=False, dtype=dtype)
         check_consistent_length(X_val, y_val)
     except ValueError as error:
         raise ValueError(f"X_val and y_val must be such as X and y: {error}") from error
@@ -373,7 +373,7 @@ def check_held_out_rows(
             f"y_val must have the columns of y. Got shape {tuple(y.shape)} for "
             f"{(train.n_samples, train.n_outputs)}."
         )
-    weights = check_weights(_weights_on_host(weights_val), X_val, "sample_weight_val")
+    weights = check_weights(_numpy_weights(weights_val), X_val, "sample_weight_val")
     require_some_weight(weights, "sample_weight_val", "validate on")
     return ArrayRows(space, X_val, space.xp.reshape(y, (X_val.shape[0], -1)), weights)
 
@@ -464,10 +464,10 @@ def _floats(space: Space) -> list[object]:
 
 
 def _targets(space: Space, y: ArrayLike, name: str = "y") -> DeviceArray:
-    return None if y is None else space.moved(y, f"The targets {name}")
+    return None if y is None else space.convert(y, f"The targets {name}")
 
 
-def _weights_on_host(sample_weight: ArrayLike | None) -> ArrayLike | None:
+def _numpy_weights(sample_weight: ArrayLike | None) -> ArrayLike | None:
     plain = sample_weight is None or isinstance(sample_weight, Real)
     return sample_weight if plain else on_host(sample_weight)
 

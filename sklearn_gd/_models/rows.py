@@ -13,7 +13,6 @@ from sklearn.utils.validation import assert_all_finite
 
 from sklearn_gd._data.batches import Batch, Batches
 from sklearn_gd._data.split import set_aside
-from sklearn_gd._models.baseline import baseline_loss
 from sklearn_gd._models.curvature import Curvature, is_well_conditioned, uses_moments
 from sklearn_gd._models.least_squares import Moments, is_narrow
 from sklearn_gd._models.network import Network
@@ -143,7 +142,7 @@ class OnRows:
 
     def baseline_loss(self) -> float:
         """Return the loss of the best constant prediction, which tolerances are relative to."""
-        return baseline_loss(self.network.loss, self.rows.y, self.rows.weights)
+        return self.network.loss._baseline(self.rows.y, self.rows.weights)
 
     def batches(self, size: int, generator: np.random.Generator | None) -> Batches:
         """Return the batches of each epoch, whose items ``on_batch`` takes."""

@@ -23,8 +23,7 @@ from sklearn_gd.exceptions import DivergenceError
 # healthy mini-batch descents stay orders of magnitude below.
 _FAR_ABOVE = 1e4
 
-
-# What is remembered from epoch to epoch, beside the best weights.
+# Attributes that go into a checkpoint, in addition to the best weights.
 _HISTORY = (
     "loss_curve",
     "validation_loss_curve",
@@ -49,24 +48,14 @@ class Stopping:
 
     Parameters
     ----------
+    estimator : Estimator
+        Its parameters `max_iter`, `tol` and `verbose`, and `n_iter_no_change` if it has one.
     learner : Learner
         What is trained.
-    max_iter : int
-        The largest number of epochs.
-    tol : float or None
-        An epoch improves when it lowers the best loss by more than `tol` * `baseline_loss`. None:
-        run all of `max_iter`.
-    patience : int or None
-        The fit ends after so many epochs in a row without improvement; None: only ``end``, a
-        learner that is finished, and `max_iter` end it.
     baseline_loss : float
-        The loss of the best constant prediction, which makes `tol` free of units.
-    owner : str
-        The estimator's name, for messages.
-    verbose : bool or int, default=False
-        Whether to print the losses; on long runs only some of them.
+        Loss of the best constant prediction, which makes `tol` independent of units.
     tasks : FitTasks, optional
-        Is called after every epoch, and may end the fit.
+        Called after every epoch of a ``fit``, and may end it; None for a ``partial_fit``.
 
     Attributes
     ----------
@@ -84,65 +73,37 @@ class Stopping:
 
     def __init__(
         self,
-        learner: Learner,
-        *,
-        max_iter: int,
-        tol: float | None,
-        patience: int | None,
-        baseline_loss: float,
-        owner: str,
-        verbose: bool | int = False,
-        tasks: FitTasks | None = None,
-    ) -> None:
-        self.learner = learner
-        self.max_iter = max_iter
-        self.tasks = tasks if tasks is not None and tasks.active else None
-        self.tol = tol
-        self.patience = math.inf if tol is None or patience is None else patience
-        self.baseline_loss = baseline_loss
-        self.owner = owner
-        self.verbose = verbose
-        self.loss_curve: list[float] = []
-        self.validation_loss_curve: list[float] = []
-        self.improved = True
-        self.best_loss = math.inf
-        self.best_iter = 0
-        self.best_weights: Array | None = None
-        self.interrupted = False
-        self._in_fit, self._keeps_best = True, learner.keeps_best
-        self._n_whole = 0  # epochs recorded to the end
-        self._waited = 0
-        self._rate: float | None = None
-        self.ended = False
-
-    @classmethod
-    def of(
-        cls,
         estimator: BaseEstimator,
         learner: Learner,
         baseline_loss: float,
         tasks: FitTasks | None = None,
-    ) -> Stopping:
-        """Return the epochs that the estimator's parameters ask for; of a fit, it has tasks."""
-        stopping = cls(
-            learner,
-            max_iter=estimator.max_iter,
-            tol=estimator.tol,
-            patience=getattr(estimator, "n_iter_no_change", None),
-            baseline_loss=baseline_loss,
-            owner=type(estimator).__name__,
-            verbose=estimator.verbose,
-            tasks=tasks,
+    ) -> None:
+        self.learner, self.baseline_loss = learner, baseline_loss
+        self.owner = type(estimator).__name__
+        self.max_iter, self.tol, self.verbose = (
+            estimator.max_iter,
+            estimator.tol,
+            estimator.verbose,
         )
+        patience = getattr(estimator, "n_iter_no_change", None)
+        self.patience = math.inf if self.tol is None or patience is None else patience
+        self.tasks = tasks if tasks is not None and tasks.active else None
         # Whoever calls ``partial_fit`` in a loop means to leave the loop by an interrupt.
-        stopping._in_fit = tasks is not None
-        stopping._keeps_best = stopping._in_fit and learner.keeps_best
-        return stopping
+        self._in_fit = tasks is not None
+        self._keeps_best = self._in_fit and learner.keeps_best
+        self.loss_curve: list[float] = []
+        self.validation_loss_curve: list[float] = []
+        self.improved, self.ended, self.interrupted = True, False, False
+        self.best_loss, self.best_iter = math.inf, 0
+        self.best_weights: Array | None = None
+        self._n_whole = 0  # number of epochs recorded completely
+        self._waited = 0  # number of epochs since the last improvement
+        self._rate: float | None = None
 
     @classmethod
     def after(cls, estimator: BaseEstimator, learner: Learner, baseline_loss: float) -> Stopping:
         """Return the one epoch of a ``partial_fit``, after those of the estimator's loss curve."""
-        stopping = cls.of(estimator, learner, baseline_loss)
+        stopping = cls(estimator, learner, baseline_loss)
         stopping.loss_curve = list(getattr(estimator, "loss_curve_", ()))
         if stopping.loss_curve:
             stopping.best_loss = min(stopping.loss_curve)
