@@ -9,7 +9,6 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import DTypeLike
-from scipy.optimize import OptimizeResult
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
@@ -64,11 +63,11 @@ def _makes_steps(self: FeedForwardRegressor) -> bool:
 
 
 class _Pieces(NamedTuple):
-    """What the parameters stand for."""
+    """The resolved parameters."""
 
     activations: list[Activation]
     loss: Loss
-    solver: Solver | None  # None: L-BFGS
+    solver: Solver | None  # None for L-BFGS
     schedule: Schedule
 
 
@@ -78,101 +77,99 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
 
     Parameters
     ----------
-        hidden_layer_sizes : int or sequence of int, default=(100,)
-            Neurons in each hidden layer; ``()`` is a linear model.
-        activation : str, Activation, (f, df) or a list of these, default="relu"
-            Of all hidden layers, or a list with one per hidden layer.
-        output_activation : str, Activation or (f, df), default="identity"
-            Of the output layer.
-        loss : str or Loss, default="squared_error"
-            What is minimised: its mean over rows and outputs.
-        solver : str or Solver, default="adam"
-            The step rule; or ``"lbfgs"``, scipy's L-BFGS-B on all rows at once.
-        learning_rate : float or Schedule, default=0.001
-            The rate; not used by ``"lbfgs"``.
-        alpha : float, default=0.0
-            Adds 0.5 * alpha * ||weights||² to the mean loss; biases are free.
-        batch_size : "auto", int or None, default="auto"
-            Number of samples per step. ``"auto"`` is min(200, n_samples), None all of them.
-        max_iter : int, default=200
-            The largest number of epochs.
-        tol : float or None, default=1e-4
-            An epoch improves when it lowers the best loss by more than `tol` times the loss of the
-            best constant prediction. None: run all of `max_iter`.
-        n_iter_no_change : int, default=10
-            The fit ends after so many epochs in a row without improvement.
-        shuffle : bool, default=True
-            Whether each epoch meets the rows in a new order.
-        early_stopping : bool, default=False
-            Set rows aside and watch the loss on them instead; the weights of its best epoch are
-            returned. So they are where `X_val` and `y_val` are given to ``fit``.
-        validation_fraction : float, default=0.1
-            The share of rows set aside with `early_stopping`.
-        init : {"auto", "he", "glorot"}, default="auto"
-            How first weights are drawn. ``"he"``: normal, of variance 2 / fan_in [2]_;
-            ``"glorot"``: uniform, of variance 2 / (fan_in + fan_out) [3]_. ``"auto"``: for hidden
-            layers of relu-like activations (unbounded above) as He, with the mean of fan_in and
-            fan_out in place of fan_in; for others as Glorot; and output weights of 0, so that the
-            first prediction is a constant, unless the output activation is flat there. Biases
-            start at 0.
-        warm_start : bool, default=False
-            Begin at the weights of the last fit.
-        random_state : int, RandomState or None, default=None
-            Draws first weights, the order of rows, and the rows set aside.
-        verbose : bool or int, default=False
-            Print the loss of every epoch.
+    hidden_layer_sizes : int or sequence of int, default=(100,)
+        Number of neurons in each hidden layer; ``()`` is a linear model.
+    activation : str, Activation, (f, df) or a list of these, default="relu"
+        Activation of all hidden layers, or a list with one per hidden layer.
+    output_activation : str, Activation or (f, df), default="identity"
+        Activation of the output layer.
+    loss : str or Loss, default="squared_error"
+        Loss to minimise, averaged over samples and outputs.
+    solver : str or Solver, default="adam"
+        Step rule; or ``"lbfgs"``, SciPy's L-BFGS-B on all samples at once.
+    learning_rate : float or Schedule, default=0.001
+        Learning rate, or a schedule of it; ignored by ``"lbfgs"``.
+    alpha : float, default=0.0
+        Strength of the L2 penalty: 0.5 * alpha * ||weights||² is added to the mean loss. Biases
+        are not penalised.
+    batch_size : "auto", int or None, default="auto"
+        Number of samples per step. ``"auto"`` is min(200, n_samples), None all samples.
+    max_iter : int, default=200
+        Maximum number of epochs.
+    tol : float or None, default=1e-4
+        Tolerance: an epoch improves if it lowers the best loss by more than `tol` times the loss
+        of the best constant prediction. None: run all `max_iter` epochs.
+    n_iter_no_change : int, default=10
+        Number of consecutive epochs without improvement that ends the fit.
+    shuffle : bool, default=True
+        Whether to shuffle the samples in each epoch.
+    early_stopping : bool, default=False
+        Whether to hold out a validation set and monitor the loss on it; the weights of its best
+        epoch are kept. `X_val` and `y_val` of ``fit`` do the same with a given set.
+    validation_fraction : float, default=0.1
+        Fraction of the samples that `early_stopping` holds out.
+    init : {"auto", "he", "glorot"}, default="auto"
+        Initialisation of the weights. ``"he"``: normal, of variance 2 / fan_in [2]_;
+        ``"glorot"``: uniform, of variance 2 / (fan_in + fan_out) [3]_. ``"auto"``: He's, with the
+        mean of fan_in and fan_out in place of fan_in, for hidden layers with relu-like activations
+        (unbounded above); Glorot's for others; zeros for the output layer, so that the first
+        prediction is a constant, unless the output activation is flat at 0. Biases start at 0.
+    warm_start : bool, default=False
+        Whether to start from the weights of the previous fit.
+    random_state : int, RandomState or None, default=None
+        Seed of the initial weights, the order of the samples, and the held-out samples.
+    verbose : bool or int, default=False
+        Whether to print the loss of each epoch.
 
     Attributes
     ----------
-        coefs_ : list of ndarray of shape (fan_in, fan_out)
-            Weights of each layer.
-        intercepts_ : list of ndarray of shape (fan_out,)
-            Biases of each layer.
-        n_layers_ : int
-            Layers, inputs and outputs included.
-        n_outputs_ : int
-            Outputs.
-        n_iter_ : int
-            Epochs run.
-        loss_ : float
-            The mean training loss at the weights that are returned, without the penalty.
-        best_loss_ : float
-            The smallest loss of an epoch: the validation loss where there is one.
-        best_iter_ : int
-            That epoch, counted from 0.
-        loss_curve_ : list of float
-            The mean loss over the batches of each epoch as they were met.
-        validation_loss_curve_ : list of float
-            The validation loss after each epoch; only where there is a validation set.
-        learning_rate_ : float
-            The rate of the first epoch; 1.0 for ``"lbfgs"``, which has none.
-        n_features_in_ : int
-            Number of features.
-        feature_names_in_ : ndarray of shape (n_features,)
-            Their names, where X had string names.
+    coefs_ : list of ndarray of shape (fan_in, fan_out)
+        Weights of each layer.
+    intercepts_ : list of ndarray of shape (fan_out,)
+        Biases of each layer.
+    n_layers_ : int
+        Number of layers, including inputs and outputs.
+    n_outputs_ : int
+        Number of outputs.
+    n_iter_ : int
+        Number of epochs run.
+    loss_ : float
+        Mean training loss at the weights that are kept, without the penalty.
+    best_loss_ : float
+        Smallest loss of an epoch: the validation loss if there is one.
+    best_iter_ : int
+        Epoch of `best_loss_`, counted from 0.
+    loss_curve_ : list of float
+        Mean loss over the batches of each epoch, each before its step.
+    validation_loss_curve_ : list of float
+        Validation loss after each epoch; only with a validation set.
+    learning_rate_ : float
+        Learning rate of the first epoch; 1.0 for ``"lbfgs"``, which has none.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of shape (n_features,)
+        Names of the features, if X had string names.
 
     References
     ----------
-        .. [1] D. Rumelhart, G. Hinton, R. Williams, "Learning representations by back-propagating
-           errors", Nature 323 (1986).
-        .. [2] K. He, X. Zhang, S. Ren, J. Sun, "Delving deep into rectifiers", ICCV 2015.
-        .. [3] X. Glorot, Y. Bengio, "Understanding the difficulty of training deep feedforward
-           neural networks", AISTATS 2010.
+    .. [1] D. Rumelhart, G. Hinton, R. Williams, "Learning representations by back-propagating
+       errors", Nature 323 (1986).
+    .. [2] K. He, X. Zhang, S. Ren, J. Sun, "Delving deep into rectifiers", ICCV 2015.
+    .. [3] X. Glorot, Y. Bengio, "Understanding the difficulty of training deep feedforward
+       neural networks", AISTATS 2010.
 
     Examples
     --------
-        >>> import numpy as np
-    from numpy.typing import DTypeLike
-    from scipy.optimize import OptimizeResult
-        >>> from sklearn_gd import FeedForwardRegressor
-        >>> X = np.linspace(-1, 1, 200)[:, None]
-        >>> y = X[:, 0] ** 2
-        >>> net = FeedForwardRegressor(
-        ...     hidden_layer_sizes=(20, 20), activation=["tanh", "relu"], learning_rate=0.01,
-        ...     batch_size=20, random_state=0,
-        ... )
-        >>> bool(net.fit(X, y).score(X, y) > 0.98)
-        True
+    >>> import numpy as np
+    >>> from sklearn_gd import FeedForwardRegressor
+    >>> X = np.linspace(-1, 1, 200)[:, None]
+    >>> y = X[:, 0] ** 2
+    >>> net = FeedForwardRegressor(
+    ...     hidden_layer_sizes=(20, 20), activation=["tanh", "relu"], learning_rate=0.01,
+    ...     batch_size=20, random_state=0,
+    ... )
+    >>> bool(net.fit(X, y).score(X, y) > 0.98)
+    True
     """
 
     coefs_: list[Array]
@@ -269,11 +266,11 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         sample_weight : array-like of shape (n_samples,), optional
-            Not negative, not all zero.
+            Weights of the samples: not negative, not all zero.
         X_val, y_val : array-like, optional
-            A validation set; it goes before `early_stopping`.
+            Validation set, used instead of one that `early_stopping` holds out.
         sample_weight_val : array-like, optional
-            Weights of its rows.
+            Weights of the samples of the validation set.
 
         Returns
         -------
@@ -284,7 +281,7 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
         ValueError, TypeError
             For bad input, naming the parameter; the estimator stays as it was.
         DivergenceError
-            Where the loss grows without bound.
+            If the loss grows without bound.
         """
         pieces = self._resolve()
         has_validation = check_validation_set(X_val, y_val, sample_weight_val)
@@ -335,17 +332,17 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
     def partial_fit(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> Self:
-        """Train for one epoch, going on from the present weights.
+        """Train for one epoch, starting from the current weights.
 
-        The solver's memory, the generator and the schedule's epoch are carried on from call to
-        call; a changed learning rate is taken up.
+        The state of the solver, the random generator and the epoch of the schedule carry over from
+        call to call; a changed learning rate takes effect.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         sample_weight : array-like of shape (n_samples,), optional
-            Not negative; where all are zero, the call does nothing.
+            Weights of the samples: not negative. If all are zero, the call does nothing.
 
         Returns
         -------
@@ -354,9 +351,9 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
         Raises
         ------
         ValueError, TypeError
-            For bad input, or where the features, the outputs or the layers have changed.
+            For bad input, or if the features, the outputs or the layers have changed.
         DivergenceError
-            Where the loss is no longer finite.
+            If the loss is no longer finite.
         """
         pieces = self._resolve()
         first = not hasattr(self, "coefs_")
@@ -400,7 +397,7 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
         Returns
         -------
         y_pred : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            In the shape that y had in ``fit``.
+            Predictions, with as many dimensions as y had in ``fit``.
         """
         self = as_of_now(self)
         check_is_fitted(self)
@@ -426,7 +423,7 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
         if isinstance(given, list):
             if len(given) != len(sizes):
                 raise ValueError(
-                    "The 'activation' parameter, a list, must have one activation a hidden "
+                    "The 'activation' parameter, a list, must have one activation per hidden "
                     f"layer: {len(sizes)}. Got {len(given)} instead."
                 )
         else:
@@ -503,12 +500,12 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
         return parameters
 
     def _current(self, network: Network) -> Array:
-        """Return the present weights as a new flat vector, or say what no longer fits."""
+        """Return the current weights as a new flat vector; a ValueError if they do not fit."""
         shapes = [np.shape(coef) for coef in self.coefs_]
         expected = list(zip(network.sizes[:-1], network.sizes[1:], strict=True))
         if shapes != expected:
             raise ValueError(
-                "The present weights do not fit the layers asked for: they are of shapes "
+                "The current weights do not fit the requested layers: they have shapes "
                 f"{shapes}, and hidden_layer_sizes={self.hidden_layer_sizes!r} with "
                 f"{network.sizes[0]} features and {network.sizes[-1]} outputs needs {expected}."
             )
@@ -524,7 +521,7 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
     def _check_train(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None
     ) -> tuple[Dataset, bool]:
-        """Return the rows to train on, and whether y came with one axis."""
+        """Return the checked training set, and whether y has one axis."""
         space = space_of(X)
         if space is not None:
             return check_array_rows(self, space, X, y, sample_weight)
@@ -565,7 +562,7 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
         return GradientLearner(parameters, solver, pieces.schedule, generator, settings, dtype)
 
     def _descend(self, stopping: Stopping, learner: GradientLearner) -> None:
-        """Step down batch by batch, epoch by epoch."""
+        """Run the epochs, one gradient step per batch."""
         with stopping:
             for epoch in stopping:
                 rate = stopping.rate(epoch)
@@ -573,12 +570,12 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
                 stopping.record(loss, learner.validation_loss())
 
     def _minimise(self, stopping: Stopping, learner: GradientLearner) -> None:
-        """Let scipy's L-BFGS-B make the steps; each of its iterations is an epoch."""
+        """Run SciPy's L-BFGS-B; each of its iterations counts as an epoch."""
         from scipy.optimize import minimize
 
         objective = learner.objective
         network, baseline = objective.network, stopping.baseline_loss
-        # scipy's tolerance has the units of the loss wherever that is below one.
+        # SciPy's tolerance is absolute for losses below one.
         scale = 1.0 / baseline if baseline > 0 and np.isfinite(baseline) else 1.0
         unit = _units(network, objective.rows)
         latest = {"loss": math.nan}
@@ -590,7 +587,7 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
             loss = latest["loss"] + 0.5 * self.alpha * penalty
             return loss * scale, gradient * unit * scale
 
-        def after_iteration(intermediate_result: OptimizeResult) -> None:
+        def after_iteration(intermediate_result: Any) -> None:
             learner.parameters[:] = intermediate_result.x * unit
             stopping.record(latest["loss"], learner.validation_loss())
             if stopping.ended:
@@ -611,13 +608,13 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
                 callback=after_iteration,
                 options=options,
             )
-            if not stopping.loss_curve:  # the first point is already a minimum
+            if not stopping.loss_curve:  # it started at a minimum
                 stopping.record(latest["loss"], learner.validation_loss())
             if stopping.n_iter >= self.max_iter and not stopping.ended:
                 stopping.warn_not_converged()
 
     def _keep(self, stopping: Stopping, weights: Array, loss: float) -> None:
-        """Keep the history of a fit, and the weights that it ended at."""
+        """Set the fitted attributes: the history and the final weights."""
         self.loss_ = loss
         self.__dict__.update(stopping.attributes())
         self.__dict__.update(self._attributes_of(weights))
@@ -642,7 +639,7 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
     def _carry_on(
         self, network: Network, pieces: _Pieces, present: Array | None
     ) -> GradientLearner:
-        """Return what ``partial_fit`` goes on with, a copy: a failed call changes nothing."""
+        """Return a copy of the previous learner, so that a failed call changes nothing."""
         solver, schedule = pieces.solver, pieces.schedule
         assert solver is not None  # partial_fit is not available then
         if hasattr(self, "_activations"):
@@ -659,7 +656,7 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
         return self._make_learner(pieces, parameters, network.dtype, generator)
 
     def _forget(self) -> None:
-        """Drop what belongs to fits before this one."""
+        """Delete what belongs to earlier fits."""
         for name in ("_learner", "validation_loss_curve_"):
             self.__dict__.pop(name, None)
 
@@ -667,7 +664,7 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
 def _require_layers(
     coefs: Sequence[DeviceArray], intercepts: Sequence[DeviceArray], n_features: int
 ) -> None:
-    """Raise a ValueError where layers were edited so that one does not take what another gives."""
+    """Raise a ValueError if edited layers do not fit each other."""
     if len(coefs) != len(intercepts) or not coefs:
         raise ValueError(
             "coefs_ and intercepts_ must hold one array per layer each. Got "
@@ -687,7 +684,7 @@ def _require_layers(
 
 
 def _units(network: Network, train: Dataset) -> Array:
-    """Return what to measure each parameter in: those of a linear output layer in units of y."""
+    """Return the unit of each parameter: that of y for a linear output layer, else 1."""
     unit = np.ones(network.size)
     if isinstance(network.activations[-1], Identity):
         spread = train.target_spread()
@@ -703,6 +700,6 @@ def _is_relu_like(activation: Activation) -> bool:
 
 
 def _barely_moves_at_zero(activation: Activation) -> bool:
-    """Return whether f hardly moves at 0 or just below, as the relu: no place to start."""
+    """Return whether f is nearly flat at 0 or just below, as the ReLU: no place to start."""
     z = np.array([0.0, -0.01])
     return bool(activation.derivative(z, activation(z.copy())).min() < 0.1)

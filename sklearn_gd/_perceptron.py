@@ -61,7 +61,7 @@ def _is_sigmoid(self: PerceptronClassifier) -> bool:
 
 
 class _Pieces(NamedTuple):
-    """What the parameters stand for."""
+    """The resolved parameters."""
 
     activation: Activation
     loss: Loss
@@ -74,98 +74,100 @@ class _Pieces(NamedTuple):
 class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
     """One neuron per class, which fires where w · x exceeds its threshold.
 
-    With ``activation="step"`` it learns by Rosenblatt's rule [1]_: rows are met one by one, and
-    the weights move, by rate * x, only where the neuron is mistaken. With a differentiable
-    activation it learns by gradient descent on the loss of the neuron's output. For more than two
-    classes each neuron tells its class from the rest, and the largest weighted input wins.
+    With ``activation="step"`` it learns by Rosenblatt's rule [1]_: it visits one sample at a time
+    and moves the weights, by rate * x, only if the neuron is wrong. With a differentiable
+    activation it learns by gradient descent on the loss of the neuron's output. With more than two
+    classes, each neuron separates its class from the rest, and the largest weighted input wins.
 
     Parameters
     ----------
     activation : str, Activation or (f, df), default="step"
-        What the neuron puts out for its weighted inputs.
+        Activation of the neurons.
     loss : str or Loss, default="squared_error"
-        Of the neuron's output against its target. For the step, whose targets and outputs are 0
-        and 1, the squared error is the share of mistakes.
+        Loss of a neuron's output. For the step, whose targets and outputs are 0 and 1, the squared
+        error is the share of mistakes.
     solver : str or Solver, default="gd"
-        The step rule.
+        Step rule.
     learning_rate : "auto", float or Schedule, default="auto"
-        ``"auto"``: 1.0 for the step, else 1 / the largest curvature of the objective.
+        Learning rate, or a schedule of it. ``"auto"``: 1.0 for the step, else 1 / the largest
+        curvature of the objective.
     alpha : float, default=0.0
-        Adds 0.5 * alpha * ||w||² to the mean loss; the bias is free. With Rosenblatt's rule,
-        weights shrink by the factor 1 - rate * alpha at every row.
+        Strength of the L2 penalty: 0.5 * alpha * ||w||² is added to the mean loss. The bias is
+        not penalised. Rosenblatt's rule shrinks the weights by 1 - rate * alpha at each sample.
     fit_intercept : bool, default=True
-        Whether the neuron has a bias; without one its threshold is 0.
+        Whether the neurons have a bias; without one the threshold is 0.
     average : bool, default=False
-        Return the mean of the weights after every row, or every step: the averaged perceptron
-        [2]_, which wavers less on data that no line separates.
+        Whether to return the mean of the weights after each sample, or each step: the averaged
+        perceptron [2]_, which is more stable on data that no line separates.
     batch_size : "auto" or int, default="auto"
         Number of samples per step. ``"auto"``: 1 for the step, else min(200, n_samples).
     max_iter : int, default=1000
-        The largest number of epochs.
+        Maximum number of epochs.
     tol : float or None, default=1e-3
-        An epoch improves when it lowers the best loss by more than `tol` times the loss of the
-        best constant output. None: run all of `max_iter`.
+        Tolerance: an epoch improves if it lowers the best loss by more than `tol` times the loss
+        of the best constant output. None: run all `max_iter` epochs.
     n_iter_no_change : int, default=5
-        The fit ends after so many epochs in a row without improvement. With the step, an epoch
-        without a mistake ends it too.
+        Number of consecutive epochs without improvement that ends the fit. With the step, an
+        epoch without a mistake ends it too.
     shuffle : bool, default=True
-        Whether each epoch meets the rows in a new order.
+        Whether to shuffle the samples in each epoch.
     early_stopping : bool, default=False
-        Set rows aside, by class, and watch the loss on them instead; the weights of its best
-        epoch are returned. So they are where `X_val` and `y_val` are given to ``fit``.
+        Whether to hold out a validation set, stratified by class, and monitor the loss on it; the
+        weights of its best epoch are kept. `X_val` and `y_val` of ``fit`` do the same with a given
+        set.
     validation_fraction : float, default=0.1
-        The share of rows set aside with `early_stopping`.
+        Fraction of the samples that `early_stopping` holds out.
     class_weight : dict, "balanced" or None, default=None
-        Weights of the classes, multiplied with those of the rows. Rosenblatt's rule, for more
-        than two classes, uses that of class k for the rows of class k in the neuron of class k
-        alone, as :class:`sklearn.linear_model.Perceptron` does.
+        Weights of the classes, multiplied with those of the samples. Rosenblatt's rule with more
+        than two classes applies that of class k to the samples of class k in the neuron of class
+        k only, as :class:`sklearn.linear_model.Perceptron` does.
     warm_start : bool, default=False
-        Begin at the weights of the last fit.
+        Whether to start from the weights of the previous fit.
     random_state : int, RandomState or None, default=None
-        Draws the order of rows, and the rows set aside.
+        Seed of the order of the samples, and of the held-out samples.
     verbose : bool or int, default=False
-        Print the loss of every epoch.
+        Whether to print the loss of each epoch.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The labels.
+        Class labels.
     coef_ : ndarray of shape (1, n_features) or (n_classes, n_features)
-        Weights; one neuron for two classes, which fires for the second.
+        Weights of the neurons; with two classes, one neuron, which fires for the second.
     intercept_ : ndarray of shape (1,) or (n_classes,)
-        Biases.
+        Biases of the neurons.
     threshold_ : ndarray of shape (1,) or (n_classes,)
-        What w · x has to exceed for the neuron to fire: -`intercept_`.
+        Threshold that w · x has to exceed for the neuron to fire: -`intercept_`.
     n_iter_ : int
-        Epochs run.
+        Number of epochs run.
     loss_ : float
-        The mean training loss at the weights that are returned.
+        Mean training loss at the weights that are kept.
     loss_curve_ : list of float
-        The mean loss of each epoch as its rows were met.
+        Mean loss of each epoch, each sample's before its update.
     validation_loss_curve_ : list of float
-        The validation loss after each epoch; only where there is a validation set.
+        Validation loss after each epoch; only with a validation set.
     best_loss_ : float
-        The smallest loss of an epoch: the validation loss where there is one.
+        Smallest loss of an epoch: the validation loss if there is one.
     best_iter_ : int
-        That epoch, counted from 0.
+        Epoch of `best_loss_`, counted from 0.
     learning_rate_ : float
-        The rate of the first epoch.
+        Learning rate of the first epoch.
     t_ : int
-        Updates made: mistakes corrected, each neuron's counted, or steps down a gradient.
+        Number of updates: corrected mistakes, summed over the neurons, or gradient steps.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (n_features,)
-        Their names, where X had string names.
+        Names of the features, if X had string names.
 
     Notes
     -----
-    A differentiable neuron is trained towards targets on either side of f(0), so that it fires,
-    as it must, where w · x + b > 0: the ends of its range where that is bounded (0 and 1 for the
-    sigmoid, -1 and 1 for tanh), else f(0) - 1 and f(0) + 1.
+    The targets of a differentiable neuron lie on either side of f(0), so that it fires where
+    w · x + b > 0: they are the ends of its range if that is bounded (0 and 1 for the sigmoid, -1
+    and 1 for tanh), else f(0) - 1 and f(0) + 1.
 
-    The rule is that of :class:`sklearn.linear_model.Perceptron`, whose weights it reproduces
-    with ``shuffle=False`` on dense rows. On sparse rows scikit-learn slows the bias down a
-    hundredfold; here sparse and dense rows give the same weights.
+    With ``shuffle=False`` and dense X, the weights equal those of
+    :class:`sklearn.linear_model.Perceptron`. For sparse X, scikit-learn slows the bias down a
+    hundredfold; here sparse and dense X give the same weights.
 
     References
     ----------
@@ -284,15 +286,15 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
         y : array-like of shape (n_samples,)
-            Labels, of two classes or more.
+            Labels of at least two classes.
         sample_weight : array-like of shape (n_samples,), optional
-            Not negative, not all zero.
+            Weights of the samples: not negative, not all zero.
         coef_init, intercept_init : array-like of the shapes of `coef_` and `intercept_`, optional
-            Where to start; by default at zero.
+            Initial weights and biases; zero by default.
         X_val, y_val : array-like, optional
-            A validation set; it goes before `early_stopping`.
+            Validation set, used instead of one that `early_stopping` holds out.
         sample_weight_val : array-like, optional
-            Weights of its rows.
+            Weights of the samples of the validation set.
 
         Returns
         -------
@@ -303,7 +305,7 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         ValueError, TypeError
             For bad input, naming the parameter; the estimator stays as it was.
         DivergenceError
-            Where the loss grows without bound.
+            If the loss grows without bound.
         """
         pieces = self._resolve()
         has_validation = check_validation_set(X_val, y_val, sample_weight_val)
@@ -353,16 +355,16 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         classes: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
     ) -> Self:
-        """Train for one epoch, going on from the present weights.
+        """Train for one epoch, starting from the current weights.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
         y : array-like of shape (n_samples,)
         classes : array-like of shape (n_classes,), optional
-            All labels that will ever come; needed in the first call.
+            All labels that any call will have; required in the first call.
         sample_weight : array-like of shape (n_samples,), optional
-            Not negative; where all are zero, the call does nothing.
+            Weights of the samples: not negative. If all are zero, the call does nothing.
 
         Returns
         -------
@@ -395,7 +397,7 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         train = train.weighed(self._class_weights(train), self._is_row_by_row())
         if not train.total(self._n_neurons()) > 0:
             if first:
-                self._begin_untaught(pieces, X)
+                self._set_zero_weights(pieces, X)
             return self
         learner = self._carry_on(pieces, train, first)
         stopping = Stopping.after(self, learner, 0.0)
@@ -407,7 +409,7 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         return self
 
     def decision_function(self, X: ArrayLike) -> Array:
-        """Return the weighted inputs less the threshold, w · x + b.
+        """Return the weighted inputs minus the threshold, w · x + b.
 
         Parameters
         ----------
@@ -416,12 +418,12 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         Returns
         -------
         z : ndarray of shape (n_samples,) or (n_samples, n_classes)
-            The first for two classes: positive where the neuron fires, for the second class.
+            Of the first shape for two classes: positive for the second class.
         """
         return self._weighted_inputs(X)[0]
 
     def predict(self, X: ArrayLike) -> Array:
-        """Return the label of each row.
+        """Return the predicted label of each sample.
 
         Parameters
         ----------
@@ -438,7 +440,7 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
 
     @available_if(_is_sigmoid)
     def predict_proba(self, X: ArrayLike) -> Array:
-        """Return the sigmoid's outputs, scaled to sum to one over the classes.
+        """Return the outputs of the sigmoid, normalised to sum to one over the classes.
 
         Parameters
         ----------
@@ -451,13 +453,13 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         Raises
         ------
         AttributeError
-            Where the activation is no sigmoid.
+            If the activation is not the sigmoid.
         """
         z = self.decision_function(X)
         p: Array = as_activation(self.activation)(z)
         if p.ndim == 1:
             return np.column_stack([1 - p, p])
-        # A row for which no neuron fires at all belongs to each class alike.
+        # If all outputs underflow to 0, the classes are equally likely.
         totals = p.sum(axis=1, keepdims=True)
         return np.divide(p, totals, out=np.full_like(p, 1 / p.shape[1]), where=totals > 0)
 
@@ -466,7 +468,7 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         return [Layer(self.coef_.T, intercept, as_activation(self.activation))]
 
     def _weighted_inputs(self, X: ArrayLike) -> tuple[Array, Array]:
-        """Return w · x + b and the labels, of one state of an estimator that may be refitted."""
+        """Return w · x + b and the labels, consistent even if another thread refits meanwhile."""
         self = as_of_now(self)
         check_is_fitted(self)
         coef, intercept, classes = self._whole()
@@ -475,7 +477,7 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         return z[:, 0] if z.shape[1] == 1 else z, classes
 
     def _whole(self) -> tuple[Array, Array, Array]:
-        """Return weights, biases and labels, or say which of them was edited and does not fit."""
+        """Return weights, biases and labels; a ValueError if edited ones do not fit each other."""
         coef, intercept, classes = self.coef_, self.intercept_, self.classes_
         n_neurons = 1 if len(classes) == 2 else len(classes)
         shape = (n_neurons, self.n_features_in_)
@@ -491,7 +493,7 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         return coef, intercept, classes
 
     def _require_floats(self, coef: Array, intercept: Array) -> None:
-        """Raise a ValueError where weights set by hand cannot be moved by less than one."""
+        """Raise a ValueError for weights, set by hand, of an integer type."""
         if coef.dtype != intercept.dtype or coef.dtype.kind != "f":
             raise ValueError(
                 "partial_fit needs coef_ and intercept_ of one floating-point type. Got "
@@ -499,7 +501,7 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
             )
 
     def _resolve(self) -> _Pieces:
-        """Check the parameters, and return what they stand for."""
+        """Check the parameters and resolve them."""
         self._validate_params()
         activation = as_activation(self.activation)
         is_step = type(activation) is Step
@@ -524,7 +526,7 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         return int(self.batch_size)
 
     def _is_row_by_row(self) -> bool:
-        """Return whether this is Rosenblatt's rule, which meets one row at a time."""
+        """Return whether this is Rosenblatt's rule, which visits one sample at a time."""
         is_step = type(as_activation(self.activation)) is Step
         plain = type(as_solver(self.solver)) is GradientDescent
         return is_step and plain and self._batch_rows() == 1
@@ -532,7 +534,7 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
     def _check_train(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None
     ) -> LabelledRows:
-        """Return the rows to train on, and keep their classes."""
+        """Return the checked training set, and set `classes_`."""
         require_numpy_rows(self, X)
         X, y = validated(self, X, y, reset=True, **_X_CHECKS)
         X = by_rows(canonical(X))
@@ -567,7 +569,7 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         what: str,
         to_do: str,
     ) -> LabelledRows:
-        """Return the rows with the weights of their classes, which some of them must have."""
+        """Apply the class weights; a ValueError if no weight is left."""
         rows = rows.weighed(class_weights, self._is_row_by_row())
         if not rows.total(self._n_neurons()) > 0:
             raise ValueError(
@@ -576,11 +578,11 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         return rows
 
     def _class_weights(self, train: LabelledRows) -> Array | None:
-        """Return the weight of each class, or None for one each."""
+        """Return the weight of each class; None for 1 each."""
         if self.class_weight is None:
             return None
         if self.class_weight == "balanced":
-            # Weightless rows are no rows.
+            # Samples of weight zero do not count.
             counts = train.counts(len(self.classes_))
             present = counts > 0
             each = np.ones(len(counts))
@@ -639,7 +641,7 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         return 1 if len(self.classes_) == 2 else len(self.classes_)
 
     def _require_same_model(self, classes_before: Array, n_features: int) -> None:
-        """Raise a ValueError where a warm start has other classes or features than before."""
+        """Raise a ValueError if a warm start has other classes or features than before."""
         if not np.array_equal(classes_before, self.classes_):
             raise ValueError(
                 f"warm_start needs the classes of the last fit, {classes_before}. "
@@ -654,7 +656,7 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
     def _check_start(
         self, coef: ArrayLike | None, intercept: ArrayLike | None, train: LabelledRows
     ) -> Array | None:
-        """Return first weights and biases as one vector; None for zeros."""
+        """Return initial weights and biases as one vector; None for zeros."""
         if coef is None and intercept is None:
             return None
         n_neurons = self._n_neurons()
@@ -670,7 +672,7 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         return self._flat(W, b)
 
     def _flat(self, coef: Array, intercept: Array) -> Array:
-        """Return weights and, where there are any, biases as one vector."""
+        """Return weights and biases, if there are any, as one vector."""
         return np.concatenate([coef.T.ravel(), intercept if self.fit_intercept else []]).astype(
             coef.dtype
         )
@@ -753,7 +755,7 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         )
 
     def _set_rate(self, learner: GradientLearner, pieces: _Pieces, train: LabelledRows) -> None:
-        """Set the largest stable rate, and for 'auto' half of it."""
+        """Set the largest stable rate, and half of it as the rate for 'auto'."""
         learner.base_rate = 1.0
         activation, ends = pieces.activation, targets_of(pieces.activation)
         per_row = None
@@ -772,8 +774,8 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
     def _leave_zero(
         self, learner: GradientLearner, network: Network, train: LabelledRows, pieces: _Pieces
     ) -> None:
-        # Where the activation is flat at 0, as the ReLU is, a neuron of zero weights never learns:
-        # let it fire for every row at first; without a bias, step as a linear neuron would.
+        # An activation that is flat at 0, as the ReLU, has no gradient at zero weights: begin with
+        # a bias that fires for every sample; without a bias, with the step of a linear neuron.
         low, high = targets_of(pieces.activation)
         if self.fit_intercept:
             network.layers(learner.parameters)[0][1][:] = high
@@ -790,7 +792,7 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         return train.objective(network, *targets_of(pieces.activation)).baseline_loss()
 
     def _fixed_settings(self, pieces: _Pieces) -> dict[str, object]:
-        """Return what must stay from one ``partial_fit`` to the next."""
+        """Return the parameters that must not change between calls of ``partial_fit``."""
         settings = {
             "activation": pieces.activation,
             "loss": pieces.loss,
@@ -798,11 +800,11 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
             "fit_intercept": self.fit_intercept,
             "average": self.average,
         }
-        # The sums of an average are of another kind where weights decay.
+        # The sums of an average differ in kind if weights decay.
         return settings | ({"alpha": self.alpha} if self.average and self._is_row_by_row() else {})
 
-    def _begin_untaught(self, pieces: _Pieces, X: Matrix) -> None:
-        """Set the attributes of neurons of zero weights, which have not met a row yet."""
+    def _set_zero_weights(self, pieces: _Pieces, X: Matrix) -> None:
+        """Set the attributes of neurons with zero weights, before any update."""
         n_neurons = self._n_neurons()
         self.coef_ = np.zeros((n_neurons, X.shape[1]), X.dtype)
         self.intercept_ = np.zeros(n_neurons, X.dtype)
@@ -812,10 +814,10 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
     def _carry_on(
         self, pieces: _Pieces, train: LabelledRows, first: bool
     ) -> Rosenblatt | GradientLearner:
-        """Return the learner of the calls before, a copy, or one that starts at the weights."""
+        """Return a copy of the learner of the previous calls, or a new one."""
         if not hasattr(self, "_learner"):
-            untaught = first or not self.n_iter_
-            start = None if untaught else self._flat(self.coef_, self.intercept_)
+            starts_at_zero = first or not self.n_iter_
+            start = None if starts_at_zero else self._flat(self.coef_, self.intercept_)
             generator = make_generator(self.random_state)
             return self._make_learner(pieces, train, start, generator)
         learner: Rosenblatt | GradientLearner = self._learner.copy()
@@ -830,7 +832,7 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         return learner
 
     def _descend(self, stopping: Stopping, learner: Rosenblatt | GradientLearner) -> None:
-        """Let the learner meet the rows, epoch by epoch."""
+        """Run the epochs."""
         with stopping:
             for epoch in stopping:
                 rate = stopping.rate(epoch)
@@ -838,7 +840,7 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
                 stopping.record(loss, learner.validation_loss())
 
     def _keep(self, stopping: Stopping, weights: Array, loss: float) -> None:
-        """Keep the history of a fit, and the weights that it ended at."""
+        """Set the fitted attributes: the history and the final weights."""
         self.loss_, self.t_ = loss, stopping.learner.updates
         self.__dict__.update(stopping.attributes())
         self.__dict__.update(self._attributes_of(weights))

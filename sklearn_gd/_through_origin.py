@@ -39,7 +39,7 @@ from sklearn_gd.solvers import Solver, as_solver
 
 
 class _Pieces(NamedTuple):
-    """What the parameters stand for."""
+    """The resolved parameters."""
 
     activation: Activation
     loss: Loss
@@ -51,70 +51,70 @@ class _Pieces(NamedTuple):
 class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEstimator):
     """Regression through the origin, y = f(X W), by full-batch gradient descent.
 
-    Starts from W = 0 and moves W against the gradient of the mean loss until the gradient is
-    `tol` times what it was at 0. With the identity and the squared error it ends where
-    ordinary least squares without an intercept does; it then needs one pass over the rows, and
-    each iteration costs n_features² whatever their number.
+    Starts at W = 0 and moves W against the gradient of the mean loss until the gradient is `tol`
+    times that at W = 0. With the identity and the squared error it converges to ordinary least
+    squares without an intercept; it then makes one pass over the samples, and the cost of an
+    iteration, n_features², does not depend on their number.
 
     Parameters
     ----------
     activation : str, Activation or (f, df), default="identity"
-        f, with f(0) = 0, so that the model does pass through the origin.
+        Activation f, with f(0) = 0, so that the model passes through the origin.
     loss : str or Loss, default="squared_error"
-        What is minimised: its mean over rows and outputs.
+        Loss to minimise, averaged over samples and outputs.
     solver : str or Solver, default="nesterov"
-        The step rule. ``"gd"`` with a float rate is textbook gradient descent.
+        Step rule. ``"gd"`` with a float rate is textbook gradient descent.
     learning_rate : "auto", float or Schedule, default="auto"
-        ``"auto"``: one rate per feature, from the curvature of the objective, so that the columns'
-        scales do not matter: 1 / (L C_jj), with C_jj the curvature along weight j and L the
-        largest eigenvalue of the curvature where every C_jj is scaled to 1. A float: the same
-        rate for every feature.
+        Learning rate, or a schedule of it, the same for all features. ``"auto"``: one rate per
+        feature, from the curvature of the objective, so that the scales of the columns do not
+        matter: 1 / (L C_jj), with C_jj the curvature along weight j and L the largest eigenvalue
+        of the curvature after every C_jj is scaled to 1.
     alpha : float, default=0.0
-        Adds 0.5 * alpha * ||W||² to the mean loss.
+        Strength of the L2 penalty: 0.5 * alpha * ||W||² is added to the mean loss.
     max_iter : int, default=100_000
-        The largest number of iterations.
+        Maximum number of iterations.
     tol : float or None, default=1e-8
-        The descent ends when the gradient, measured in the rates' own scale, is at most `tol`
-        times the gradient at W = 0. None: run all of `max_iter`.
+        Tolerance: the fit ends when the norm of the gradient, each component in the scale of its
+        rate, is at most `tol` times that at W = 0. None: run all `max_iter` iterations.
     warm_start : bool, default=False
-        Begin at the weights of the last fit.
+        Whether to start from the weights of the previous fit.
     verbose : bool or int, default=False
-        Print the loss as it falls.
+        Whether to print the loss.
 
     Attributes
     ----------
     coef_ : ndarray of shape (n_features,) or (n_outputs, n_features)
-        W; the first shape where y has one axis.
+        W; of the first shape if y has one axis.
     intercept_ : float
         0.0.
     n_iter_ : int
-        Iterations run.
+        Number of iterations run.
     loss_ : float
-        The mean loss at `coef_`, without the penalty.
+        Mean loss at `coef_`, without the penalty.
     loss_curve_ : list of float
-        The mean loss before each iteration's step.
+        Mean loss before the step of each iteration.
     learning_rate_ : float or ndarray of shape (n_features,)
-        The rate used at first.
+        Learning rate of the first iteration.
     max_learning_rate_ : float
-        2 / the largest curvature: the largest single rate at which plain descent is stable.
-        Absent where the curvature has no bound.
+        Largest rate, the same for all features, at which plain gradient descent is stable: 2 /
+        the largest curvature. Missing if the curvature has no bound.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (n_features,)
-        Their names, where X had string names.
+        Names of the features, if X had string names.
 
     Raises
     ------
     DivergenceError
-        In ``fit``, where the rate is too large.
+        In ``fit``, if the rate is too large.
 
     Notes
     -----
-    Where the features are linearly dependent, many W fit equally well; descent from 0 ends at
-    the one of least ||C^(1/2) W||, which is the least-norm one where the columns of X have equal
-    scale. ``partial_fit`` with the identity and the squared error keeps X'X and X'y of all rows
-    given to it, so that any chunking gives what one fit on all rows gives; with other losses it
-    makes one step a call.
+    If the features are linearly dependent, many W fit equally well; descent from 0 converges to
+    that of least ||C^(1/2) W||, the minimum-norm solution if the columns of X have equal scale.
+    ``partial_fit`` with the identity and the squared error keeps X'X and X'y of all samples so
+    far, so that any split into calls gives the result of one fit on all samples; with other
+    losses it makes one step per call.
 
     References
     ----------
@@ -191,16 +191,17 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
         *,
         coef_init: ArrayLike | None = None,
     ) -> Self:
-        """Descend to the weights of the least mean loss.
+        """Minimise the mean loss by gradient descent.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         sample_weight : array-like of shape (n_samples,), optional
-            A row of weight 2 counts as two rows. Not negative, not all zero.
+            Weights of the samples: a weight of 2 equals a repeated sample. Not negative, not all
+            zero.
         coef_init : array-like of the shape of `coef_`, optional
-            Where to start; by default at zero.
+            Initial weights; zero by default.
 
         Returns
         -------
@@ -211,7 +212,7 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
         ValueError, TypeError
             For bad input, naming the parameter; the estimator stays as it was.
         DivergenceError
-            Where the rate is too large.
+            If the rate is too large.
         """
         pieces = self._resolve()
         start = getattr(self, "coef_", None) if self.warm_start else None
@@ -245,7 +246,7 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
             isinstance(learner.objective, Quadratic)
             and self.loss_ < rounding * learner.objective.yy
         ):
-            # The moments' loss is all rounding, or much of it: look at the rows again.
+            # The loss from the moments is mostly rounding error: compute it from the rows.
             self.loss_ = on_rows.mean_loss(learner.parameters)
         del self._to_device
         tasks.close()
@@ -255,17 +256,17 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
     def partial_fit(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> Self:
-        """Learn from more rows.
+        """Learn from more samples.
 
-        With the identity and the squared error: descend on the moments of all rows given to
-        ``partial_fit`` since the last ``fit``. Otherwise: one step down these rows' gradient.
+        With the identity and the squared error: minimise the loss over the samples of all calls
+        since the last ``fit``. Otherwise: make one gradient step on these samples.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         sample_weight : array-like of shape (n_samples,), optional
-            Not negative; where all are zero, the call does nothing.
+            Weights of the samples: not negative. If all are zero, the call does nothing.
 
         Returns
         -------
@@ -274,7 +275,7 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
         Raises
         ------
         ValueError, TypeError
-            For bad input, or rows that do not fit those seen before.
+            For bad input, or if the features or outputs have changed.
         """
         pieces = self._resolve()
         first = not hasattr(self, "coef_")
@@ -331,7 +332,7 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
         Returns
         -------
         y_pred : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            In the shape that y had in ``fit``.
+            Predictions, with as many dimensions as y had in ``fit``.
         """
         self = as_of_now(self)
         check_is_fitted(self)
@@ -358,7 +359,7 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
     def _check_train(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, *, look_at_all: bool
     ) -> tuple[LineDataset, bool]:
-        """Return the rows to train on, and whether y came with one axis."""
+        """Return the checked training set, and whether y has one axis."""
         space = space_of(X)
         if space is not None:
             return check_array_rows(self, space, X, y, sample_weight)
@@ -413,7 +414,7 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
     def _make_learner(
         self, pieces: _Pieces, parameters: Array, rows: LineDataset, moments: Moments | None = None
     ) -> FullBatchLearner:
-        """Return what learns, and set the attributes of its rates."""
+        """Return the learner, and set the attributes of its rates."""
         rates = self._rates(pieces, rows, moments)
         learner = FullBatchLearner(
             parameters,
@@ -431,7 +432,7 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
         return learner
 
     def _rates(self, pieces: _Pieces, rows: LineDataset, moments: Moments | None) -> float | Array:
-        """Set the rates' attributes; return what the schedule's rate is multiplied by."""
+        """Set the attributes of the rates; return the factor on the rate of the schedule."""
         self.__dict__.pop("max_learning_rate_", None)
         factor = curvature_per_row(pieces.loss, pieces.activation, rows.target_ends())
         if factor is not None:
@@ -452,21 +453,21 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
         return np.repeat(self.learning_rate_, rows.n_outputs)
 
     def _begin(self, learner: FullBatchLearner, tasks: FitTasks | None = None) -> Stopping:
-        """Return the epochs of a descent, once it is known where the gradient is small."""
+        """Return the epochs of a fit, and set the gradient norm that ends it."""
         with np.errstate(all="ignore"):
             at_zero, gradient = learner.objective(learner.zeros())
         learner.end_below(self.tol, gradient)
         return Stopping(self, learner, at_zero, tasks)
 
     def _descend(self, stopping: Stopping, learner: FullBatchLearner) -> None:
-        """Move the parameters to where the gradient vanishes."""
+        """Run the iterations."""
         with stopping:
             for epoch in stopping:
                 rate = stopping.rate(epoch)
                 stopping.record(learner.run_epoch(rate))
 
     def _keep(self, stopping: Stopping, weights: Array, loss: float) -> None:
-        """Keep the history of a descent, and the weights that it ended at."""
+        """Set the fitted attributes: the history and the final weights."""
         self.n_iter_, self.loss_curve_, self.loss_ = stopping.n_iter, stopping.loss_curve, loss
         with np.errstate(all="ignore"):
             self.__dict__.update(self._attributes_of(weights))
@@ -494,7 +495,7 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
         }
 
     def _forget(self) -> None:
-        """Drop what only ``partial_fit`` carries on."""
+        """Delete the state of ``partial_fit``."""
         for name in ("_moments", "_learner"):
             self.__dict__.pop(name, None)
 
