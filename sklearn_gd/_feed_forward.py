@@ -21,11 +21,9 @@ from sklearn_gd._data.validation import (
     as_of_now,
     by_rows,
     check_numbers,
-    check_regression,
     check_rows,
     check_validation_rows,
     check_validation_set,
-    check_weights,
     described,
     in_precision,
     make_generator,
@@ -358,14 +356,11 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
         pieces = self._resolve()
         first = not hasattr(self, "coefs_")
         require_numpy(self, X, None if first else self.coefs_[0])
-        y, sample_weight = all_as_numpy(y, sample_weight)
-        X, Y, one_axis = check_regression(self, X, y, reset=first)
-        X = by_rows(X)
-        weights = check_weights(sample_weight, X)
+        (X, Y, weights), one_axis = Rows.checked(self, X, y, sample_weight, reset=first)
         if not first:
             self._check_outputs(Y.shape[1], one_axis)
         dtype = X.dtype if first else self.coefs_[0].dtype
-        X, Y = in_precision(X, dtype), in_precision(Y, dtype, "y")
+        X, Y = in_precision(by_rows(X), dtype), in_precision(Y, dtype, "y")
         network = self._network(pieces, X.shape[1], Y.shape[1], dtype)
         present = None if first else self._current(network)
         learner = self._carry_on(network, pieces, present)
@@ -525,12 +520,9 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
         space = space_of(X)
         if space is not None:
             return check_array_rows(self, space, X, y, sample_weight)
-        y, sample_weight = all_as_numpy(y, sample_weight)
-        X, Y, one_axis = check_regression(self, X, y, reset=True)
-        X = by_rows(X)
-        weights = check_weights(sample_weight, X)
-        require_some_weight(weights)
-        return Rows(X, Y, weights), one_axis
+        rows, one_axis = Rows.checked(self, X, y, sample_weight)
+        require_some_weight(rows.weights)
+        return rows._replace(X=by_rows(rows.X)), one_axis
 
     def _check_held_out(
         self,

@@ -11,14 +11,12 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_gd._base import Estimator, Layer
-from sklearn_gd._data.array_api import all_as_numpy, on_host, require_same_space, space_of
+from sklearn_gd._data.array_api import on_host, require_same_space, space_of
 from sklearn_gd._data.validation import (
     all_or_nothing,
     as_of_now,
-    check_regression,
     check_rows,
     check_same_shape,
-    check_weights,
     described,
     require_some_weight,
 )
@@ -280,9 +278,8 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
         pieces = self._resolve()
         first = not hasattr(self, "coef_")
         require_numpy(self, X, None if first else self.coef_)
-        y, sample_weight = all_as_numpy(y, sample_weight)
-        X, Y, one_axis = check_regression(self, X, y, reset=first)
-        weights = check_weights(sample_weight, X)
+        rows, one_axis = Rows.checked(self, X, y, sample_weight, reset=first)
+        X, Y, weights = rows
         if not first and (self.coef_.ndim == 1) != one_axis:
             raise ValueError(
                 f"y has {'one axis' if one_axis else 'two axes'}, unlike in the calls before."
@@ -291,7 +288,6 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
             raise ValueError(
                 f"y has {Y.shape[1]} columns, and {self._n_outputs()} in the calls before."
             )
-        rows = Rows(X, Y, weights)
         parameters = self._start(None if first else self.coef_, X.shape[1], Y.shape[1], "coef_")
         self._set_model(pieces, rows, one_axis)
         if weights is not None and not weights.any():
@@ -363,11 +359,9 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
         space = space_of(X)
         if space is not None:
             return check_array_rows(self, space, X, y, sample_weight)
-        y, sample_weight = all_as_numpy(y, sample_weight)
-        X, Y, one_axis = check_regression(self, X, y, reset=True, look_at_all=look_at_all)
-        weights = check_weights(sample_weight, X)
-        require_some_weight(weights)
-        return Rows(X, Y, weights), one_axis
+        rows, one_axis = Rows.checked(self, X, y, sample_weight, look_at_all=look_at_all)
+        require_some_weight(rows.weights)
+        return rows, one_axis
 
     def _n_outputs(self) -> int:
         return 1 if self.coef_.ndim == 1 else int(self.coef_.shape[0])

@@ -419,7 +419,7 @@ def test_what_does_not_train_there_says_so(library):
             with pytest.raises(ValueError, match=r"partial_fit\(\) takes NumPy arrays only"):
                 estimator.partial_fit(*there)
             fitted = estimator.fit(*there)
-            with pytest.raises(ValueError, match=r"present weights.*another library's"):
+            with pytest.raises(ValueError, match=r"current weights.*another library's"):
                 fitted.partial_fit(X, y)
             with pytest.raises(ValueError, match=r"predict\(\) must use the same namespace"):
                 fitted.predict(X)

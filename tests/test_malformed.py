@@ -153,7 +153,7 @@ NEURONS = PerceptronClassifier(average=True, max_iter=2, tol=None, random_state=
 def test_layers_that_do_not_fit_each_other(attribute, index, value):
     net = clone(NET).fit(ROWS, LABELS)
     getattr(net, attribute)[index] = value
-    wrong = r"coefs_\[[01]\] and intercepts_\[[01]\] must be arrays|The present weights"
+    wrong = r"coefs_\[[01]\] and intercepts_\[[01]\] must be arrays|The current weights"
     for call in (
         lambda: net.predict(ROWS),
         lambda: net.partial_fit(ROWS, LABELS),

@@ -9,6 +9,7 @@ from sklearn.base import clone
 
 from sklearn_gd import activations, losses, schedules, solvers
 from sklearn_gd._models.network import Network
+from sklearn_gd._models.rows import Rows
 from sklearn_gd.activations import ELU, Activation, Identity, ReLU, Tanh, as_activation
 from sklearn_gd.losses import Huber, SquaredError, as_loss
 from sklearn_gd.schedules import Cosine, as_schedule
@@ -111,7 +112,7 @@ def test_a_derived_piece_is_trained_by_what_it_says_and_not_by_what_its_parent_k
     X, y = rng.normal(size=(20, 3)), rng.normal(size=(20, 2))
     network = Network((3, 4, 5, 2), [Mirrored(), Doubled(), Identity()], Tilted(), 0.0, float)
     at = rng.normal(size=network.size)
-    _, gradient = network.over_all_rows(at, X, y, None)
+    _, gradient = Rows(X, y, None).objective(network)(at)
     step = 1e-6
     for i in range(network.size):
         up, down = at.copy(), at.copy()

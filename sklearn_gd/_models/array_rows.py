@@ -75,22 +75,18 @@ class ArrayRows:
         return targets
 
     def to_device(self, array: T) -> T:
-        """Return an array of NumPy's as one that lies where these rows do; others as they are."""
         return self.space.to_device(array) if isinstance(array, np.ndarray) else array
 
     def memory_to_device(self, solver: Solver) -> None:
-        """Move what a solver remembers to where these rows lie."""
         for name, value in vars(solver).items():
             setattr(solver, name, self.to_device(value))
 
     def objective(self, network: Network) -> OnArrayRows:
-        """Return the objective of a network over these rows."""
         return OnArrayRows(network, self)
 
     def set_aside(
         self, fraction: float, generator: np.random.Generator
     ) -> tuple[ArrayRows, ArrayRows, Array]:
-        """Return rows to train on, rows to validate on, and the numbers of the former."""
         kept = self.numbers if self.weights is None else self.numbers[self.weights != 0]
         train, held_out = (kept[part] for part in hold_out(len(kept), fraction, generator))
         given = self.space, self.X, self.y, self._given_weights
@@ -111,23 +107,19 @@ class ArrayRows:
             yield self.batch(rows if self._all else self.space.to_device(self.numbers[rows]))
 
     def target_spread(self) -> Array:
-        """Return the standard deviation of each output's targets."""
         raise NotImplementedError("only L-BFGS asks for it, which runs on NumPy's arrays")
 
     def target_ends(self) -> tuple[float, float]:
-        """Return the smallest and the largest target."""
         targets = self.targets
         return float(targets.min()), float(targets.max())
 
     def curvature(self, factor: float, alpha: float) -> Curvature:
-        """Return the curvature of a linear model's objective over these rows."""
         if self.uses_moments:
             return Curvature(self.moments(), None, factor, alpha)
         return Curvature(self.space.to_numpy(self.X), self.weights, factor, alpha)
 
     @property
     def uses_moments(self) -> bool:
-        """Whether their moments are the cheaper thing to iterate on."""
         return uses_moments(self.X)
 
     def moments(self) -> Moments:
@@ -147,7 +139,7 @@ class ArrayRows:
         return total
 
     def require_finite(self) -> None:
-        """Nothing to do: they have been looked at."""
+        pass  # checked already
 
 
 class OnArrayRows:
@@ -161,10 +153,8 @@ class OnArrayRows:
 
     def __init__(self, network: Network, rows: ArrayRows) -> None:
         self.network, self.rows = network, rows
-        self.size = network.size
 
     def __call__(self, parameters: DeviceArray) -> tuple[float, DeviceArray]:
-        """Return the mean loss and the gradient over all rows."""
         total_weight = self.rows.total_weight
         chunks = self.rows.chunks(max(self.network.sizes[1:]))
         loss, gradient = self._sums(self.rows.to_device(parameters), chunks, total_weight)
@@ -181,7 +171,6 @@ class OnArrayRows:
         return self._sums(parameters, chunks, share)
 
     def mean_loss(self, parameters: DeviceArray) -> float:
-        """Return the mean loss over rows and outputs, without the penalty."""
         network, total = self.network, 0.0
         layers = network.layers(self.rows.to_device(parameters))
         for X, y, weights in self.rows.chunks(max(network.sizes[1:])):
@@ -190,16 +179,10 @@ class OnArrayRows:
         return float(total) / self.rows.total_weight
 
     def baseline_loss(self) -> float:
-        """Return the loss of the best constant prediction, which tolerances are relative to."""
         return self.network.loss._baseline(self.rows.targets, self.rows.weights)
 
     def batches(self, size: int, generator: np.random.Generator | None) -> ArrayBatches:
-        """Return the batches of each epoch, whose items ``on_batch`` takes."""
         return ArrayBatches(self.rows, size, generator)
-
-    def of(self, network: Network) -> OnArrayRows:
-        """Return the objective of another network over the same rows."""
-        return self.rows.objective(network)
 
     def _sums(
         self, parameters: DeviceArray, chunks: Iterable[Samples], share: float
@@ -386,7 +369,7 @@ def require_numpy(estimator: BaseEstimator, X: ArrayLike, fitted: DeviceArray = 
     elif fitted is None or isinstance(fitted, np.ndarray):
         return
     else:
-        what = "The present weights, which it would go on from, are another library's"
+        what = "The current weights, which it would continue from, are another library's"
     name = type(estimator).__name__
     raise ValueError(f"{name}.partial_fit() takes NumPy arrays only; fit() takes others. {what}.")
 

@@ -64,9 +64,6 @@ class NetworkObjective(Objective, Protocol):
     def batches(self, size: int, generator: np.random.Generator | None) -> Batches:
         """Return the batches of each epoch, whose items ``on_batch`` takes."""
 
-    def of(self, network: Network) -> NetworkObjective:
-        """Return the objective of another network over the same rows."""
-
 
 class Dataset(Protocol):
     """Rows with targets, to train or validate on."""

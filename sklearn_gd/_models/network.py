@@ -85,14 +85,6 @@ class Network:
             total += _weighted_sum(values, None if weights is None else weights[rows])
         return total / float(X.shape[0] if weights is None else weights.sum())
 
-    def over_all_rows(
-        self, parameters: Array, X: Matrix, y: Array, weights: Array | None
-    ) -> tuple[float, Array]:
-        """Return the mean loss and the gradient over all rows."""
-        share = float(X.shape[0] if weights is None else weights.sum())
-        total, gradient = self(parameters, X, y, weights, share)
-        return total / share, gradient.copy()
-
     def __call__(
         self, parameters: Array, X: Matrix, y: Array, weights: Array | None, share: float
     ) -> tuple[float, Array]:
@@ -278,5 +270,5 @@ def linear_step(objective: Any) -> Array:
         network.sizes, [Identity()], network.loss, 0.0, network.dtype, biases=network.biases
     )
     gradient: Array
-    _, gradient = objective.of(linear)(np.zeros(linear.size, network.dtype))
+    _, gradient = objective.rows.objective(linear)(np.zeros(linear.size, network.dtype))
     return gradient

@@ -326,7 +326,7 @@ class StepLearner(GradientLearner):
             network.dtype,
             biases=network.biases,
         )
-        return self.objective.of(undecided).mean_loss(self.parameters) > 0
+        return self.objective.rows.objective(undecided).mean_loss(self.parameters) > 0
 
 
 class PerceptronCriterion(Loss):
