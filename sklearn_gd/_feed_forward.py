@@ -282,13 +282,11 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
             If the loss grows without bound.
         """
         pieces = self._resolve()
-        has_validation = check_validation_set(X_val, y_val, sample_weight_val)
         given = (X, y, sample_weight)
         train, one_axis = self._check_train(X, y, sample_weight)
         held_out = None
-        if has_validation:
+        if check_validation_set(X_val, y_val, sample_weight_val):
             held_out = self._check_held_out(X_val, y_val, sample_weight_val, train, one_axis)
-
         resumed = state_to_resume(self)
         if resumed is not None:
             sizes = (train.n_features, *self._hidden_sizes(), train.n_outputs)
@@ -297,15 +295,13 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
         network = self._network(pieces, train.n_features, train.n_outputs, train.dtype)
         warm = self.warm_start and hasattr(self, "coefs_")
         parameters = self._current(network) if warm else self._draw(network, generator)
-        parameters = train.to_device(parameters)
         if resumed is not None:
             begin_again(generator, resumed)
         self._forget()
         self._set_model(network, one_axis)
-        learner = self._make_learner(pieces, parameters, network.dtype, generator)
+        learner = self._make_learner(pieces, train, parameters, generator)
         learner.at_start = generator.bit_generator.state
-        train.memory_to_device(learner.solver)
-        if self.early_stopping and not has_validation:
+        if self.early_stopping and held_out is None:
             train, held_out, kept = train.set_aside(self.validation_fraction, generator)
             given = tuple(lazily_picked(part, kept) for part in given)
         learner.learn_from(
@@ -363,9 +359,10 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
         X, Y = in_precision(by_rows(X), dtype), in_precision(Y, dtype, "y")
         network = self._network(pieces, X.shape[1], Y.shape[1], dtype)
         present = None if first else self._current(network)
-        learner = self._carry_on(network, pieces, present)
+        rows = Rows(X, Y, weights)
+        learner = self._carry_on(network, pieces, rows, present)
         self._set_model(network, one_axis)
-        objective = Rows(X, Y, weights).objective(network)
+        objective = rows.objective(network)
         learner.learn_from(objective, None, self._batch_rows(len(Y)), shuffle=self.shuffle)
         weightless = weights is not None and not weights.any()
         if weightless and not first:
@@ -547,11 +544,15 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
         return Rows(X_val, y_val.reshape(len(y_val), -1), weights)
 
     def _make_learner(
-        self, pieces: _Pieces, parameters: Array, dtype: DTypeLike, generator: np.random.Generator
+        self, pieces: _Pieces, rows: Dataset, parameters: Array, generator: np.random.Generator
     ) -> GradientLearner:
         solver = GradientDescent() if pieces.solver is None else pieces.solver
-        settings = {"solver": solver}
-        return GradientLearner(parameters, solver, pieces.schedule, generator, settings, dtype)
+        settings, parameters = {"solver": solver}, rows.to_device(parameters)
+        learner = GradientLearner(
+            parameters, solver, pieces.schedule, generator, settings, rows.dtype
+        )
+        rows.memory_to_device(solver)
+        return learner
 
     def _descend(self, stopping: Stopping, learner: GradientLearner) -> None:
         """Run the epochs, one gradient step per batch."""
@@ -629,7 +630,7 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
         }
 
     def _carry_on(
-        self, network: Network, pieces: _Pieces, present: Array | None
+        self, network: Network, pieces: _Pieces, rows: Rows, present: Array | None
     ) -> GradientLearner:
         """Return a copy of the previous learner, so that a failed call changes nothing."""
         solver, schedule = pieces.solver, pieces.schedule
@@ -645,7 +646,7 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
             return learner
         generator = make_generator(self.random_state)
         parameters = self._draw(network, generator) if present is None else present
-        return self._make_learner(pieces, parameters, network.dtype, generator)
+        return self._make_learner(pieces, rows, parameters, generator)
 
     def _forget(self) -> None:
         """Delete what belongs to earlier fits."""

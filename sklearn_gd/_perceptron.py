@@ -308,25 +308,23 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
             If the loss grows without bound.
         """
         pieces = self._resolve()
-        has_validation = check_validation_set(X_val, y_val, sample_weight_val)
         given = (X, y, sample_weight)
         classes_before = getattr(self, "classes_", None)
         train = self._check_train(X, y, sample_weight)
         held_out = None
-        if has_validation:
+        if check_validation_set(X_val, y_val, sample_weight_val):
             held_out = self._check_held_out(X_val, y_val, sample_weight_val, train)
         class_weights = self._class_weights(train)
         train = self._weigh(train, class_weights, "no row any weight", "fit")
         if held_out is not None:
             what = "no row of X_val any weight"
             held_out = self._weigh(held_out, class_weights, what, "validate on")
-
         resumed = state_to_resume(self)
         generator = make_generator(self.random_state)
         if resumed is not None:
             begin_again(generator, resumed)
         at_start = generator.bit_generator.state
-        if self.early_stopping and not has_validation:
+        if self.early_stopping and held_out is None:
             train, held_out, kept = train.set_aside(self.validation_fraction, generator)
             given = tuple(lazily_picked(part, kept) for part in given)
         if self.warm_start and classes_before is not None:
