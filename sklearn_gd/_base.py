@@ -1,4 +1,4 @@
-"""What all estimators share: callbacks, the version that stored them, their page, types."""
+"""The base class of all estimators: callbacks, stored version, documentation link, types."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ class Layer(NamedTuple):
     Attributes
     ----------
     coef : array of shape (fan_in, fan_out)
-        Weights, of the library that the model was fitted with.
+        Weights, in the array library of the data.
     intercept : array of shape (fan_out,) or None
-        Biases; None where the model has none.
+        Biases; None for a model without.
     activation : Activation
-        Of the outputs.
+        Activation of the layer.
     """
 
     coef: DeviceArray
@@ -52,12 +52,10 @@ class Layer(NamedTuple):
 class Estimator(CallbackSupportMixin, DocumentedOnline):
     """Base of all estimators, left of scikit-learn's classes.
 
-    It takes scikit-learn's callbacks, links to its page in a notebook, has types for what
-    scikit-learn states none for, and notes the version that stored it, which scikit-learn does
-    for its own classes alone. The note is in the stored state only, never an attribute: copies,
-    clones and prints know nothing of it. Whatever stores by ``__getstate__`` has it: pickle,
-    joblib, cloudpickle and skops. A subclass with a state of its own calls
-    ``super().__getstate__()``.
+    It adds scikit-learn's callbacks, a link to the documentation in notebooks, types for inherited
+    methods, and the version of this package to the stored state (pickle, joblib, cloudpickle,
+    skops), as scikit-learn does for its classes. The version is never an attribute of the
+    estimator. A subclass that defines ``__getstate__`` calls ``super().__getstate__()``.
     """
 
     n_features_in_: int
@@ -110,7 +108,7 @@ class Estimator(CallbackSupportMixin, DocumentedOnline):
     def __setstate__(self, state: dict[str, Any]) -> None:
         attributes = dict(state)
         stored_by = attributes.pop(VERSION_NOTE, None)
-        # A state without a note was never stored by a release: someone made it by hand.
+        # A state without a version was made by hand, not stored by a release.
         if stored_by not in (None, __version__):
             name = type(self).__name__
             warnings.warn(ModelVersionWarning(name, __version__, stored_by), stacklevel=2)

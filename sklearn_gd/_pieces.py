@@ -1,8 +1,8 @@
-"""What activations, losses, solvers and schedules have in common, with estimators too.
+"""The base of activations, losses, solvers and schedules, and what they share with estimators.
 
-A piece is a small class whose hyper-parameters are its ``__init__`` arguments. Estimators hold it
-as a parameter, untouched; :func:`resolve` turns what the user gave (a name, an instance) into a
-fresh, checked piece for one fit.
+A piece is a small class whose hyper-parameters are its ``__init__`` arguments. Estimators have it
+as a parameter, unchanged; :func:`resolve` turns a name or an instance into a new, checked piece
+for one fit.
 """
 
 from __future__ import annotations
@@ -24,37 +24,37 @@ Namespace: TypeAlias = Any  # the module of an array library, with the array API
 P = TypeVar("P", bound="Piece")
 K = TypeVar("K", bound=type)
 
-# Where the state of a stored estimator has the version of this package that stored it.
+# Key of the version of this package in the stored state of an estimator.
 VERSION_NOTE = "_sklearn_gd_version"
 
 _CLASSES: set[type] = set()
 
-# The address under which the built documentation is published, with a slash at its end. It is not
-# published yet: while this is None there are no links, rather than dead ones.
+# Address of the published documentation, with a slash at the end. While there is none, estimators
+# have no links.
 SITE: str | None = None
 
 
 def storable(kind: K) -> K:
-    """Register a class of this package as one that files may hold; returns it."""
+    """Register a class of this package as one that files may contain; return it."""
     _CLASSES.add(kind)
     return kind
 
 
 def storable_classes() -> dict[str, type]:
-    """Return the classes registered so far, by their full names."""
+    """Return the registered classes, by their full names."""
     return {f"{kind.__module__}.{kind.__qualname__}": kind for kind in _CLASSES}
 
 
 class DocumentedOnline:
-    """Gives the HTML diagram of an estimator, or of a piece, the link to its API page.
+    """Mixin that links the HTML diagram of an estimator or a piece to its API page.
 
-    It stands left of ``BaseEstimator``, which reads the two attributes. A class that is defined
-    outside of this package has no page, and gets no link.
+    It goes left of ``BaseEstimator``, which reads the two attributes. Classes defined outside this
+    package get no link.
     """
 
     @property
     def _doc_link_module(self) -> str:
-        # scikit-learn links the classes of this package; none has an empty name.
+        # scikit-learn adds a link for classes of this module; an empty name matches none.
         return "sklearn_gd" if SITE else ""
 
     @property
@@ -63,24 +63,24 @@ class DocumentedOnline:
 
 
 def namespace(array: DeviceArray) -> Namespace:
-    """Return the functions of an array's library, by the names of the array API standard."""
+    """Return the library of an array, with the functions of the array API standard."""
     if isinstance(array, (np.ndarray, np.generic)):
         return np
-    # Imported here, since not every scikit-learn has it, and NumPy's arrays do without.
+    # Imported here, since not every version of scikit-learn has it, and NumPy does not need it.
     from sklearn.utils._array_api import get_namespace
 
     return get_namespace(array)[0]
 
 
 def scalar_like(array: DeviceArray, value: float) -> DeviceArray:
-    """Return a number as what the library's functions take beside `array`, of its dtype."""
+    """Return a number for use with `array` in functions of its library, of the same dtype."""
     if isinstance(array, (np.ndarray, np.generic)):
         return array.dtype.type(value)
     return namespace(array).full_like(array, value)
 
 
 def to_numpy(array: DeviceArray, xp: Namespace) -> Array:
-    """Return an array of the library `xp` as one of NumPy's."""
+    """Return an array of the library `xp` as a NumPy array."""
     from sklearn.utils._array_api import _convert_to_numpy
 
     if xp.__name__ == "array_api_strict":  # scikit-learn 1.6 knows but one of its devices
@@ -89,7 +89,7 @@ def to_numpy(array: DeviceArray, xp: Namespace) -> Array:
 
 
 def copy_of(value: DeviceArray) -> DeviceArray:
-    """Return a copy of an array of any library, or of what has a method for it."""
+    """Return a copy of an array of any library, or of an object with a ``copy`` method."""
     if hasattr(value, "copy"):
         return value.copy()
     return namespace(value).asarray(value, copy=True)
@@ -98,8 +98,8 @@ def copy_of(value: DeviceArray) -> DeviceArray:
 class Piece(DocumentedOnline, BaseEstimator):
     """Base of all pluggable pieces.
 
-    ``_needed`` maps each method that an own piece has to define to its signature, as error
-    messages show it. ``_parameter_constraints`` declares the hyper-parameters, as in scikit-learn.
+    ``_needed`` maps the methods that a custom piece must define to their signatures, for error
+    messages. ``_parameter_constraints`` declares the hyper-parameters, as in scikit-learn.
     """
 
     _needed: Mapping[str, str] = {}
@@ -110,7 +110,7 @@ class Piece(DocumentedOnline, BaseEstimator):
             self._validate_params()
 
     def _probe(self) -> None:
-        """Raise a ValueError where one call on a tiny input shows that the piece cannot work."""
+        """Raise a ValueError if a call with a tiny input shows that the piece cannot work."""
 
     @classmethod
     def _missing(cls) -> list[str]:
@@ -119,16 +119,16 @@ class Piece(DocumentedOnline, BaseEstimator):
 
 
 def require_unchanged(parameter: str, before: object, now: object) -> None:
-    """Raise a ValueError where ``partial_fit`` cannot go on with another value of a parameter."""
+    """Raise a ValueError if a parameter has changed between calls of ``partial_fit``."""
     if not same_settings(before, now):
         raise ValueError(
             f"The {parameter!r} parameter must stay {before!r} from one partial_fit to the next; "
-            f"fit begins anew. Got {now!r} instead."
+            f"fit starts again. Got {now!r} instead."
         )
 
 
 def same_settings(one: object, other: object) -> bool:
-    """Return whether two pieces, lists of pieces or plain values say the same."""
+    """Return whether two pieces, lists of pieces or plain values are equal."""
     return bool(_settings(one) == _settings(other))
 
 
@@ -141,20 +141,20 @@ def _settings(value: object) -> object:
 def resolve(
     spec: object, kind: type[P], built_in: Mapping[str, type[P]], parameter: str, also: str = ""
 ) -> P:
-    """Return a fresh piece for `spec`, a name in `built_in` or an instance of `kind`.
+    """Return a new piece for `spec`, a name in `built_in` or an instance of `kind`.
 
     Parameters
     ----------
     spec : str or Piece
-        What the user gave.
+        Name or instance.
     kind : type
-        The base class that an instance has to derive from.
+        Base class of instances.
     built_in : mapping of str to type
-        The accepted names; a name stands for the piece with its defaults.
+        Accepted names; a name selects the piece with its default hyper-parameters.
     parameter : str
-        The parameter's name, for messages.
+        Name of the parameter, for messages.
     also : str, default=""
-        What else is accepted, for messages.
+        Further accepted values, for messages.
 
     Raises
     ------
@@ -167,8 +167,8 @@ def resolve(
     methods = " and ".join(kind._needed.values())
     accepted = (
         f"The {parameter!r} parameter must be one of {', '.join(map(repr, sorted(built_in)))}, or "
-        f"an instance of {kind.__module__}.{name} (an own one derives from it and has the methods "
-        f"{methods}){also}."
+        f"an instance of {kind.__module__}.{name} (a custom one derives from it and has the "
+        f"methods {methods}){also}."
     )
     if isinstance(spec, str):
         if spec not in built_in:

@@ -37,14 +37,6 @@ from sklearn_gd._pieces import Array, Piece, namespace, resolve, scalar_like, st
 __all__ = ["AbsoluteError", "Huber", "LogCosh", "Loss", "Pinball", "SquaredError", "as_loss"]
 
 
-def baseline_of(constant: float, zero: float) -> float:
-    """Return the loss of the best constant; for constant targets that of predicting zero.
-
-    A loss of the best constant that is rounding error is no scale to measure by.
-    """
-    return constant if constant > 1e-12 * zero else zero
-
-
 class Loss(Piece):
     """Base of all losses, element by element and not averaged.
 
@@ -103,7 +95,12 @@ class Loss(Piece):
         with np.errstate(all="ignore"):
             constant = np.broadcast_to(self._best_constant(y_true, weights), y_true.shape)
             best = self._mean(y_true, constant.astype(y_true.dtype), weights)
-            return baseline_of(best, self._mean(y_true, np.zeros_like(y_true), weights))
+            return self._scale(best, self._mean(y_true, np.zeros_like(y_true), weights))
+
+    @staticmethod
+    def _scale(constant: float, zero: float) -> float:
+        """Return the loss of the best constant, or of predicting 0 if that is rounding error."""
+        return constant if constant > 1e-12 * zero else zero
 
     def _mean(self, y_true: Array, y_pred: Array, weights: Array | None) -> float:
         rows = self.value(y_true, y_pred).mean(axis=1, dtype=np.float64)

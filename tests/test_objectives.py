@@ -9,6 +9,7 @@ from sklearn_gd._data.batches import row_chunks
 from sklearn_gd._models.curvature import Curvature, curvature_per_row
 from sklearn_gd._models.least_squares import Moments, Quadratic
 from sklearn_gd._models.network import Network
+from sklearn_gd._models.rows import Rows
 from sklearn_gd.activations import as_activation
 from sklearn_gd.losses import as_loss
 
@@ -83,7 +84,7 @@ def test_any_cut_into_batches_adds_up(make):
     pieces = [as_activation("silu"), as_activation("identity")]
     network = Network((4, 3, 2), pieces, as_loss("huber"), 0.2, np.float64)
     flat = rng.normal(size=network.size)
-    whole, gradient = network.over_all_rows(flat, make(X), y, weights)
+    whole, gradient = Rows(make(X).objective(network)(flat), y, weights)
     total, summed = 0.0, np.zeros(network.size)
     for start in range(0, 12, 5):
         rows = slice(start, start + 5)
@@ -121,7 +122,7 @@ def test_quadratic_is_the_linear_network_told_from_moments(make, weighted):
     moments = moments.added(make(X[7:]), y[7:], None if weights is None else weights[7:])
     flat = rng.normal(size=12)
     loss, gradient = Quadratic(moments, 0.5)(flat)
-    expected_loss, expected = linear.over_all_rows(flat, X, y, weights)
+    expected_loss, expected = Rows(X, y, weights).objective(linear)(flat)
     assert_allclose(loss, expected_loss)
     assert_allclose(gradient, expected)
 

@@ -58,7 +58,7 @@ def test_unknown_names_are_listed(module, take, instance, wrong):
 @pytest.mark.parametrize(("module", "take", "instance"), KINDS)
 @pytest.mark.parametrize("wrong", [None, object, 1j, b"tanh", [], {}, (np.sin,), (1, 2), True])
 def test_what_is_neither_name_nor_piece(module, take, instance, wrong):
-    with pytest.raises(TypeError, match="an own one derives from it and has the methods"):
+    with pytest.raises(TypeError, match="a custom one derives from it and has the methods"):
         take(wrong)
     with pytest.raises(TypeError, match="give an instance"):
         take(type(instance))

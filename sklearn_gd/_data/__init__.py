@@ -1,1 +1,1 @@
-"""Rows: what comes in, how it is checked, split, cut and drawn in batches."""
+"""Data: checks, arrays of other libraries, validation split, batches."""

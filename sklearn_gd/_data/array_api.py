@@ -1,7 +1,7 @@
-"""Arrays of other libraries, such as torch tensors on a GPU, as scikit-learn's array API has them.
+"""Arrays of other libraries, such as torch tensors on a GPU, by scikit-learn's array API support.
 
-Which library an array is of, and where in it, a `Space` knows. It is made with scikit-learn's
-private helpers; where they are missing, all arrays are NumPy's, as ever.
+A `Space` is the library and the device of an array. It uses private helpers of scikit-learn; if
+those are missing, all arrays are taken to be NumPy's.
 """
 
 from __future__ import annotations
@@ -37,19 +37,19 @@ _DTYPES = ("float64", "float32", "int64", "int32", "int16", "int8", "uint8", "bo
 
 
 class Space:
-    """A library of arrays, and the device of it where some arrays lie.
+    """An array library, and one of its devices.
 
     Parameters
     ----------
     xp : module
-        The library, with the names of the array API standard.
+        The library, with the functions of the array API standard.
     device : object
         One of its devices.
 
     Attributes
     ----------
     widest : dtype
-        NumPy's name of the most precise floats there: float32 on devices without float64.
+        NumPy dtype of the widest floats: float32 on devices without float64.
     """
 
     def __init__(self, xp: Namespace, device: object) -> None:
@@ -71,22 +71,22 @@ class Space:
         return f"{self.name} on device {self.device}"
 
     def dtype(self, dtype: DTypeLike) -> Any:
-        """Return the library's own dtype for one of NumPy's, as wide as the device has it."""
+        """Return the library's dtype for one of NumPy, at most as wide as the device has."""
         return self._dtypes[np.dtype(dtype)]
 
     def numpy_dtype(self, value: DeviceArray) -> DType:
-        """Return NumPy's dtype for that of an array that lies here."""
+        """Return the NumPy dtype of an array of the library."""
         if isinstance(value.dtype, np.dtype):  # CuPy and JAX have NumPy's own
             return value.dtype
         return self._numpy_dtypes[value.dtype]
 
     def to_device(self, value: Array) -> DeviceArray:
-        """Return an array of NumPy's as one that lies here, which shares no memory with it."""
+        """Return a copy of a NumPy array on the device."""
         value = np.array(value, order="C")
         return self.xp.asarray(value, dtype=self.dtype(value.dtype), device=self.device)
 
     def astype(self, value: DeviceArray, dtype: DTypeLike) -> DeviceArray:
-        """Return an array that lies here in another precision; itself where it has that one."""
+        """Return an array in another dtype; the array itself if it has that one."""
         wanted = self.dtype(dtype)
         if value.dtype == wanted:
             return value
@@ -94,16 +94,16 @@ class Space:
             return self.xp.astype(value, wanted)
 
     def to_numpy(self, value: DeviceArray) -> Array:
-        """Return an array that lies here as one of NumPy's."""
+        """Return an array of the device as a NumPy array."""
         return to_numpy(_detached(value), self.xp)
 
     def convert(self, value: ArrayLike, name: str = "X") -> DeviceArray:
-        """Return what anyone may have given, a list or an array of any library, lying here.
+        """Return a list or an array of any library as an array on the device.
 
         Raises
         ------
         ValueError
-            Where it is sparse, or holds something else than real numbers.
+            If it is sparse, or not of real numbers.
         """
         if hasattr(value, "toarray") or "sparse" in str(getattr(value, "layout", "")):
             raise ValueError(f"{name} must be dense. Got {type(value).__name__}, which is sparse.")
@@ -119,17 +119,16 @@ class Space:
         return self.to_device(value) if isinstance(value, np.ndarray) else value
 
     def take(self, value: DeviceArray, rows: slice | DeviceArray) -> DeviceArray:
-        """Return rows of an array, by a slice or by their numbers, an array that lies here."""
+        """Return rows of an array, by a slice or an array of row numbers."""
         if isinstance(rows, slice):
             return value[rows, ...]
         return self.xp.take(value, rows, axis=0)
 
 
 def space_of(value: ArrayLike) -> Space | None:
-    """Return where an array lies; None where NumPy's loops are for it, as for a list or frame.
+    """Return the space of an array; None for NumPy arrays, lists and data frames.
 
-    So they are for every array, whatever its library, unless scikit-learn's ``config_context``
-    has array_api_dispatch=True.
+    None, too, for every array unless scikit-learn's configuration has array_api_dispatch=True.
     """
     if get_namespace_and_device is None or not get_config()["array_api_dispatch"]:
         return None
@@ -143,7 +142,7 @@ def space_of(value: ArrayLike) -> Space | None:
 
 
 def _has_double(xp: Namespace, device: object) -> bool:
-    """Return whether a device has float64; not every scikit-learn asks the library."""
+    """Return whether a device has float64; not every version of scikit-learn checks it."""
     if _max_precision_float_dtype(xp, device) != xp.float64:
         return False
     if not hasattr(xp, "__array_namespace_info__"):
@@ -157,12 +156,12 @@ def _is_array(value: object) -> bool:
 
 
 def _detached(value: DeviceArray) -> DeviceArray:
-    """Return a tensor without its history: no graph for automatic differentiation is made here."""
+    """Return a tensor detached from its graph of automatic differentiation."""
     return value.detach() if getattr(value, "requires_grad", False) else value
 
 
 def on_host(value: ArrayLike) -> Array:
-    """Return an array of any library as one of NumPy's; what is no array is left to NumPy."""
+    """Return an array of any library, or a list, as a NumPy array."""
     if isinstance(value, (np.ndarray, np.generic)) or not _is_array(value):
         return np.asarray(value)
     if get_namespace_and_device is None:
@@ -176,19 +175,19 @@ def on_host(value: ArrayLike) -> Array:
 
 
 def all_as_numpy(*values: ArrayLike) -> list[ArrayLike]:
-    """Return what goes with an X of NumPy's: arrays of other libraries as NumPy's, too."""
+    """Return the values that come with a NumPy X, arrays of other libraries as NumPy arrays."""
     return [value if space_of(value) is None else on_host(value) for value in values]
 
 
 def require_same_space(
     estimator: BaseEstimator, X: ArrayLike, fitted: DeviceArray, method: str = "predict"
 ) -> Space | None:
-    """Return where X and the fitted weights lie: a `Space`, or None for NumPy.
+    """Return the space of X and of the fitted weights; None for NumPy.
 
     Raises
     ------
     ValueError
-        Where they do not lie in the same place, as far as can be seen.
+        If their spaces differ.
     """
     here = space_of(X)
     if isinstance(fitted, np.ndarray) and here is None:

@@ -17,10 +17,10 @@ Batch = tuple[Matrix, Array, Array | None, float]
 
 
 class Batches:
-    """The rows of a fit, in batches of `size`, gathered into one reused buffer.
+    """Batches of `size` rows, gathered into one reused buffer.
 
-    A batch comes as (X, y, weights, share), with `share` the weight that its rows would have by
-    the mean weight of all rows: a batch of heavy rows makes a larger step, not the same one.
+    A batch is (X, y, weights, share), with `share` the number of its rows times the mean weight of
+    all rows: a batch of rows with large weights makes a larger step.
 
     Parameters
     ----------
@@ -28,9 +28,9 @@ class Batches:
     y : ndarray of shape (n_samples, n_outputs)
     weights : ndarray of shape (n_samples,) or None
     size : int
-        Rows per batch; the last batch may be smaller.
+        Number of rows per batch; the last batch may be smaller.
     generator : numpy.random.Generator or None
-        Shuffles the rows anew each epoch; None: they come as they are.
+        Shuffles the rows in each epoch; None: no shuffling.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Batches:
         self.X, self.y, self.weights = X, y, weights
         self.n_samples = X.shape[0]
         self.size = min(size, self.n_samples)
-        # One batch is the same in any order.
+        # A single batch needs no order.
         self.generator = generator if self.size < self.n_samples else None
         self.total_weight = float(self.n_samples if weights is None else weights.sum())
         gathers = self.generator is not None or isinstance(X, PickedRows)

@@ -1,4 +1,4 @@
-"""Rows set aside to validate on, and the others to train on."""
+"""Hold-out of a validation set."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ R = TypeVar("R", bound=tuple[Any, ...])
 
 
 class PickedRows:
-    """Some rows of a dense X, by number and without a copy of them all.
+    """Rows of a dense X, by their numbers and without copying all of them.
 
     Parameters
     ----------
     X : ndarray of shape (n_samples, n_features)
-        It may lie in a file and be larger than memory.
+        May be a memory map larger than memory.
     rows : ndarray of intp
-        The numbers of the rows.
+        Row numbers.
     """
 
     def __init__(self, X: Array, rows: Array) -> None:
@@ -33,7 +33,7 @@ class PickedRows:
         return self.X[self.rows[picked]]
 
     def spread(self, values: Array) -> Array:
-        """Return `values`, one for each picked row, as an array with a place for every row."""
+        """Return an array with one element per row of X: `values` for the picked rows, else 0."""
         every = np.zeros(len(self.X), values.dtype)
         every[self.rows] = values
         return every
@@ -42,12 +42,12 @@ class PickedRows:
 def hold_out(
     n_samples: int, fraction: float, generator: np.random.Generator, stratify: Array | None = None
 ) -> tuple[Array, Array]:
-    """Split row numbers into those to train on and those to validate on.
+    """Split row numbers into a training and a validation set.
 
     Raises
     ------
     ValueError
-        Where either part would be empty, or a class cannot be in both.
+        If either part would be empty, or a class cannot be in both.
     """
     from sklearn.model_selection import train_test_split
 
@@ -71,8 +71,8 @@ def set_aside(
 ) -> tuple[R, R, Array]:
     """Split rows, a named tuple (X, targets, weights, ...), for early stopping.
 
-    Weightless rows, which nothing is learned from, stay out of both parts. Returns the rows to
-    train on, those to validate on, and the numbers of the former.
+    Rows of weight zero are left out of both parts. Returns the training set, the validation set,
+    and the row numbers of the former.
     """
     X, targets, weights, *_ = rows
     n_samples = X.shape[0]
@@ -91,8 +91,8 @@ def set_aside(
 
 
 def lazily_picked(given: ArrayLike, rows: Array | None) -> ArrayLike:
-    """Return a function that picks `rows` out of what was given to fit.
+    """Return a function that selects `rows` of an argument of ``fit``.
 
-    None stays None; so does what was given, where it is not known here which rows those are.
+    None is returned as it is, and so is everything if the row numbers are unknown.
     """
     return given if given is None or rows is None else lambda: _safe_indexing(given, rows)

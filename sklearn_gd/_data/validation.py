@@ -1,4 +1,4 @@
-"""What comes in: rows, targets and weights, checked once at the door of every fit."""
+"""Checks of X, y and weights, once at the start of every fit."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from sklearn_gd._pieces import Array, ArrayLike, Matrix
 E = TypeVar("E")
 F = TypeVar("F", bound=Callable[..., Any])
 
-_SMALL = 64_000_000  # bytes that a fit may take beside its data, whatever their number
+_SMALL = 64_000_000  # number of bytes that a fit may use in addition to its data
 
 _X_CHECKS: dict[str, Any] = {"accept_sparse": "csr", "dtype": [np.float64, np.float32]}
 
 
 def all_or_nothing(fit: F) -> F:
-    """Make a fitting method work on a twin of the estimator, which takes over when it is done.
+    """Make a fitting method work on a shallow copy of the estimator, whose state it takes over.
 
-    So the estimator stays as it was where the method raises, and another thread that predicts
-    meanwhile sees the state before or the one after, whole. Callbacks are given the twin. The
-    method must not change, in place, an array that the estimator already holds.
+    The estimator stays unchanged if the method raises, and another thread that predicts meanwhile
+    sees either the old or the new state. Callbacks receive the copy. The method must not modify in
+    place an array that the estimator already has.
     """
 
     @wraps(fit)
@@ -45,20 +45,20 @@ def all_or_nothing(fit: F) -> F:
 
 
 def as_of_now(estimator: E) -> E:
-    """Return an estimator with the present attributes, which a fit may replace meanwhile."""
+    """Return an estimator with the current attributes, which a concurrent fit may replace."""
     twin: E = object.__new__(type(estimator))
     twin.__dict__ = vars(estimator)
     return twin
 
 
 def check_rows(estimator: BaseEstimator, X: ArrayLike) -> Matrix:
-    """Check the rows to predict for: (n_samples, n_features) as seen in fit."""
+    """Check X for prediction, of shape (n_samples, n_features) as in ``fit``."""
     require_numpy_rows(estimator, X)
     return canonical(validated(estimator, X, reset=False, **_X_CHECKS))
 
 
 def in_precision(X: Matrix, dtype: DTypeLike, name: str = "X") -> Matrix:
-    """Return checked rows in a model's precision; a ValueError where they overflow it."""
+    """Return checked rows in the precision of a model; a ValueError if they overflow."""
     if np.can_cast(X.dtype, dtype):
         return X.astype(dtype, copy=False)
     with np.errstate(over="ignore"):
@@ -69,7 +69,7 @@ def in_precision(X: Matrix, dtype: DTypeLike, name: str = "X") -> Matrix:
 
 
 def described(value: object) -> str:
-    """Return what a message says of an attribute that may be anything."""
+    """Return a description of any value, for messages."""
     if hasattr(value, "shape") and hasattr(value, "dtype"):
         return f"an array of shape {tuple(value.shape)} and type {value.dtype}"
     return f"a {type(value).__name__}"
@@ -78,7 +78,7 @@ def described(value: object) -> str:
 def validated(
     estimator: BaseEstimator, X: ArrayLike, *y: ArrayLike, name: str = "X", **checks: Any
 ) -> Any:
-    """Return what scikit-learn's ``validate_data`` does, once a sparse X was validated itself.
+    """Return the result of scikit-learn's ``validate_data``, after checking a sparse X.
 
     Raises
     ------
@@ -89,9 +89,9 @@ def validated(
 
 
 def well_formed(X: ArrayLike, name: str = "X") -> ArrayLike:
-    """Return X, a sparse one as CSR; a ValueError where indices lead outside of its arrays.
+    """Return X, a sparse one as CSR; a ValueError if indices are out of bounds.
 
-    Compiled loops, SciPy's among them, follow them unasked, and so out of their memory.
+    Compiled loops, those of SciPy too, do not check bounds.
     """
     if not sparse.issparse(X):
         return X
@@ -100,14 +100,14 @@ def well_formed(X: ArrayLike, name: str = "X") -> ArrayLike:
             _require_within(X.row, X.shape[0], "row indices")
             _require_within(X.col, X.shape[1], "column indices")
         elif X.format == "dok" and X.nnz:
-            # What is outside 32 bits, older releases of SciPy take for something else.
+            # Older releases of SciPy wrap indices that exceed 32 bits.
             rows, columns = np.array(list(X.keys())).T
             _require_within(rows, X.shape[0], "row indices")
             _require_within(columns, X.shape[1], "column indices")
         elif X.format == "dia":
             _require_diagonals(X)
         elif hasattr(X, "check_format") and X.format != "csr":
-            # On a copy, whose arrays it may put others in the place of.
+            # On a copy, since it may replace the arrays.
             shallow_copy(X).check_format(full_check=True)
         rows = X.tocsr()
         _require_csr(rows)
@@ -128,7 +128,7 @@ def _require_diagonals(X: Matrix) -> None:
 
 
 def _require_csr(X: Matrix) -> None:
-    """As SciPy's full ``check_format``, whose two passes over the columns take twice as long."""
+    """Check as SciPy's full ``check_format``, in half the time."""
     for which in ("data", "indices", "indptr"):
         array = getattr(X, which)
         if not isinstance(array, np.ndarray) or array.ndim != 1:
@@ -147,7 +147,7 @@ def _require_csr(X: Matrix) -> None:
 
 
 def _require_within(indices: Array, end: int, what: str) -> None:
-    # As unsigned numbers the negative ones are the largest: one pass finds both.
+    # Negative numbers are the largest as unsigned ones, so that one pass finds both.
     unsigned = indices.dtype.str.replace("i", "u")
     if indices.size and indices.view(unsigned).max() >= end:
         raise ValueError(
@@ -156,7 +156,7 @@ def _require_within(indices: Array, end: int, what: str) -> None:
 
 
 def require_numpy_rows(estimator: BaseEstimator, X: ArrayLike, name: str = "X") -> None:
-    """Raise a ValueError where rows are another library's, and would stay so."""
+    """Raise a ValueError for an array of another library under array API dispatch."""
     space = space_of(X)
     if space is not None:
         kind = type(estimator).__name__
@@ -166,9 +166,9 @@ def require_numpy_rows(estimator: BaseEstimator, X: ArrayLike, name: str = "X") 
 def check_regression(
     estimator: BaseEstimator, X: ArrayLike, y: ArrayLike, *, reset: bool, look_at_all: bool = True
 ) -> tuple[Matrix, Array, bool]:
-    """Return X, y as (n_samples, n_outputs) in X's precision, and whether y came with one axis.
+    """Return X, y as (n_samples, n_outputs) in the precision of X, and whether y has one axis.
 
-    Without `look_at_all`, it is left to the caller to find numbers in X that are not finite.
+    Without `look_at_all`, the caller checks that X is finite.
     """
     if sparse.issparse(y):
         raise ValueError("The targets y must be dense. Got a sparse matrix.")
@@ -186,10 +186,7 @@ def check_regression(
 
 
 def canonical(X: Matrix) -> Matrix:
-    """Return rows as compiled loops take them: dense, or CSR without duplicate entries.
-
-    Numbers that lie askew, as in a packed record, are copied: no compiled loop could step to them.
-    """
+    """Return rows as compiled loops accept them: dense and aligned, or CSR without duplicates."""
     if sparse.issparse(X):
         X = _plain_csr(X)
         if not X.has_canonical_format:
@@ -201,7 +198,7 @@ def canonical(X: Matrix) -> Matrix:
 
 
 def _plain_csr(X: Matrix) -> Matrix:
-    """Return a CSR matrix with indices of one type, 32 or 64 bits, and no numbers left over."""
+    """Return a CSR matrix with indices of one dtype, int32 or int64, and without spare room."""
     end, index = X.indptr[-1], X.indices.dtype
     arrays = X.data, X.indices, X.indptr
     plain = index == X.indptr.dtype and index in (np.int32, np.int64) and index.isnative
@@ -214,9 +211,9 @@ def _plain_csr(X: Matrix) -> Matrix:
 
 
 def by_rows(X: Matrix) -> Matrix:
-    """Return X with the numbers of a row together, unless this takes a large copy.
+    """Return X with contiguous rows, unless that takes a large copy.
 
-    Columns of a data frame lie together instead, and to meet a row costs a jump for each number.
+    Data frames have contiguous columns, which makes access by rows slow.
     """
     if sparse.issparse(X) or X.flags.c_contiguous or X.strides[1] == X.itemsize:
         return X
@@ -226,12 +223,12 @@ def by_rows(X: Matrix) -> Matrix:
 def check_weights(
     sample_weight: ArrayLike | None, X: Matrix, name: str = "sample_weight"
 ) -> Array | None:
-    """Return the row weights in float64, or None for one each.
+    """Return the sample weights in float64; None for weights of one.
 
     Raises
     ------
     ValueError
-        For a wrong shape, numbers that are not finite, or negative ones.
+        For a wrong shape, or weights that are not finite or negative.
     """
     if sample_weight is None:
         return None
@@ -250,9 +247,9 @@ def check_weights(
 
 
 def check_numbers(name: str, value: ArrayLike, dtype: DTypeLike, *, copy: bool = True) -> Array:
-    """Return `value` as an array of `dtype`; what is not finite numbers is a ValueError.
+    """Return `value` as an array of `dtype`; a ValueError if it is not of finite numbers.
 
-    Without `copy`, it may be the one that was given.
+    Without `copy`, it may be the given array.
     """
     if sparse.issparse(value):
         raise ValueError(f"{name} must be dense. Got a sparse matrix.")
@@ -275,7 +272,7 @@ def check_numbers(name: str, value: ArrayLike, dtype: DTypeLike, *, copy: bool =
 def require_some_weight(
     weights: Array | None, name: str = "sample_weight", purpose: str = "fit"
 ) -> None:
-    """Raise a ValueError where every row has weight zero."""
+    """Raise a ValueError if every sample has weight zero."""
     if weights is not None and not weights.any():
         raise ValueError(f"{name} is zero for all rows: there is nothing to {purpose}.")
 
@@ -283,7 +280,7 @@ def require_some_weight(
 def check_same_shape(
     name: str, value: ArrayLike, shape: tuple[int, ...], dtype: DTypeLike
 ) -> Array:
-    """Return `value` as a finite array of `shape`, a copy; one row may come with one axis less."""
+    """Return a copy of `value` as a finite array of `shape`; a single row may be 1-D."""
     array = check_numbers(name, np.atleast_1d(value), dtype)
     if array.shape != shape and (array.shape != shape[1:] or shape[0] != 1):
         raise ValueError(f"{name} must be of shape {shape}. Got shape {array.shape}.")
@@ -293,7 +290,7 @@ def check_same_shape(
 def check_validation_set(
     X_val: ArrayLike | None, y_val: ArrayLike | None, sample_weight_val: ArrayLike | None
 ) -> bool:
-    """Return whether a validation set was given; one half of it alone is a ValueError."""
+    """Return whether a validation set was given; a ValueError if it is incomplete."""
     if (X_val is None) != (y_val is None):
         raise ValueError("X_val and y_val must be given together.")
     if X_val is None and sample_weight_val is not None:
@@ -308,7 +305,7 @@ def check_validation_rows(
     sample_weight_val: ArrayLike | None,
     dtype: DTypeLike,
 ) -> tuple[Matrix, ArrayLike, Array | None]:
-    """Check X_val against the features of X; y_val is left to the estimator."""
+    """Check X_val and its weights; the estimator checks y_val."""
     require_numpy_rows(estimator, X_val, "X_val")
     try:
         X_val = validated(estimator, X_val, name="X_val", reset=False, **_X_CHECKS)
@@ -322,7 +319,7 @@ def check_validation_rows(
 
 
 def make_generator(random_state: int | np.random.RandomState | None) -> np.random.Generator:
-    """Return a generator of its own for one fit; the global random state is never touched."""
+    """Return a new generator; the global random state is not used."""
     if isinstance(random_state, np.random.RandomState):
         return np.random.default_rng(random_state.randint(2**32, size=4, dtype=np.uint32))
     return np.random.default_rng(random_state)

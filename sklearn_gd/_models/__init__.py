@@ -1,1 +1,1 @@
-"""What is minimised: networks and lines, over rows in memory or elsewhere."""
+"""Objectives: networks and linear models, over datasets."""

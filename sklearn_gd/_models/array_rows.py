@@ -1,8 +1,8 @@
-"""Rows that are arrays of another library, and a network's objective over them, there.
+"""Rows in arrays of another library, and a network's objective over them, on their device.
 
-Backpropagation is written here once more, with the functions of the array API standard and without
-buffers. Row numbers, first weights and rates come from NumPy, as they always do; per batch nothing
-is read back from the device, and per epoch the loss.
+Backpropagation is written with the functions of the array API standard and without buffers. Row
+numbers, initial weights and rates come from NumPy; nothing is read back from the device per batch,
+and only the loss per epoch.
 """
 
 from __future__ import annotations
@@ -31,23 +31,23 @@ Layers = list[tuple[DeviceArray, DeviceArray]]
 Batch = tuple[slice | DeviceArray, float]  # row numbers, and their share of the weight
 Samples = tuple[DeviceArray, DeviceArray, DeviceArray | None]  # X, y, weights
 
-# Rows are worked on so many numbers at a time: enough to keep a GPU busy.
+# Number of values per chunk of rows: enough to keep a GPU busy.
 _CHUNK = 1 << 22
 
 
 class ArrayRows:
-    """Rows with targets, all of another library and in one place of it.
+    """Rows with targets, in arrays of another library on one device.
 
     Parameters
     ----------
     space : Space
-        Where X and y lie.
+        Library and device of X and y.
     X, y : object
         Of shapes (n_all, n_features) and (n_all, n_outputs), in one precision.
     weights : ndarray of shape (n_all,) or None
-        NumPy's.
+        Sample weights, a NumPy array.
     numbers : ndarray of intp, optional
-        Which rows these are, where they are not all.
+        Row numbers, if not all rows are used.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class ArrayRows:
 
     @property
     def targets(self) -> Array:
-        """The targets as NumPy has them."""
+        """The targets as a NumPy array."""
         targets: Array = self.space.to_numpy(self.y)[self.numbers]
         return targets
 
@@ -93,7 +93,7 @@ class ArrayRows:
         return ArrayRows(*given, train), ArrayRows(*given, held_out), train
 
     def batch(self, picked: slice | DeviceArray) -> Samples:
-        """Return X, y and weights (None for one each) of rows, by a slice or an array there."""
+        """Return X, y and weights of rows, by a slice or an array of row numbers."""
         take, weights = self.space.take, self._device_weights
         return (
             take(self.X, picked),
@@ -102,12 +102,12 @@ class ArrayRows:
         )
 
     def chunks(self, width: int) -> Iterator[Samples]:
-        """Yield these rows' X, y and weights, cut so that layers of `width` need little memory."""
+        """Yield X, y and weights in chunks, so that layers of `width` need little memory."""
         for rows in _cut(self.n_samples, max(width, self.n_features)):
             yield self.batch(rows if self._all else self.space.to_device(self.numbers[rows]))
 
     def target_spread(self) -> Array:
-        raise NotImplementedError("only L-BFGS asks for it, which runs on NumPy's arrays")
+        raise NotImplementedError("only L-BFGS needs it, which runs on NumPy arrays")
 
     def target_ends(self) -> tuple[float, float]:
         targets = self.targets
@@ -123,7 +123,7 @@ class ArrayRows:
         return uses_moments(self.X)
 
     def moments(self) -> Moments:
-        """Return the moments of the rows, for NumPy, from products in the widest floats there."""
+        """Return the moments of the rows in NumPy, from products in the widest floats."""
         space, total = self.space, Moments(self.n_features, self.n_outputs)
         total.weight = self.total_weight
         with np.errstate(over="ignore", invalid="ignore"):
@@ -161,7 +161,7 @@ class OnArrayRows:
         return float(loss) / total_weight, gradient
 
     def on_batch(self, parameters: DeviceArray, batch: Batch) -> tuple[DeviceArray, DeviceArray]:
-        """Return the summed loss of a batch, not yet read back, and its share of the gradient."""
+        """Return the summed loss of a batch, on the device, and its share of the gradient."""
         picked, share = batch
         X, y, weights = self.rows.batch(picked)
         chunks = (
@@ -187,7 +187,7 @@ class OnArrayRows:
     def _sums(
         self, parameters: DeviceArray, chunks: Iterable[Samples], share: float
     ) -> tuple[DeviceArray, DeviceArray]:
-        """Return the summed loss of all chunks, and their share of the gradient, with penalty."""
+        """Return the summed loss of all chunks, and their gradient with the penalty."""
         layers, loss, gradient = self.network.layers(parameters), 0.0, None
         for X, y, weights in chunks:
             part, slope = self._loss_and_gradient(layers, X, y, weights, share)
@@ -206,7 +206,7 @@ class OnArrayRows:
         weights: DeviceArray | None,
         share: float,
     ) -> tuple[DeviceArray, DeviceArray]:
-        """Return the summed loss of some rows, and the flat gradient without its penalty."""
+        """Return the summed loss of a chunk, and its flat gradient without the penalty."""
         space, network, dtype = self.rows.space, self.network, self.network.dtype
         passed = forward(space, layers, network.activations, X)
         values, slopes = network.loss._value_and_gradient(y, passed[-1][1])
@@ -218,7 +218,7 @@ class OnArrayRows:
     def _backward(
         self, layers: Layers, X: DeviceArray, passed: Layers, delta: DeviceArray
     ) -> DeviceArray:
-        """Return the flat gradient of the mean loss, found from outputs to inputs."""
+        """Return the flat gradient, by the backward pass."""
         space, network, gradients = self.rows.space, self.network, []
         inputs = [space.astype(X, network.dtype), *(a for _, a in passed[:-1])]
         for i in reversed(range(len(layers))):
@@ -244,7 +244,7 @@ class OnArrayRows:
 
 
 class ArrayBatches:
-    """The rows of each epoch in batches, by their numbers: as `Batches` draws them.
+    """Batches of row numbers, drawn as by `Batches`.
 
     A batch comes as (picked, share), for ``OnArrayRows.on_batch``.
 
@@ -252,9 +252,9 @@ class ArrayBatches:
     ----------
     rows : ArrayRows
     size : int
-        Rows per batch; the last batch may be smaller.
+        Number of rows per batch; the last batch may be smaller.
     generator : numpy.random.Generator or None
-        Shuffles the rows anew each epoch; None: they come as they are.
+        Shuffles the rows in each epoch; None: no shuffling.
     """
 
     def __init__(self, rows: ArrayRows, size: int, generator: np.random.Generator | None) -> None:
@@ -279,7 +279,7 @@ class ArrayBatches:
 def forward(
     space: Space, layers: Layers, activations: Sequence[Activation], X: DeviceArray
 ) -> Layers:
-    """Return every layer's pre-activations and outputs."""
+    """Return the pre-activations and outputs of every layer."""
     passed, a = [], space.astype(X, space.numpy_dtype(layers[0][0]))
     for (W, b), activation in zip(layers, activations, strict=True):
         z = a @ W if b is None or not b.shape[0] else a @ W + b
@@ -295,7 +295,7 @@ def device_outputs(
     activations: Sequence[Activation],
     X: ArrayLike,
 ) -> DeviceArray:
-    """Return a network's outputs (n_samples, n_outputs) for rows given to ``predict``."""
+    """Return the outputs (n_samples, n_outputs) of a network for the X of ``predict``."""
     X = validate_data(estimator, space.convert(X), reset=False, dtype=_floats(space))
     width = max(W.shape[1] for W, _ in layers)
     parts = [
@@ -312,7 +312,7 @@ def check_array_rows(
     y: ArrayLike,
     sample_weight: ArrayLike | None,
 ) -> tuple[ArrayRows, bool]:
-    """Return the rows to train on, whose X lies in `space`, and whether y has one axis.
+    """Return the checked training set, for X in `space`, and whether y has one axis.
 
     Raises
     ------
@@ -341,7 +341,7 @@ def check_held_out_rows(
     train: ArrayRows,
     one_axis: bool,
 ) -> ArrayRows:
-    """Return the rows of a validation set, moved to where those to train on lie."""
+    """Return the checked validation set, on the device of the training set."""
     space, dtype = train.space, train.space.dtype(train.dtype)
     try:
         X_val = validate_data(estimator, space.convert(X_val, "X_val"), reset=False, dtype=dtype)
@@ -362,7 +362,7 @@ def check_held_out_rows(
 
 
 def require_numpy(estimator: BaseEstimator, X: ArrayLike, fitted: DeviceArray = None) -> None:
-    """Raise a ValueError where ``partial_fit`` would have to do with another library's arrays."""
+    """Raise a ValueError if ``partial_fit`` would need arrays of another library."""
     space = space_of(X)
     if space is not None:
         what = f"Got X of {space}"
@@ -387,12 +387,12 @@ def _require_support(estimator: BaseEstimator, X: ArrayLike, space: Space) -> No
 
 
 def _try_pieces(estimator: BaseEstimator, rows: ArrayRows) -> None:
-    """Try each piece once on a tiny array where the rows lie, before training.
+    """Call each piece once with a tiny array on the device of the rows.
 
     Raises
     ------
     ValueError
-        Where one fails, as what is written with NumPy's functions does: naming the parameter.
+        If one fails, as pieces written in NumPy do; it names the parameter.
     """
     tiny = np.array([[-0.5, 0.25, 0.0], [0.5, 1.0, -1.0]], rows.dtype)
     z, other = rows.to_device(tiny), rows.to_device(tiny[::-1])
@@ -420,7 +420,7 @@ def _try_pieces(estimator: BaseEstimator, rows: ArrayRows) -> None:
 def _tried(
     parameter: str, piece: Piece, call: str, rows: ArrayRows, *arguments: DeviceArray
 ) -> DeviceArray:
-    """Return what a method of a piece gives, where that is an array like its first argument."""
+    """Return the result of a method, which must be an array like its first argument."""
     like, space = arguments[0], rows.space
     wanted = (
         f"The {parameter!r} parameter, {piece!r}, must be written with functions of the array API "

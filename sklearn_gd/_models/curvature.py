@@ -1,4 +1,4 @@
-"""How curved a linear model's objective is, which decides how large its steps may be."""
+"""The curvature of a linear model's objective, which bounds the learning rate."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from sklearn_gd.losses import Loss
 def curvature_per_row(
     loss: Loss, activation: Activation, y: Array | tuple[float, float]
 ) -> float | None:
-    """Bound the second derivative of loss(y, f(z)) with respect to z, whichever of y it is.
+    """Bound the second derivative of loss(y, f(z)) with respect to z, for all targets y.
 
-    It is l''(f) f'² + l'(f) f''. The second term is bounded through the range of f where that is
-    finite, and else by |l'(f)| <= |l'(0)| + l'' |f|. None where the loss's curvature has no bound.
+    It is l''(f) f'² + l'(f) f''. The second term is bounded by the range of f if that is finite,
+    else by |l'(f)| <= |l'(0)| + l'' |f|. None if the curvature of the loss is unbounded.
     """
     if loss.curvature is None:
         return None
@@ -43,16 +43,16 @@ def curvature_per_row(
 
 
 def uses_moments(X: Matrix) -> bool:
-    """Return whether X'X (p²) is the cheaper thing to iterate on than X itself (twice)."""
+    """Return whether iterations on X'X are cheaper than on X."""
     stored = X.nnz if sparse.issparse(X) else X.shape[0] * X.shape[1]
     return bool(X.shape[1] ** 2 <= max(4 * stored, 10_000))
 
 
 def is_well_conditioned(moments: Moments) -> bool:
-    """Return whether X'X, of columns scaled alike, can do without the second half of its digits.
+    """Return whether X'X, with its columns scaled to one norm, is accurate enough in float32.
 
-    An error of e in X'X moves the least squares by up to e times its condition number, and the
-    loss by that much squared. Squares too small for float32 have lost more than half.
+    A relative error e in X'X changes the solution by up to e times the condition number, and the
+    loss by the square of that. Squares that underflow in float32 are not accurate.
     """
     squares = moments.xx.diagonal()
     if (squares < 1e-30 * moments.weight).any():
@@ -62,7 +62,7 @@ def is_well_conditioned(moments: Moments) -> bool:
     return bool(eigenvalues[0] > 0.1 * eigenvalues[-1])
 
 
-# For larger matrices, one eigenvalue is found faster than all.
+# Up to this size, all eigenvalues are computed as fast as one.
 _FEW = 200
 
 
@@ -75,10 +75,10 @@ class Curvature:
         With `intercept`, the moments must be those of X and a column of ones.
     weights : ndarray of shape (n_samples,) or None
     factor : float
-        The curvature of one row's loss.
+        Curvature of the loss of one row.
     alpha : float
     intercept : bool, default=False
-        Whether a column of ones is added on the right; it bears no penalty.
+        Whether a column of ones, without a penalty, is added on the right.
     """
 
     def __init__(
@@ -101,14 +101,14 @@ class Curvature:
             self._matrix = self._from_rows(X, weights, factor)
         else:
             self._matrix = None
-            # So wide that its rows are few.
+            # X is wide, so that it has few rows.
             self._X: Matrix = X[:] if isinstance(X, PickedRows) else X
             self._factor = factor
             self._weights = np.ones(X.shape[0]) if weights is None else weights
             self._factor /= self._weights.sum()
 
     def _from_rows(self, X: Matrix, weights: Array | None, factor: float) -> Array:
-        # A column of ones has X'1 as its moments with X: the role that y plays for `Moments`.
+        # The column of ones takes the place of y in `Moments`.
         moments = Moments(X.shape[1], 1).added(X, np.ones((X.shape[0], 1)), weights)
         return self._from_moments(moments, factor)
 
@@ -132,7 +132,7 @@ class Curvature:
         return squares * self._factor + self.penalty
 
     def largest(self, scale: Array | None = None) -> float:
-        """Return the largest eigenvalue, in coordinates stretched by `scale`."""
+        """Return the largest eigenvalue after scaling the parameters by `scale`."""
         n = len(self.penalty)
         scale = np.ones(n) if scale is None else scale
         with np.errstate(over="ignore"):
@@ -142,7 +142,7 @@ class Curvature:
         if not diagonal.any():
             return 0.0
         if self._matrix is not None:
-            # One after the other: the product of both can overflow where this does not.
+            # One factor at a time: the product of both may overflow.
             scaled = (self._matrix + np.diag(self.penalty)) * scale * scale[:, None]
             return float(np.linalg.eigvalsh(scaled)[-1]) if n <= _FEW else _largest(scaled)
         from scipy.sparse.linalg import LinearOperator
@@ -165,10 +165,10 @@ class Curvature:
 
 
 def _largest(operator: Any) -> float:
-    """Return the largest eigenvalue by Lanczos' iteration, always begun alike."""
+    """Return the largest eigenvalue by Lanczos' iteration from a fixed start."""
     from scipy.sparse.linalg import eigsh
 
     start = np.random.default_rng(0).standard_normal(operator.shape[0])
-    # The eigenvalue is far closer than the eigenvector, by whose residual the iteration ends.
+    # The tolerance is for the eigenvector; the eigenvalue is far more accurate.
     found = eigsh(operator, k=1, which="LA", v0=start, tol=1e-7, return_eigenvectors=False)
     return float(found[0])

@@ -1,6 +1,6 @@
-"""What a fit asks of its rows, wherever they lie, and of a loss over them.
+"""The interfaces of datasets and of objectives over them.
 
-There are three implementations of each: NumPy's (`rows.py`), arrays of other libraries
+Each has three implementations: NumPy rows (`rows.py`), arrays of other libraries
 (`array_rows.py`), and rows on the workers of a Dask cluster (``sklearn_gd.dask``).
 """
 
@@ -18,16 +18,16 @@ from sklearn_gd._pieces import Array, DType
 from sklearn_gd.solvers import Solver
 
 T = TypeVar("T")
-Batch = tuple[Any, ...]  # what an objective's own ``on_batch`` takes
+Batch = tuple[Any, ...]  # the argument of ``on_batch`` of the same objective
 
 
 class Batches(Protocol):
-    """The batches of each epoch; iterate over it once per epoch.
+    """The batches of an epoch; iterate over it once per epoch.
 
     Attributes
     ----------
     total_weight : float
-        Sum of the weights of all rows.
+        Sum of the sample weights.
     """
 
     @property
@@ -59,14 +59,14 @@ class NetworkObjective(Objective, Protocol):
         """Return the mean loss over rows and outputs, without the penalty."""
 
     def baseline_loss(self) -> float:
-        """Return the loss of the best constant prediction, which tolerances are relative to."""
+        """Return the loss of the best constant prediction."""
 
     def batches(self, size: int, generator: np.random.Generator | None) -> Batches:
-        """Return the batches of each epoch, whose items ``on_batch`` takes."""
+        """Return the batches for ``on_batch``."""
 
 
 class Dataset(Protocol):
-    """Rows with targets, to train or validate on."""
+    """Rows with targets, for training or validation."""
 
     @property
     def n_samples(self) -> int: ...
@@ -86,7 +86,7 @@ class Dataset(Protocol):
     def set_aside(
         self, fraction: float, generator: np.random.Generator
     ) -> tuple[Dataset, Dataset, Array | None]:
-        """Return rows to train on, rows to validate on, and the numbers of the former if known."""
+        """Return a training set, a validation set, and the row numbers of the former or None."""
 
     def target_ends(self) -> tuple[float, float]:
         """Return the smallest and the largest target."""
@@ -98,21 +98,21 @@ class Dataset(Protocol):
         """Return the curvature of a linear model's objective over these rows."""
 
     def to_device(self, array: T) -> T:
-        """Return an array of NumPy's as one that lies where these rows do; a number as it is."""
+        """Return a NumPy array as an array on the device of the rows; a number as it is."""
 
     def memory_to_device(self, solver: Solver) -> None:
-        """Move what a solver remembers to where these rows lie."""
+        """Move the state of a solver to the device of the rows."""
 
 
 class LineDataset(Dataset, Protocol):
-    """Rows that a line can be fitted to by their moments."""
+    """Rows for a linear model, which may be fitted from their moments."""
 
     @property
     def uses_moments(self) -> bool:
-        """Whether their moments are the cheaper thing to iterate on."""
+        """Whether iterations on the moments are cheaper than on the rows."""
 
     def moments(self) -> Moments:
-        """Return the sums of products over the rows that the squared error depends on."""
+        """Return the moments, which the squared error is a function of."""
 
     def require_finite(self) -> None:
-        """Raise a ValueError where X holds what is no finite number."""
+        """Raise a ValueError if X is not finite."""

@@ -1,4 +1,4 @@
-"""Rows with the numbers of their classes, and the targets that neurons are trained towards."""
+"""Rows with class codes, and the targets of neurons."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from sklearn_gd.activations import Activation, Step
 
 
 class LabelledRows(NamedTuple):
-    """Rows to train or validate on, with the number of their class.
+    """Rows for training or validation, with the codes of their classes.
 
-    `class_weight`, for Rosenblatt's rule where more than two classes have weights, says how many
-    times as much a row weighs for the neuron of its class, which tells it from all others.
+    `class_weight`, for Rosenblatt's rule with weights for more than two classes, is the factor on
+    the weight of a row for the neuron of its class.
     """
 
     X: Matrix
@@ -37,7 +37,7 @@ class LabelledRows(NamedTuple):
         return dtype
 
     def objective(self, network: Network, low: float, high: float) -> OnRows:
-        """Return the objective of neurons that are to put out `high` for rows of their class."""
+        """Return the objective of neurons with target `high` for their class and `low` else."""
         targets = one_hot(self.codes, network.n_outputs, low, high).astype(network.dtype)
         return Rows(self.X, targets, self.weights).objective(network)
 
@@ -46,12 +46,12 @@ class LabelledRows(NamedTuple):
         return Curvature(self.X, self.weights, factor, alpha, intercept=intercept)
 
     def counts(self, n_classes: int) -> Array:
-        """Return how many rows of each class have weight."""
+        """Return the number of rows of each class, without those of weight zero."""
         seen = self.codes if self.weights is None else self.codes[self.weights > 0]
         return np.bincount(seen, minlength=n_classes)
 
     def weighed(self, class_weights: Array | None, by_neuron: bool) -> LabelledRows:
-        """Return the rows with the weights of their classes, for all neurons or their own."""
+        """Apply class weights: to the rows, or to the neuron of each row's class."""
         if class_weights is None:
             return self
         if by_neuron and len(class_weights) > 2:
@@ -62,11 +62,10 @@ class LabelledRows(NamedTuple):
     def set_aside(
         self, fraction: float, generator: np.random.Generator
     ) -> tuple[LabelledRows, LabelledRows, Array]:
-        """Return rows to train on, rows to validate on, and the numbers of the former."""
         return set_aside(self, fraction, generator, stratify=self.codes)
 
     def weigh(self, part: slice, n_neurons: int) -> Array:
-        """Return what the rows of `part` weigh for each neuron, (n_samples, n_neurons)."""
+        """Return the weights (n_samples, n_neurons) of the rows of `part` for each neuron."""
         codes = self.codes[part]
         weights = np.ones((len(codes), n_neurons))
         if self.class_weight is not None:
@@ -86,12 +85,12 @@ class LabelledRows(NamedTuple):
 
 def one_hot(codes: Array, n_neurons: int, low: float, high: float) -> Array:
     """Return the targets (n_samples, n_neurons): `high` for the neuron of a row's class."""
-    # A lone neuron fires for the second of two classes.
+    # A single neuron fires for the second of two classes.
     return np.where(codes[:, None] == np.arange(n_neurons) + (n_neurons == 1), high, low)
 
 
 def targets_of(activation: Activation) -> tuple[float, float]:
-    """Return the outputs to train towards, on either side of f(0)."""
+    """Return the two targets, on either side of f(0)."""
     if isinstance(activation, Step):
         return 0.0, 1.0
     low, high = activation.range
@@ -99,5 +98,5 @@ def targets_of(activation: Activation) -> tuple[float, float]:
         middle = float(activation(np.zeros(1))[0])
         low, high = middle - 1.0, middle + 1.0
     below, above = activation(np.array([-1.0, 1.0]))
-    # To fire is to be above the threshold, also where f falls.
+    # A neuron fires above the threshold, also with a decreasing f.
     return (float(low), float(high)) if above >= below else (float(high), float(low))

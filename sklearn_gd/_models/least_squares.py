@@ -1,4 +1,4 @@
-"""The squared error of a linear model, from X'X, X'y and y'y alone."""
+"""The squared error of a linear model as a function of X'X, X'y and y'y."""
 
 from __future__ import annotations
 
@@ -10,18 +10,17 @@ from sklearn_gd import _kernels
 from sklearn_gd._data.batches import row_chunks, slice_rows
 from sklearn_gd._pieces import Array, Matrix
 
-# Of so few columns, X and y together, a loop of our own makes the products faster than BLAS, and
-# in double whatever their type.
+# Up to this number of columns of X and y, a compiled loop is faster than BLAS; it runs in double.
 _NARROW = 12
 
 
 class Quadratic:
-    """Mean squared error of X W, plus its penalty, from the moments of the rows.
+    """Mean squared error of X W, and its gradient, from the moments of the rows.
 
     Parameters
     ----------
     moments : Moments
-        Sums over the rows; of positive weight.
+        Moments, of positive total weight.
     alpha : float
     """
 
@@ -35,7 +34,7 @@ class Quadratic:
         self.size = self.xy.size
 
     def __call__(self, parameters: Array) -> tuple[float, Array]:
-        """Return the loss without, and the gradient with, the penalty."""
+        """Return the loss without the penalty, and the gradient with it."""
         W = parameters.reshape(self.xy.shape)
         half = self.xx @ W
         half -= self.xy
@@ -48,7 +47,7 @@ class Quadratic:
 
 
 class Moments:
-    """Weighted sums of x x', x y' and y y over rows: all that the squared error depends on.
+    """Weighted sums of x x', x y' and y² over rows, which determine the squared error.
 
     Parameters
     ----------
@@ -62,7 +61,7 @@ class Moments:
         self.weight = 0.0
 
     def added(self, X: Matrix, y: Array, weights: Array | None, *, exact: bool = True) -> Moments:
-        """Return new moments with the given rows too, in one pass over them.
+        """Return the moments of these and of the given rows, in one pass over the latter.
 
         Parameters
         ----------
@@ -70,12 +69,12 @@ class Moments:
         y : ndarray of shape (n_samples, n_outputs)
         weights : ndarray of shape (n_samples,) or None
         exact : bool, default=True
-            Whether products are in float64 too, and not only the sums over chunks of rows.
+            Whether products are in float64, in addition to the sums over chunks of rows.
 
         Raises
         ------
         ValueError
-            For numbers that are not finite, or whose squares are not.
+            For values that are not finite, or whose squares overflow.
         """
         total = Moments(*self.xy.shape)
         total.weight = self.weight + float(X.shape[0] if weights is None else weights.sum())
@@ -86,7 +85,7 @@ class Moments:
                 X_rows = slice_rows(X, rows).astype(dtype, copy=False)
                 y_rows = y[rows].astype(dtype, copy=False)
                 if weights is not None:
-                    # Roots on both sides keep X'X a product of one matrix with itself.
+                    # With square roots of the weights, X'X stays a product of X with itself.
                     roots = np.sqrt(weights[rows]).astype(dtype)[:, None]
                     is_sparse = sparse.issparse(X)
                     X_rows = X_rows.multiply(roots).tocsr() if is_sparse else X_rows * roots
@@ -105,7 +104,7 @@ class Moments:
         return total
 
     def joined(self, other: Moments) -> Moments:
-        """Return the moments of the rows of both."""
+        """Return the moments of both sets of rows."""
         total = Moments(*self.xy.shape)
         for name in ("xx", "xy", "yy", "weight"):
             setattr(total, name, getattr(self, name) + getattr(other, name))
@@ -113,12 +112,12 @@ class Moments:
 
 
 def is_narrow(X: Matrix, y: Array) -> bool:
-    """Return whether the products of these columns are in double, whatever their type."""
+    """Return whether the compiled loop, in double, computes the products."""
     return not sparse.issparse(X) and X.shape[1] + y.shape[1] <= _NARROW
 
 
 def _dense_products(X: Array, y: Array) -> tuple[Array, Array]:
-    """Return X'X, of which only the upper triangle counts, and X'y."""
+    """Return X'X, at least its upper triangle, and X'y."""
     n_features, width = X.shape[1], X.shape[1] + y.shape[1]
     if is_narrow(X, y):
         total = np.zeros((width, width))

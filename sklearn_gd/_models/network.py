@@ -1,6 +1,7 @@
-"""A feed-forward network: its loss and gradient over some rows, of one flat parameter vector.
+"""A feed-forward network: loss and gradient as functions of one flat parameter vector.
 
-With no hidden layer it is a linear model. The loss is without its penalty, the gradient with it.
+Without hidden layers it is a linear model. The loss excludes the penalty, the
+gradient includes it.
 """
 
 from __future__ import annotations
@@ -22,17 +23,17 @@ from sklearn_gd.losses import Loss
 class Network:
     """The loss of a feed-forward network, and its gradient by backpropagation.
 
-    The parameters of one layer lie together, weights (fan_in, fan_out) before biases (fan_out,).
+    The parameters of a layer are contiguous, weights (fan_in, fan_out) before biases (fan_out,).
 
     Parameters
     ----------
     sizes : sequence of int
-        Neurons per layer, from inputs to outputs.
+        Number of neurons per layer, from inputs to outputs.
     activations : sequence of Activation
-        One for each layer but the inputs.
+        One per layer, except the inputs.
     loss : Loss
     alpha : float
-        Adds 0.5 * alpha * ||weights||² to the mean loss; biases are free.
+        Strength of the L2 penalty, 0.5 * alpha * ||weights||²; biases are not penalised.
     dtype : dtype
     biases : bool, default=True
 
@@ -65,7 +66,7 @@ class Network:
         self._capacity = 0
 
     def layers(self, flat: Array) -> list[tuple[Array, Array]]:
-        """Return each layer's weights and biases as views of `flat`; biases may be empty."""
+        """Return the weights and biases of each layer as views of `flat`; biases may be empty."""
         return layers_of(flat, self.sizes, self.biases)
 
     def flatten(self, coefs: Sequence[Array], intercepts: Sequence[Array]) -> Array:
@@ -90,7 +91,7 @@ class Network:
     ) -> tuple[float, Array]:
         """Return the summed loss of a batch and its share of the gradient.
 
-        Large batches are worked through in chunks, so that their layers need little memory.
+        Large batches are split into chunks, so that their layers need little memory.
 
         Parameters
         ----------
@@ -99,14 +100,14 @@ class Network:
         y : ndarray of shape (n_samples, n_outputs)
         weights : ndarray of shape (n_samples,) or None
         share : float
-            What the summed gradient is divided by to make it a mean.
+            Total weight that the summed gradient is divided by.
 
         Returns
         -------
         loss : float
             Weighted sum over the rows, mean over the outputs; without the penalty.
         gradient : ndarray of shape (size,)
-            Of the mean loss with its penalty. Valid until the next call.
+            Gradient of the mean loss with the penalty. Valid until the next call.
         """
         layers = self.layers(parameters)
         first, *others = row_chunks(X, max(self.sizes[1:]))
@@ -141,7 +142,7 @@ class Network:
         return _weighted_sum(values, weights)
 
     def _forward(self, layers: list[tuple[Array, Array]], X: Matrix) -> None:
-        """Leave every layer's pre-activations and outputs in buffers."""
+        """Compute the pre-activations and outputs of every layer, in buffers."""
         self._make_room(X.shape[0])
         self._inputs, self._outputs = [], []
         a = X
@@ -158,7 +159,7 @@ class Network:
             self._outputs.append(a)
 
     def _backward(self, layers: list[tuple[Array, Array]], X: Matrix, delta: Array) -> None:
-        """Leave the gradient of the mean loss in its buffer, from outputs to inputs."""
+        """Compute the gradient of the mean loss, in its buffer, from outputs to inputs."""
         for i in reversed(range(len(layers))):
             W_gradient, b_gradient = self._gradient_layers[i]
             z, a = self._inputs[i], self._outputs[i]
@@ -168,7 +169,7 @@ class Network:
             else:
                 np.matmul((self._outputs[i - 1] if i else X).T, delta, out=W_gradient)
             if i:
-                # For one output an outer product, which `matmul` does at half the speed.
+                # For one output it is an outer product, for which `matmul` is half as fast.
                 times = np.multiply if delta.shape[1] == 1 else np.matmul
                 delta = times(delta, layers[i][0].T, out=self._deltas[i - 1][: len(delta)])
 
@@ -185,7 +186,7 @@ class Network:
         self._capacity = n_samples
         widths = self.sizes[1:]
         self._z = [np.empty((n_samples, width), self.dtype) for width in widths]
-        # An activation whose derivative needs only its output writes it over its input.
+        # An activation whose derivative needs only the output overwrites its input.
         self._a = [
             z if activation._forgets_z else np.empty_like(z)
             for z, activation in zip(self._z, self.activations, strict=True)
@@ -194,7 +195,7 @@ class Network:
 
 
 def n_parameters(sizes: Sequence[int], biases: bool = True) -> int:
-    """Return how many weights and biases layers of these sizes have, inputs first."""
+    """Return the number of weights and biases of layers of these sizes, inputs first."""
     return sum((fan_in + biases) * fan_out for fan_in, fan_out in pairwise(sizes))
 
 
@@ -205,7 +206,7 @@ def layers_of(flat: Array, sizes: Sequence[int], biases: bool = True) -> list[tu
         middle = start + fan_in * fan_out
         end = middle + fan_out * biases
         W = flat[start:middle]
-        # The method takes half the time of the function, and not every library has one.
+        # The method takes half the time of the function, but not every library has it.
         W = W.reshape(fan_in, fan_out) if xp is np else xp.reshape(W, (fan_in, fan_out))
         views.append((W, flat[middle:end]))
         start = end
@@ -258,7 +259,7 @@ def is_flat_at_zero(activation: Activation) -> bool:
 
 
 def linear_step(objective: Any) -> Array:
-    """Return the gradient at zero weights that a network of one layer had if it were linear.
+    """Return the gradient at zero weights of a one-layer network, as if it were linear.
 
     Parameters
     ----------

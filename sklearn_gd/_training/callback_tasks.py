@@ -1,7 +1,7 @@
 """The epochs of a fit as tasks of scikit-learn's callbacks.
 
-The one place that knows `sklearn.callback`, which came with scikit-learn 1.9 and may change; with
-an older scikit-learn the estimators do without.
+Only this module uses `sklearn.callback`, which is new in scikit-learn 1.9 and may change; with an
+older scikit-learn the estimators have no callbacks.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ try:
 except ImportError:  # scikit-learn < 1.9
 
     class CallbackSupportMixin:  # type: ignore[no-redef]
-        """Stands for scikit-learn's, which is not there."""
+        """Placeholder for scikit-learn's mixin."""
 
     def _with_callbacks(method: Any) -> Any:
         """Return the method as it is."""
@@ -38,8 +38,8 @@ __all__ = [
     "with_recorder",
 ]
 
-# A progress bar sums over all tasks at the end of each, beside the fit and holding it up: longer
-# fits than `_LONG` report groups of epochs, so many in all.
+# A progress bar sums over all tasks whenever one ends, which slows the fit: with more than `_LONG`
+# epochs, at most `_GROUPS` groups of epochs are reported.
 _LONG, _GROUPS = 1000, 400
 
 
@@ -50,9 +50,9 @@ def with_callbacks(method: F) -> F:
 
 
 class Recorder:
-    """A callback that is called with the fitted attributes before the first epoch and after each.
+    """Callback that receives the fitted attributes before the first epoch and after each.
 
-    It works with every scikit-learn, whether it has callbacks or not.
+    It works with every version of scikit-learn, with callbacks or without.
 
     Parameters
     ----------
@@ -67,22 +67,22 @@ class Recorder:
         """Nothing to prepare."""
 
     def on_fit_task_begin(self, estimator: object, context: object) -> None:
-        """Nothing: ``record_attributes`` is called by the fit itself."""
+        """Nothing: the fit calls ``record_attributes`` itself."""
 
     def on_fit_task_end(self, estimator: object, context: object) -> None:
-        """Nothing, too."""
+        """Nothing: see ``on_fit_task_begin``."""
 
     def teardown(self, estimator: object, context: object) -> None:
         """Nothing to clean up."""
 
 
 def with_recorder(estimator: BaseEstimator, record_attributes: Callable[[State], None]) -> None:
-    """Have the estimator's next fits call a function with the attributes of each epoch."""
+    """Make the next fits of an estimator call a function with the attributes of each epoch."""
     vars(estimator)["_skl_callbacks"] = [Recorder(record_attributes)]
 
 
 def state_to_resume(estimator: BaseEstimator) -> State | None:
-    """Return the state that a fit is to go on from, which a callback holds; None for a new fit."""
+    """Return the state to resume from, which a callback holds; None for a new fit."""
     states = [getattr(each, "state_to_resume", None) for each in _callbacks_of(estimator)]
     return next((state for state in states if state is not None), None)
 
@@ -97,16 +97,16 @@ def _callbacks_of(estimator: BaseEstimator) -> list[Any]:
 
 
 class FitTasks:
-    """One fit and, below it, one task per epoch, or for each of so many epochs.
+    """The task of a fit, with one subtask per epoch or per group of epochs.
 
     Parameters
     ----------
     estimator : Estimator
         The one being fitted.
     learner : Learner
-        What it trains.
+        The learner it trains.
     X, y, sample_weight : object or callable
-        What the epochs train on, as it was given to ``fit``; a callable returns it when called.
+        Training data, as given to ``fit``; or a callable that returns it.
     """
 
     def __init__(
@@ -142,18 +142,18 @@ class FitTasks:
             self._fit.call_on_fit_task_begin(**self._given)
 
     def begin(self) -> None:
-        """Tell the callbacks that an epoch begins."""
+        """Notify the callbacks of the start of an epoch."""
         if self._fit is not None and self._open is None:
             self._open = self._fit.subcontext(task_name="epoch")
             self._open.call_on_fit_task_begin(**self._given)
 
     def end(self, state: Callable[[], State]) -> bool:
-        """Tell the callbacks that an epoch ended; return whether one of them ends the fit.
+        """Notify the callbacks of the end of an epoch; return whether one of them ends the fit.
 
         Parameters
         ----------
         state : callable
-            Returns all that is needed to go on from here, in copies; for callbacks with a method
+            Returns a copy of the state to resume from; for callbacks with a method
             ``keep_state(epochs, state)``, which is called after every epoch.
         """
         self._record()
@@ -166,14 +166,14 @@ class FitTasks:
         return self._end_task(self._attributes)
 
     def close(self) -> None:
-        """Tell the callbacks that the fit is over: the estimator has its fitted attributes."""
+        """Notify the callbacks of the end of the fit, once the fitted attributes are set."""
         if self.active and self._fit is not None:
             if self._open is not None:
                 self._end_task(dict)
             self._fit.call_on_fit_task_end(**self._given, reconstruction_attributes={})
 
     def _attributes(self) -> State:
-        """Return the fitted attributes as of now, in copies."""
+        """Return copies of the current fitted attributes."""
         attributes: State = self._estimator._attributes_of(self._learner.weights())
         return attributes
 

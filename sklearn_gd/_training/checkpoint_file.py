@@ -1,4 +1,4 @@
-"""The file of a checkpoint: how it is written, and what is looked at before any of it is built.
+"""Checkpoint files: how they are written, and checked before anything is built from them.
 
 A header line, a line with the SHA-256 of the rest, and the rest: a zip archive as skops writes it.
 The digest finds damage. It has no key and stops nobody who means harm: what does is that all names
@@ -43,7 +43,7 @@ def dumps(content: Any) -> bytes:
 
 
 def require_restorable(content: Any) -> None:
-    """Raise a ValueError where what is written now could not be read back."""
+    """Raise a ValueError if the content could not be read back later."""
     try:
         with ZipFile(io.BytesIO(dumps(content))) as archive:
             names = names_in(_schema(archive), archive, max_size=1 << 62)
@@ -59,7 +59,9 @@ def require_writable(target: Path) -> None:
     folder = target.parent
     try:
         if not folder.is_dir():
-            raise ValueError(f"path must lie in a directory, and {folder} is none.")
+            raise ValueError(
+                f"path must be in an existing directory. Got {folder}, which is not one."
+            )
         if os.path.lexists(target) and not target.is_file():
             kind = "a directory" if target.is_dir() else "no regular file"
             raise ValueError(f"path must be that of a file. Got {target}, which is {kind}.")
@@ -67,38 +69,38 @@ def require_writable(target: Path) -> None:
         for path in folder.iterdir():
             if left_over.fullmatch(path.name) and path.is_file():
                 path.unlink(missing_ok=True)
-        handle, beside = _open_beside(target)
+        handle, temporary = _open_temporary(target)
         os.close(handle)
-        os.unlink(beside)
+        os.unlink(temporary)
     except OSError as error:
         raise ValueError(f"path must be one that can be written. Got {target}: {error}") from error
 
 
 def write(target: Path, payload: bytes) -> None:
-    """Write all or nothing: a file beside, flushed to the disk, then renamed.
+    """Write all or nothing: a temporary file next to the target, flushed to disk, then renamed.
 
     A file that is there keeps its mode; a new one is the owner's alone.
     """
-    handle, beside = _open_beside(target)
+    handle, temporary = _open_temporary(target)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(_HEADER + hashlib.sha256(payload).hexdigest().encode() + b"\n" + payload)
             file.flush()
             os.fsync(file.fileno())
         if target.exists():
-            os.chmod(beside, stat.S_IMODE(target.stat().st_mode))
-        os.replace(beside, target)
+            os.chmod(temporary, stat.S_IMODE(target.stat().st_mode))
+        os.replace(temporary, target)
     except BaseException:
-        Path(beside).unlink(missing_ok=True)
+        Path(temporary).unlink(missing_ok=True)
         raise
 
 
-def _open_beside(target: Path) -> tuple[int, str]:
+def _open_temporary(target: Path) -> tuple[int, str]:
     return tempfile.mkstemp(prefix=f"{target.name}.", suffix=_PART, dir=target.parent)
 
 
 def read(path: Path, trusted: set[str], max_size: int) -> Any:
-    """Return a checkpoint's content; nothing is built before all of it has been looked at.
+    """Return the content of a checkpoint; all of it is checked before anything is built.
 
     Raises
     ------
@@ -146,7 +148,7 @@ def _payload(path: Path, max_size: int) -> bytes:
             raise StoredTreeError(f"is larger than max_size={max_size} bytes.")
         payload = file.read(max(0, size))
     if hashlib.sha256(payload).hexdigest().encode() + b"\n" != digest:
-        raise StoredTreeError("is cut short or was altered: its digest does not fit.")
+        raise StoredTreeError("is truncated or was altered: its digest does not match.")
     return payload
 
 

@@ -1,4 +1,4 @@
-"""What the loops over epochs of all estimators ask of what they train."""
+"""The interface of what the estimators train."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ State = dict[str, Any]
 
 
 class Learner(Protocol):
-    """What is trained, as the loops over epochs of all estimators see it.
+    """What the loops over epochs of all estimators train.
 
     Attributes
     ----------
     schedule : Schedule
-        The rate of each epoch, which `base_rate` is multiplied by.
+        Learning rate of each epoch, before multiplication with `base_rate`.
     base_rate : float
-        1.0, or what makes the rate fit the data.
+        Factor that adapts the rate to the data, or 1.0.
     max_rate : float or None
-        The largest stable rate, where it is known.
+        Largest stable rate, if known.
     finished : bool
-        Whether nothing is left to learn.
+        Whether training is complete before `max_iter`.
     keeps_best : bool
-        Whether the weights of the best epoch are kept beside the last ones.
+        Whether to keep the weights of the best epoch in addition to the current ones.
     updates : int
-        Number of updates so far.
+        Number of updates of the parameters so far.
     """
 
     schedule: Schedule
@@ -37,22 +37,22 @@ class Learner(Protocol):
     updates: int
 
     def run_epoch(self, rate: float) -> float:
-        """Go through the rows once; return their mean loss as it was met."""
+        """Run one epoch over the rows; return their mean loss, each row's before its update."""
 
     def weights(self) -> Array:
-        """Return the weights to predict with, as one vector."""
+        """Return the weights for prediction, as one vector."""
 
     def mean_loss(self, weights: Array) -> float:
-        """Return the mean loss of some weights over the rows to train on."""
+        """Return the mean loss of given weights over the training set."""
 
     def validation_loss(self) -> float | None:
-        """Return the loss of the present weights on the validation set; None without one."""
+        """Return the loss of the current weights on the validation set; None without one."""
 
     def state(self) -> State:
-        """Return, in copies, all that is needed to go on learning."""
+        """Return a copy of the state to resume from."""
 
     def form(self) -> State:
-        """Return what a state has to be like to be restored here; see `require_like`."""
+        """Return an example of the states that ``restore`` accepts; see `require_like`."""
 
     def restore(self, state: State) -> None:
-        """Go back to where ``state`` was called."""
+        """Set the state to one returned by ``state``."""

@@ -1,7 +1,6 @@
-"""Three ways to learn: batch by batch, from all rows at once, and by Rosenblatt's rule.
+"""The learners: gradient descent by batches, full-batch descent, and Rosenblatt's rule.
 
-All of them are a `Learner`: ``run_epoch(rate)`` goes through the rows once and returns their mean
-loss, ``weights()`` is what was learned, as one flat vector.
+All of them implement the `Learner` protocol.
 """
 
 from __future__ import annotations
@@ -32,20 +31,20 @@ from sklearn_gd.solvers import Rate, Solver
 
 
 class _Memory:
-    """What a learner carries from epoch to epoch, and from one ``partial_fit`` to the next.
+    """State that a learner keeps between epochs, and between calls of ``partial_fit``.
 
     Parameters
     ----------
     schedule : Schedule
     generator : numpy.random.Generator or None
-        Shuffles the rows; None where nothing is random.
+        Shuffles the rows; None if nothing is random.
     settings : mapping of str to object
-        Parameters of the estimator that must stay from one ``partial_fit`` to the next.
+        Parameters of the estimator that must not change between calls of ``partial_fit``.
 
     Attributes
     ----------
     at_start : dict or None
-        The generator's state before a fit drew anything that it has to draw again if resumed.
+        State of the generator before the draws that a resumed fit has to repeat.
     """
 
     base_rate = 1.0
@@ -81,12 +80,12 @@ class _Memory:
             set_generator(self.generator, state["generator"])
 
     def carry_on(self, settings: Mapping[str, object], schedule: Schedule) -> None:
-        """Take up a schedule that has changed since the last call.
+        """Check the settings of the next ``partial_fit``, and take over a changed schedule.
 
         Raises
         ------
         ValueError
-            Where another parameter has changed that what was learned does not fit.
+            If a parameter has changed that must not change.
         """
         for name, before in self.settings.items():
             require_unchanged(name, before, settings[name])
@@ -94,7 +93,7 @@ class _Memory:
             self.schedule = schedule
 
     def copy(self) -> Self:
-        """Return a learner that goes on from here and leaves this one as it is."""
+        """Return an independent copy, without the rows."""
         twin = object.__new__(type(self))
         vars(twin).update(copied(self.__getstate__()))
         for name in ("generator", "schedule", "solver"):
@@ -103,23 +102,23 @@ class _Memory:
         return twin
 
     def __getstate__(self) -> State:
-        # Neither copies nor files hold the rows.
+        # Copies and files do not hold the rows.
         return {k: v for k, v in vars(self).items() if k not in self._of_the_rows}
 
 
 class _Stepper(_Memory):
-    """Parameters that a solver moves.
+    """Learner whose parameters a solver updates.
 
     Parameters
     ----------
     parameters : ndarray of shape (size,)
-        Where to start; moved in place.
+        Initial parameters; updated in place.
     solver : Solver
-        The step rule.
+        Step rule.
     schedule, generator, settings
         As for all learners.
     dtype : dtype
-        NumPy's name of the precision of the parameters.
+        NumPy dtype of the parameters.
     """
 
     _remembered: tuple[str, ...] = ("parameters", "updates", "finished")
@@ -138,7 +137,7 @@ class _Stepper(_Memory):
         solver.start(parameters.shape[0], dtype)
 
     def _move(self, gradient: Array, rate: Rate) -> None:
-        # NumPy's arrays are moved in place; those of other libraries may be others afterwards.
+        # NumPy arrays are updated in place; arrays of other libraries may be replaced.
         moved = self.solver.step(self.parameters, gradient, rate)
         if moved is not None:
             self.parameters = moved
@@ -155,14 +154,14 @@ class _Stepper(_Memory):
 
 
 class GradientLearner(_Stepper):
-    """Steps down the gradient of an objective, one step per batch.
+    """Gradient descent on an objective, one step per batch.
 
     Parameters
     ----------
     *memory
         As for `_Stepper`.
     average : bool, default=False
-        Whether the weights are the mean of the parameters after each step.
+        Whether ``weights`` returns the mean of the parameters after each step.
     """
 
     _of_the_rows = ("objective", "validation", "_batches")
@@ -182,7 +181,7 @@ class GradientLearner(_Stepper):
         *,
         shuffle: bool = False,
     ) -> Self:
-        """Set what the next epochs learn from, and what they are validated on."""
+        """Set the training set and the validation set of the next epochs."""
         self.objective, self.validation = objective, validation
         if batch_size is not None:
             self._batches = objective.batches(batch_size, self.generator if shuffle else None)
@@ -212,30 +211,30 @@ class GradientLearner(_Stepper):
 
 
 def _nan_unless_finite(loss: DeviceArray, parameters: DeviceArray) -> DeviceArray:
-    """Return the loss; NaN where it is finite and some of the parameters are not.
+    """Return the loss, or NaN if some of the parameters are not finite.
 
-    The loss of such weights may be a number, since a comparison with NaN is false and not NaN.
+    A loss may be finite at parameters of NaN, since comparisons with NaN are false.
     """
     if not isinstance(parameters, np.ndarray):
-        # 0 * inf is NaN: nothing more than the loss is read back from a device.
+        # 0 * inf is NaN; the sum stays on the device, so that only the loss is read back.
         return loss + namespace(parameters).sum(parameters) * 0.0
     hidden = math.isfinite(loss) and not is_finite(parameters)
     return math.nan if hidden else loss
 
 
 class FullBatchLearner(_Stepper):
-    """One step per epoch, down the gradient over all rows, until the gradient vanishes.
+    """Full-batch gradient descent, one step per epoch, until the gradient vanishes.
 
     Parameters
     ----------
     *memory
         As for `_Stepper`.
     rates : float or ndarray of shape (size,)
-        What the schedule's rate is multiplied by: one number, or one per parameter.
+        Factor on the rate of the schedule: one number, or one per parameter.
     flat_at_zero : bool
-        Whether the gradient is 0 at weights of 0 though these are no minimum.
+        Whether the gradient is 0 at weights of 0 although they are not a minimum.
     max_rate : float or None
-        The largest stable rate, where it is known.
+        Largest stable rate, if known.
     """
 
     keeps_best = False
@@ -252,15 +251,15 @@ class FullBatchLearner(_Stepper):
         self.first = math.inf
 
     def learn_from(self, objective: Objective) -> Self:
-        """Set what the next epochs learn from."""
+        """Set the objective of the next epochs."""
         self.objective = objective
         return self
 
     def end_below(self, tol: float | None, gradient: Array) -> None:
-        """End where the gradient is `tol` times this one at weights of 0.
+        """End the fit when the norm of the gradient is `tol` times that of the given one.
 
-        Where weights of 0 are stationary, but no minimum, step away from them as a linear model
-        would, and measure by the gradient there.
+        The given gradient is that at weights of 0. If they are stationary, but not a minimum, make
+        the first step of a linear model, and take the gradient there instead.
         """
         self.tol, self.first = tol, self._steepness(gradient)
         if self.flat_at_zero and not self._has_left_zero():
@@ -279,7 +278,7 @@ class FullBatchLearner(_Stepper):
         return loss
 
     def zeros(self) -> Array:
-        """Return weights of 0, beside the parameters."""
+        """Return weights of 0, in the library and on the device of the parameters."""
         zeros: Array = namespace(self.parameters).zeros_like(self.parameters)
         return zeros
 
@@ -299,15 +298,15 @@ class FullBatchLearner(_Stepper):
         self.parameters -= self.rates * rate * linear_step(self.objective)
 
     def _steepness(self, gradient: Array) -> float:
-        """Return the gradient's norm in the scale of the rates, where all weights are alike."""
+        """Return the norm of the gradient in the scale of the rates."""
         return math.sqrt(gradient @ (self.rates * gradient))
 
 
 class StepLearner(GradientLearner):
-    """Neurons that fire or not, trained by batches on the perceptron criterion.
+    """Step neurons, trained by batches on the perceptron criterion.
 
-    The criterion is the sum of |z| over mistaken rows, which is what Rosenblatt's rule descends
-    on: the step itself has no gradient.
+    The criterion is the sum of |z| over the misclassified rows, whose gradient is Rosenblatt's
+    rule: the step itself has no gradient.
     """
 
     def run_epoch(self, rate: float) -> float:
@@ -316,7 +315,7 @@ class StepLearner(GradientLearner):
         return loss
 
     def _is_undecided(self) -> bool:
-        """Return whether some row lies on the threshold itself, which counts as a mistake."""
+        """Return whether a row lies exactly on the threshold, which counts as a mistake."""
         network = self.objective.network
         undecided = Network(
             network.sizes,
@@ -330,12 +329,12 @@ class StepLearner(GradientLearner):
 
 
 class PerceptronCriterion(Loss):
-    """Counts, as `loss` does, the mistakes of step neurons; its gradient is Rosenblatt's rule.
+    """Loss of step neurons, with Rosenblatt's rule as its gradient.
 
     Parameters
     ----------
     loss : Loss
-        The loss of the neurons' outputs, 0 or 1.
+        Loss of the outputs 0 or 1.
     """
 
     def __init__(self, loss: Loss) -> None:
@@ -343,40 +342,40 @@ class PerceptronCriterion(Loss):
 
     def value(self, y_true: Array, y_pred: Array) -> Array:
         values = self.loss.value(y_true, (y_pred > 0).astype(y_pred.dtype))
-        return np.where(np.isfinite(y_pred), values, np.nan)  # no comparison passes it for right
+        return np.where(np.isfinite(y_pred), values, np.nan)  # NaN > 0 is False, not a mistake
 
     def gradient(self, y_true: Array, y_pred: Array) -> Array:
         side = 2 * y_true - 1
         mistaken = ~(side * y_pred > 0)
-        # Times the number of neurons, over which the network takes the mean.
+        # Times the number of neurons, since the network averages over them.
         return np.where(mistaken, -side, 0).astype(y_pred.dtype) * y_pred.shape[1]
 
 
 class _Undecided(Loss):
-    """1 for each weighted input of exactly 0, which is on neither side."""
+    """1 for each weighted input of exactly 0."""
 
     def value(self, y_true: Array, y_pred: Array) -> Array:
         return (y_pred == 0).astype(y_pred.dtype)
 
 
 class Rosenblatt(_Memory):
-    """w ← w + rate · weight · y · x at every row that a neuron gets wrong.
+    """Rosenblatt's rule: w ← w + rate · weight · y · x at every misclassified row.
 
-    Weights are kept in units of a constant rate: the rule is linear in it, so that decisions do
-    not depend on the rate, down to the last bit, when it starts from zero.
+    Weights are stored in units of a constant rate. The rule is linear in the rate, so that
+    decisions do not depend on it, to the last bit, when starting from zero.
 
     Parameters
     ----------
     shape : tuple of (n_features, n_neurons)
     dtype : dtype
     start : ndarray of shape (size,) or None
-        Weights, then biases, where to start; None: at zero.
+        Initial weights and biases, in this order; None for zeros.
     schedule, generator, settings
         As for all learners.
     loss : Loss
-        The loss of the outputs, 0 or 1.
+        Loss of the outputs 0 or 1.
     alpha : float
-        Weights shrink by 1 - rate * alpha at every row.
+        Strength of the L2 penalty: weights shrink by 1 - rate * alpha at every row.
     fit_intercept, average : bool
         As in the estimator.
     """
@@ -415,12 +414,12 @@ class Rosenblatt(_Memory):
     def learn_from(
         self, rows: LabelledRows, validation: LabelledRows | None = None, *, shuffle: bool = False
     ) -> Self:
-        """Set what the next epochs learn from, and what they are validated on."""
+        """Set the training set and the validation set of the next epochs."""
         self.rows, self.validation, self.shuffle = rows, validation, shuffle
         return self
 
     def begin(self, parameters: Array) -> None:
-        """Start over at weights and biases in units of the rate, and remember nothing else."""
+        """Start again from weights and biases in units of the rate."""
         self.parameters[:] = parameters
         if self.average:
             self.sum[:] = 0
@@ -446,7 +445,7 @@ class Rosenblatt(_Memory):
     def run_epoch(self, rate: float) -> float:
         X, codes, weights, class_weight = self.rows
         n_samples, shape = X.shape[0], (X.shape[1], self.n_neurons)
-        # A stored learner may have been edited, and compiled loops follow its arrays unasked.
+        # A stored learner may have been edited, and the compiled loops do not check bounds.
         size = ((shape[0] + 1) * shape[1],)
         for name in ("parameters", "sum") if self.average else ("parameters",):
             found = getattr(self, name).shape
@@ -489,12 +488,12 @@ class Rosenblatt(_Memory):
         self.updates += updates
         self.finished = updates == 0
         if not np.isfinite(np.abs(self.parameters).max() * self.parameters.dtype.type(self.unit)):
-            return math.nan  # comparisons with NaN would pass for an epoch without mistakes
+            return math.nan  # NaN compares as if there were no mistakes
         loss = missed * self._cost(1, 0) + false_alarms * self._cost(0, 1)
         return float(loss / self.rows.total(self.n_neurons))
 
     def _cost(self, target: float, output: float) -> float:
-        """Return the loss of one output; 1, 0: the neuron is silent where it should fire."""
+        """Return the loss of one output for a target, each 0 or 1."""
         return float(self.loss.value(np.array([[target]]), np.array([[output]]))[0, 0])
 
     def weights(self) -> Array:
@@ -502,11 +501,11 @@ class Rosenblatt(_Memory):
         return self.averaged().astype(dtype) * dtype.type(self.unit)
 
     def averaged(self) -> Array:
-        """Return weights and biases in units of the rate, averaged where asked for."""
+        """Return weights and biases in units of the rate, averaged with `average`."""
         if not (self.average and self.visits):
             return self.parameters
         mean = self.sum / self.visits
-        # Without decay the sum is of each update times the visits before it.
+        # Without decay, the sum is that of each update times the visits before it.
         return mean if self.alpha > 0 else self.parameters - mean
 
     def mean_loss(self, weights: Array) -> float:
@@ -518,13 +517,13 @@ class Rosenblatt(_Memory):
         return self.mean_loss_over(self.validation, self.weights())
 
     def mean_loss_over(self, rows: LabelledRows, weights: Array) -> float:
-        """Return the mean loss of some weights over some rows."""
+        """Return the mean loss of given weights over given rows."""
         coef, intercept = self.layer(weights)
         total = 0.0
         for part in row_chunks(rows.X, self.n_neurons):
             z = np.asarray(slice_rows(rows.X, part) @ coef) + intercept
             if not np.isfinite(z).all():
-                return math.nan  # no comparison may pass it for right
+                return math.nan  # NaN compares as if it were right
             fires = (z > 0).astype(np.float64)
             target = one_hot(rows.codes[part], self.n_neurons, 0.0, 1.0)
             values = self.loss.value(target, fires)
@@ -532,7 +531,7 @@ class Rosenblatt(_Memory):
         return total / rows.total(self.n_neurons)
 
     def baseline_loss(self) -> float:
-        """Return the loss of neurons that always, or never, fire: of each the better one."""
+        """Return the loss of neurons with a constant output, each the better of 0 and 1."""
         losses = self.constant_losses(self.rows)
         return float(losses.min(axis=0).sum() / self.rows.total(self.n_neurons))
 

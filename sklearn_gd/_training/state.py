@@ -1,4 +1,4 @@
-"""The state of a fit, which a checkpoint holds: how it is copied, and checked on its return."""
+"""The state of a fit in a checkpoint: how it is copied, and checked when it is restored."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _TRUTH = (bool, np.bool_)
 
 
 class StateError(ValueError):
-    """A stored state that is not of the form of the states that this fit takes itself."""
+    """A stored state that does not have the form of the states of this fit."""
 
 
 def copied(values: Mapping[str, object]) -> State:
-    """Return a dict with its own arrays and lists."""
+    """Return a dict with copies of the arrays and lists."""
     return {
         name: value.copy() if isinstance(value, (np.ndarray, list)) else value
         for name, value in values.items()
@@ -32,11 +32,11 @@ def copied(values: Mapping[str, object]) -> State:
 
 
 def require_like(stored: object, like: object, name: str) -> None:
-    """Raise a StateError where `stored` is not of the form of `like`.
+    """Raise a StateError if `stored` does not have the form of `like`.
 
-    Arrays have its shape and its type, and are finite, as are numbers but for infinity; counts are
-    not negative; dicts have the same keys; lists hold losses; a solver or schedule stands for what
-    it remembers, a generator's state for another one.
+    Arrays must have its shape and dtype and be finite, numbers must not be NaN, counts must not be
+    negative, dicts must have the same keys, and lists must hold losses. For a solver or schedule
+    as `like`, `stored` must be its attributes; for the state of a generator, another such state.
     """
     if isinstance(like, BaseEstimator):
         _require_memory(stored, like, name)
@@ -79,10 +79,10 @@ def _is_finite_number(value: Any) -> bool:
 
 
 def _require_memory(stored: object, piece: BaseEstimator, name: str) -> None:
-    """Raise a StateError where `stored` is not what a solver or schedule like `piece` remembers.
+    """Raise a StateError if `stored` is not the attributes of a solver or schedule like `piece`.
 
-    Hyper-parameters are those of `piece`. Pieces of users, which had to be trusted by name, may
-    hold more than numbers.
+    Hyper-parameters must equal those of `piece`. Pieces of users, whose classes had to be trusted
+    by name, may have attributes of any kind.
     """
     fresh, kind = vars(piece), type(piece)
     if type(stored) is not dict or not stored.keys() >= fresh.keys():
@@ -93,7 +93,7 @@ def _require_memory(stored: object, piece: BaseEstimator, name: str) -> None:
         where = f"{name}[{key!r}]"
         if key not in fresh:
             if hasattr(kind, key) or (ours and not _is_finite_number(value)):
-                raise StateError(f"{where} is nothing that {kind.__name__} remembers")
+                raise StateError(f"{where} is not an attribute of {kind.__name__}")
         elif ours or isinstance(fresh[key], np.ndarray | Real | str):
             require_like(value, fresh[key], where)
             if key in parameters and not np.array_equal(value, fresh[key]):
@@ -101,9 +101,9 @@ def _require_memory(stored: object, piece: BaseEstimator, name: str) -> None:
 
 
 def require_size(state: State, size: int) -> None:
-    """Raise a StateError where the parameters are not as many as the estimator's would be.
+    """Raise a StateError if the number of parameters is not that of the estimator.
 
-    That is asked before there is memory for these: sizes of layers may come from a file.
+    It is checked before memory is allocated, since the layer sizes may come from a file.
     """
     found = np.shape(_of_learner(state).get("parameters", ()))
     if found != (size,):
@@ -111,7 +111,7 @@ def require_size(state: State, size: int) -> None:
 
 
 def begin_again(generator: np.random.Generator, state: State) -> None:
-    """Put a generator where that of the fit which is resumed was before it set rows aside."""
+    """Set a generator to where that of the resumed fit was before the hold-out."""
     set_generator(generator, _of_learner(state).get("at_start"))
 
 
@@ -123,7 +123,7 @@ def _of_learner(state: State) -> State:
 
 
 def set_generator(generator: np.random.Generator, state: Any) -> None:
-    """Put a generator where it was; what is no state of its kind is a StateError."""
+    """Set the state of a generator; a StateError if it is not one of its kind."""
     try:
         if _keys(state) != _keys(generator.bit_generator.state):
             raise ValueError(f"Got {_short(state)}")
@@ -133,7 +133,7 @@ def set_generator(generator: np.random.Generator, state: Any) -> None:
 
 
 def _keys(value: object) -> object:
-    """Return the keys of dicts in dicts."""
+    """Return the nested keys of a dict."""
     return {k: _keys(v) for k, v in value.items()} if isinstance(value, dict) else None
 
 

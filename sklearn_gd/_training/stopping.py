@@ -1,4 +1,4 @@
-"""When to stop: the history of a fit, its best weights, and the ways in which it ends."""
+"""When to stop: the history of a fit, its best weights, and its end."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from sklearn_gd._training.learner import Learner, State
 from sklearn_gd._training.state import StateError, copied, require_like
 from sklearn_gd.exceptions import DivergenceError
 
-# A loss this many times above both its start and the baseline has left for good: plain descent
-# at 1.05 times the largest stable rate gets there in under a hundred epochs, while the bumps of
-# healthy mini-batch descents stay orders of magnitude below.
+# Divergence: a loss this many times above both its start and the baseline. Plain descent at 1.05
+# times the largest stable rate gets there in under a hundred epochs; the fluctuations of stable
+# mini-batch descents stay orders of magnitude below.
 _FAR_ABOVE = 1e4
 
 # Attributes that go into a checkpoint, in addition to the best weights.
@@ -38,7 +38,7 @@ _HISTORY = (
 class Stopping:
     """The epochs of one fit.
 
-    Iterate over it for the epochs, and record each epoch's loss; it ends by itself::
+    An iterator that ends by the stopping rule::
 
         with stopping:
             for epoch in stopping:
@@ -51,7 +51,7 @@ class Stopping:
     estimator : Estimator
         Its parameters `max_iter`, `tol` and `verbose`, and `n_iter_no_change` if it has one.
     learner : Learner
-        What is trained.
+        The learner to train.
     baseline_loss : float
         Loss of the best constant prediction, which makes `tol` independent of units.
     tasks : FitTasks, optional
@@ -60,15 +60,15 @@ class Stopping:
     Attributes
     ----------
     loss_curve, validation_loss_curve : list of float
-        One loss per epoch.
+        Losses of each epoch.
     improved : bool
-        Whether the last epoch improved.
+        Whether the last epoch improved the monitored loss.
     ended : bool
-        Whether the last epoch recorded is the last one.
+        Whether the fit is over.
     best_loss, best_iter : float, int
-        The smallest monitored loss (the validation loss where there is one) and its epoch.
+        Smallest monitored loss (the validation loss if there is one) and its epoch.
     best_weights : ndarray or None
-        A copy of the weights there.
+        Copy of the weights of that epoch.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class Stopping:
 
     @classmethod
     def after(cls, estimator: BaseEstimator, learner: Learner, baseline_loss: float) -> Stopping:
-        """Return the one epoch of a ``partial_fit``, after those of the estimator's loss curve."""
+        """Return the single epoch of a ``partial_fit``, after those of the loss curve so far."""
         stopping = cls(estimator, learner, baseline_loss)
         stopping.loss_curve = list(getattr(estimator, "loss_curve_", ()))
         if stopping.loss_curve:
@@ -148,7 +148,7 @@ class Stopping:
         return False
 
     def _forget_unfinished_epoch(self) -> bool:
-        """Drop what was recorded of an unfinished epoch; return whether a whole one is left."""
+        """Delete records of an unfinished epoch; return whether a complete one is left."""
         del self.loss_curve[self._n_whole :], self.validation_loss_curve[self._n_whole :]
         return self._n_whole > 0
 
@@ -167,16 +167,16 @@ class Stopping:
         return len(self.loss_curve)
 
     def end(self) -> None:
-        """Make the current epoch the last one."""
+        """End the fit after the current epoch."""
         self.ended = True
 
     def rate(self, epoch: int) -> float:
-        """Return the schedule's rate, or say that it is none."""
+        """Return the rate of the schedule; a ValueError if it is not a rate."""
         rate = self.learner.schedule.rate(epoch)
         try:
             if 0 <= rate < math.inf:
                 self._rate = rate * self.learner.base_rate
-                return float(rate)  # what every library takes beside its arrays
+                return float(rate)  # a plain float, which every array library accepts
         except TypeError:
             pass
         raise ValueError(
@@ -185,15 +185,14 @@ class Stopping:
         )
 
     def finish(self) -> tuple[Array, float]:
-        """Return the weights to keep, the last ones or the best, and their mean loss.
+        """Return the weights to keep, the last or the best ones, and their mean loss.
 
-        The best are those of the smallest validation loss. An interrupt may come at any point, so
-        that the better of the two is kept then.
+        With a validation set, the best ones are kept; after an interrupt, the better of both.
 
         Raises
         ------
         DivergenceError
-            Where the steps of the last epoch have gone too far.
+            If the last epoch has diverged.
         """
         learner, best = self.learner, self.best_weights
         with np.errstate(all="ignore"):
@@ -207,17 +206,17 @@ class Stopping:
         return weights, loss
 
     def run_once(self) -> tuple[Array, float]:
-        """Run the one epoch of a ``partial_fit``; return the weights and their mean loss."""
+        """Run the single epoch of a ``partial_fit``; return the weights and their mean loss."""
         with self:
             rate = self.rate(self.n_iter)
             self.record(self.learner.run_epoch(rate))
         return self.finish()
 
     def warn_not_converged(self) -> None:
-        """Say that `max_iter` ended the fit, and what to do.
+        """Warn that the fit ended at `max_iter`, and say what to do.
 
-        Where `tol` is None, this was asked for: nothing then, unless the loss was on its way
-        up at a rate that is known to be too large.
+        With tol=None that was requested: there is no warning then, unless the loss was rising at
+        a rate that is known to be too large.
         """
         if (
             self.loss_curve[-1] > max(self.loss_curve[0], self.baseline_loss)
@@ -247,19 +246,19 @@ class Stopping:
         )
 
     def record(self, loss: float, validation_loss: float | None = None) -> None:
-        """Take note of one epoch.
+        """Record the losses of one epoch.
 
         Parameters
         ----------
         loss : float
-            The running mean of the training loss over the epoch.
+            Running mean of the training loss over the epoch.
         validation_loss : float, optional
-            The loss on the validation set after the epoch; monitored instead of `loss`.
+            Loss on the validation set after the epoch; monitored instead of `loss`.
 
         Raises
         ------
         DivergenceError
-            Where a loss is not finite, or far above where it started.
+            If a loss is not finite, or far above its first value.
         """
         self.loss_curve.append(loss)
         self._check_divergence(loss, self.loss_curve[0])
@@ -273,7 +272,7 @@ class Stopping:
         if monitored < self.best_loss:
             weights = copy_of(self.learner.weights()) if self._keeps_best else None
             best = monitored, self.n_iter - 1, weights
-        # In one statement, which no interrupt divides.
+        # In one statement, so that an interrupt cannot separate them.
         (self.best_loss, self.best_iter, self.best_weights), self._n_whole = best, self.n_iter
         self._waited = 0 if self.improved else self._waited + 1
         if self.learner.finished or self._waited >= self.patience:
@@ -284,7 +283,7 @@ class Stopping:
             self.end()
 
     def _state(self) -> State:
-        """Return, in copies, all that is needed to go on from here."""
+        """Return a copy of the state to resume from."""
         best = self.best_weights
         return {
             "learner": self.learner.state(),
@@ -294,19 +293,19 @@ class Stopping:
         }
 
     def restore(self, state: State) -> None:
-        """Go back to where `record` handed out this state, learner and all.
+        """Set the state, including that of the learner, to one from a checkpoint.
 
         Parameters
         ----------
         state : dict
-            What a file held.
+            Content of a checkpoint.
 
         Raises
         ------
         StateError
-            Where the state is not of the form of one taken here; nothing has changed then.
+            If the state does not have the form of those of this fit; nothing has changed then.
         ValueError
-            Where the validation loss is not that of the fit that is resumed.
+            If the validation loss is not that of the resumed fit.
         """
         learner, schedule = self.learner, self.learner.schedule
         form = {
@@ -340,14 +339,14 @@ class Stopping:
             raise StateError(f"the history is not one of {epochs} epochs")
 
     def check_end(self, loss: float, *weights: Array) -> None:
-        """Raise a DivergenceError where the steps of the last epoch have gone too far.
+        """Raise a DivergenceError if the last epoch has diverged.
 
         Parameters
         ----------
         loss : float
-            The loss at the weights that are kept.
+            Loss at the weights that are kept.
         *weights : ndarray
-            These weights. A loss may be finite where they are not, since comparisons with NaN are.
+            These weights. A loss may be finite at weights of NaN, since comparisons are.
         """
         if self.loss_curve:
             self._check_divergence(loss, self.loss_curve[0])
@@ -355,15 +354,15 @@ class Stopping:
             self._diverged("its weights are no longer finite")
 
     def _require_validation(self, loss: float | None) -> None:
-        """Raise a ValueError where a restored fit is not validated on the rows it began with.
+        """Raise a ValueError if the validation set is not that of the resumed fit.
 
         Parameters
         ----------
         loss : float or None
-            The loss of the restored parameters on the validation set; None where there is none.
+            Loss of the restored parameters on the validation set; None without one.
         """
         before = self.validation_loss_curve[-1] if self.validation_loss_curve else None
-        # Equal to the last bit here; sums over a cluster are added up in another order each time.
+        # Equal to the last bit on one machine; on a cluster the order of the sums varies.
         if before is None or loss is None:
             same = before is loss
         else:
@@ -408,6 +407,6 @@ class Stopping:
 
 
 def is_finite(array: DeviceArray) -> bool:
-    """Return whether all numbers of an array are finite, wherever it lies."""
+    """Return whether all elements of an array, of any library, are finite."""
     xp = namespace(array)
     return bool(xp.all(xp.isfinite(array)))

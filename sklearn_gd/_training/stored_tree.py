@@ -1,4 +1,4 @@
-"""What a file may hold, looked at before any of it is built.
+"""What a file may hold, checked before anything is built from it.
 
 skops writes an object as a tree of nodes, each with the name of a class, and builds it by
 importing whatever has that name. It trusts the rest of a node: which attributes an object gets,
@@ -47,7 +47,7 @@ _NOTES = frozenset({"_sklearn_version", VERSION_NOTE})
 
 
 class StoredTreeError(ValueError):
-    """A tree of nodes that skops did not write, or that holds what is not read back."""
+    """A tree of nodes that skops did not write, or with content that is not accepted."""
 
 
 class Names(NamedTuple):
@@ -56,9 +56,9 @@ class Names(NamedTuple):
     Attributes
     ----------
     objects : set of str
-        Classes of which an object is built without a call.
+        Classes whose objects are built without a call.
     others : set of str
-        Everything else: functions, methods, classes that are called or handed around.
+        Everything else: functions, methods, classes that are called or passed as values.
     """
 
     objects: set[str]
@@ -161,7 +161,7 @@ class _Reader:
             raise StoredTreeError(f"holds {full} at the position {position!r} of 624 numbers.")
 
     def _size_of_array(self, name: str) -> int:
-        """Return the bytes of a stored array, whose header has to tell of no more and no less."""
+        """Return the number of bytes of a stored array; its header must state just that many."""
         if name not in self._sizes:
             with self.archive.open(name) as file:
                 magic, major = file.read(6), file.read(2)[:1]
@@ -192,7 +192,7 @@ def names_in(schema: Any, archive: ZipFile, max_size: int) -> Names:
     Raises
     ------
     StoredTreeError
-        For what is not read back, or contradicts itself.
+        For content that is not accepted, or contradicts itself.
     """
     reader = _Reader(archive, max_size)
     reader.look_through(schema)

@@ -17,7 +17,7 @@ from sklearn_gd._models.rows import OnHost
 from sklearn_gd._pieces import Array
 from sklearn_gd._training.learners import Rosenblatt
 from sklearn_gd.dask._workers import Workers
-from sklearn_gd.losses import SquaredError, baseline_of
+from sklearn_gd.losses import SquaredError
 
 
 class OnWorkers(OnHost):
@@ -195,7 +195,7 @@ class NetworkOnWorkers:
         with np.errstate(all="ignore"):
             constant = self._constant_losses(best).sum() / n_outputs
             zero = self._constant_losses(np.zeros(n_outputs)).sum() / n_outputs
-        return baseline_of(float(constant), float(zero))
+        return self.network.loss._scale(float(constant), float(zero))
 
     def batches(self, size: int, generator: np.random.Generator | None) -> DealtBatches:
         """Return the batches of each epoch, whose items ``on_batch`` takes."""
