@@ -84,7 +84,7 @@ def test_any_cut_into_batches_adds_up(make):
     pieces = [as_activation("silu"), as_activation("identity")]
     network = Network((4, 3, 2), pieces, as_loss("huber"), 0.2, np.float64)
     flat = rng.normal(size=network.size)
-    whole, gradient = Rows(make(X).objective(network)(flat), y, weights)
+    whole, gradient = Rows(make(X), y, weights).objective(network)(flat)
     total, summed = 0.0, np.zeros(network.size)
     for start in range(0, 12, 5):
         rows = slice(start, start + 5)
