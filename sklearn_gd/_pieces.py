@@ -8,6 +8,8 @@ for one fit.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
+from inspect import signature
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
@@ -135,7 +137,15 @@ def same_settings(one: object, other: object) -> bool:
 def _settings(value: object) -> object:
     if isinstance(value, list):
         return [_settings(each) for each in value]
-    return (type(value), value.get_params()) if isinstance(value, Piece) else value
+    if not isinstance(value, Piece):
+        return value
+    return type(value), [getattr(value, name) for name in _parameter_names(type(value))]
+
+
+@cache
+def _parameter_names(kind: type) -> tuple[str, ...]:
+    # Reading a signature takes longer than a step of a small network.
+    return tuple(signature(kind).parameters)
 
 
 def resolve(

@@ -400,6 +400,9 @@ class Rosenblatt(_Memory):
         super().__init__(schedule, generator, settings)
         self.shape, self.n_neurons = shape, shape[1]
         self.loss, self.alpha, self.average = loss, alpha, average
+        # The losses of a missed sample, of target 1 and output 0, and of a false alarm.
+        target = np.array([[1.0], [0.0]])
+        self.costs = loss.value(target, 1 - target)[:, 0].tolist()
         self.fit_intercept = fit_intercept
         self.unit = self._unit()
         size = (shape[0] + 1) * shape[1]
@@ -489,12 +492,9 @@ class Rosenblatt(_Memory):
         self.finished = updates == 0
         if not np.isfinite(np.abs(self.parameters).max() * self.parameters.dtype.type(self.unit)):
             return math.nan  # NaN compares as if there were no mistakes
-        loss = missed * self._cost(1, 0) + false_alarms * self._cost(0, 1)
+        cost_missed, cost_false_alarm = self.costs
+        loss = missed * cost_missed + false_alarms * cost_false_alarm
         return float(loss / self.rows.total(self.n_neurons))
-
-    def _cost(self, target: float, output: float) -> float:
-        """Return the loss of one output for a target, each 0 or 1."""
-        return float(self.loss.value(np.array([[target]]), np.array([[output]]))[0, 0])
 
     def weights(self) -> Array:
         dtype = self.parameters.dtype
