@@ -139,7 +139,8 @@ def _settings(value: object) -> object:
         return [_settings(each) for each in value]
     if not isinstance(value, Piece):
         return value
-    return type(value), [getattr(value, name) for name in _parameter_names(type(value))]
+    kind: type = type(value)
+    return kind, [getattr(value, name) for name in _parameter_names(kind)]
 
 
 @cache
