@@ -19,14 +19,9 @@ from sklearn_gd._pieces import Array, ArrayLike, DType, Matrix
 
 
 class Chunk:
-    """Rows of X, y and weights: delayed ones, or arrays in memory.
+    """Rows of X, y and weights: delayed, or in memory.
 
-    Parameters
-    ----------
-    X, y, weights : Delayed or array
-        The weights may be None.
-    client : distributed.Client, optional
-        Sends arrays in memory to a worker, each time that they are needed.
+    Those in memory have a client, which sends them to a worker each time that they are needed.
     """
 
     def __init__(

@@ -26,22 +26,7 @@ from sklearn_gd.losses import SquaredError
 
 
 class DistributedRows(OnHost):
-    """A group of the rows of a source, on workers: the counterpart of `Rows`.
-
-    Parameters
-    ----------
-    workers : Workers
-    source, group : str
-        Name of the source, and of the group of its rows.
-    n_features : int
-    dtype : dtype
-        Precision of X in training.
-
-    Attributes
-    ----------
-    target_values : tuple of float
-        (low, high), the targets of neurons; empty in regression.
-    """
+    """A group of the rows that were loaded as `source`: the counterpart of `Rows` on workers."""
 
     def __init__(
         self, workers: Workers, source: str, group: str, n_features: int, dtype: DTypeLike
@@ -119,7 +104,7 @@ class DistributedRows(OnHost):
 
 
 class DistributedLabelledRows(DistributedRows):
-    """A group of the rows of a source, on workers: the counterpart of `LabelledRows`."""
+    """The counterpart of `LabelledRows` on workers."""
 
     def objective(self, network: Network, *target_values: float) -> DistributedObjective:
         rows = copy(self)
@@ -151,11 +136,6 @@ class DistributedObjective:
     """The loss of a network over rows on workers, and its gradient.
 
     Each worker receives the parameters, and returns the sum over its partitions.
-
-    Parameters
-    ----------
-    network : Network
-    rows : DistributedRows
     """
 
     def __init__(self, network: Network, rows: DistributedRows) -> None:
@@ -219,15 +199,8 @@ class StridedBatches:
     """Batches with rows of every partition.
 
     The rows of all partitions, those of each shuffled, are distributed over the steps of an epoch
-    in turn, so that the sizes of batches differ by one row at most.
-
-    Parameters
-    ----------
-    rows : DistributedRows
-    size : int
-        Largest number of rows per batch.
-    generator : numpy.random.Generator or None
-        Shuffles the rows of each partition before each epoch; None: no shuffling.
+    in turn, so that the sizes of batches differ by one row at most. Without a generator, rows are
+    not shuffled.
     """
 
     def __init__(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from distributed import Client, get_client
@@ -17,23 +17,15 @@ from sklearn_gd._data.validation import require_numpy_rows
 from sklearn_gd._feed_forward import FeedForwardRegressor
 from sklearn_gd._models.labelled_rows import LabelledRows
 from sklearn_gd._perceptron import PerceptronClassifier, _is_sigmoid
-from sklearn_gd._pieces import ArrayLike, DType, storable
+from sklearn_gd._pieces import ArrayLike, storable
 from sklearn_gd._through_origin import ThroughOriginRegressor
 from sklearn_gd._training.learners import Rosenblatt
 from sklearn_gd.dask._chunks import Chunks, is_lazy, lazy_chunks, memory_chunks
 from sklearn_gd.dask._distributed import DistributedLabelledRows, DistributedRows, MixedRosenblatt
-from sklearn_gd.dask._partition import (
-    Checks,
-    Data,
-    check_labelled_chunk,
-    check_regression_chunk,
-    one_axis_of,
-)
+from sklearn_gd.dask._partition import check_labelled_chunk, check_regression_chunk, one_axis_of
 from sklearn_gd.dask._predict import predict_chunks, score_chunks
 from sklearn_gd.dask._reduction import StreamedRows
 from sklearn_gd.dask._workers import Workers, connected
-
-T = TypeVar("T")
 
 _OF_THIS_PROCESS = {"_client", "_workers"}  # attributes that are not stored
 
@@ -49,7 +41,7 @@ class OnDask(Estimator):
 
     @property
     def client(self) -> Client:
-        """The Dask client whose workers are used; by default the current one."""
+        """The Dask client, by default the current one. It is not kept by clones and pickles."""
         client = self.__dict__.get("_client")
         if client is not None:
             return client
@@ -105,18 +97,6 @@ class OnDask(Estimator):
         return self._predict("predict", X)
 
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-        """Return R² of a regressor, the accuracy of a classifier.
-
-        Parameters
-        ----------
-        X : array-like, or Dask array or data frame, of shape (n_samples, n_features)
-        y : array-like, or Dask collection, of shape (n_samples,) or (n_samples, n_outputs)
-        sample_weight : array-like or Dask array of shape (n_samples,), optional
-
-        Returns
-        -------
-        score : float
-        """
         if not is_lazy(X, y, sample_weight):
             return float(super().score(X, y, sample_weight))
         with connected(self.client), self._as_current():
@@ -196,52 +176,31 @@ class OnDask(Estimator):
             y = rows.y[:, 0] if np.ndim(y) == 1 else rows.y
         return memory_chunks(self.client, rows.X, y, rows.weights)
 
-    def _load(
-        self,
-        source: str,
-        chunks: Chunks,
-        check: Callable[[BaseEstimator, Data, DType], tuple[object, T]],
-    ) -> list[T]:
-        """Load chunks on the workers; return the information from the checks of each."""
-        checks = Checks(check, self._local(), chunks.n_features, chunks.dtype)
-        information = self._workers.load(source, chunks.chunks, checks)
-        if not self._workers.has_rows(source):
-            raise ValueError(
-                f"{type(self).__name__} needs rows, with weight, to {source}. There are none."
-            )
-        return information
-
     def _load_regression(self, source: str, chunks: Chunks) -> tuple[DistributedRows, bool]:
         """Load chunks on the workers; return the dataset, and whether y has one axis."""
-        one_axis = one_axis_of(set(self._load(source, chunks, check_regression_chunk)))
+        shapes = self._workers.load(source, chunks, check_regression_chunk, self._local())
         rows = DistributedRows(self._workers, source, "all", chunks.n_features, chunks.dtype)
-        return rows, one_axis
+        return rows, one_axis_of(set(shapes))
 
 
 @storable
 class DaskThroughOriginRegressor(OnDask, ThroughOriginRegressor):
-    """Regression through the origin over rows on a Dask cluster.
+    """Regression through the origin on a Dask cluster.
 
-    With the identity and the squared error, each chunk is summed up where it lies, the sums are
-    added up in a tree, and the descent on them is the local one: one pass over the rows, however
-    many there are, and no more of them in memory than a chunk a thread. Other losses and
-    activations need the rows once an iteration: they are kept on the workers, and the
-    gradient is summed up over them.
+    ``fit`` takes Dask arrays and data frames, or data in memory; ``partial_fit`` the latter alone.
+    With the identity and the squared error, the moments of the rows are computed in one pass by a
+    tree reduction, with one chunk per thread in memory, and the descent on them is local. Other
+    losses and activations need the rows in each iteration: they stay on the workers, which sum up
+    the gradient.
 
     Parameters
     ----------
     activation, loss, solver, learning_rate, alpha, max_iter, tol, warm_start, verbose
         As for :class:`sklearn_gd.ThroughOriginRegressor`.
 
-    Attributes
-    ----------
-    client : distributed.Client
-        Whose workers are used; by default the current one. It is no parameter: clones and pickles
-        go without.
-
     See Also
     --------
-    sklearn_gd.ThroughOriginRegressor : The same here and now, and the fitted attributes.
+    sklearn_gd.ThroughOriginRegressor : The estimator without Dask, and the fitted attributes.
 
     Examples
     --------
@@ -266,12 +225,13 @@ class DaskThroughOriginRegressor(OnDask, ThroughOriginRegressor):
 
 @storable
 class DaskFeedForwardRegressor(OnDask, FeedForwardRegressor):
-    """A multi-layer perceptron, trained by all workers of a Dask cluster in step.
+    """A multi-layer perceptron for regression, trained on a Dask cluster.
 
-    The rows stay on the workers. In each step they are sent the weights, each works out the
-    gradient over its piece of the batch, and the sum of these moves the weights here: synchronous
-    data-parallel descent, which gives what the same batches give on one machine. A batch has rows
-    of every chunk: in each epoch a chunk's rows, shuffled, are dealt to the steps like cards.
+    ``fit`` takes Dask arrays and data frames, or data in memory; ``partial_fit`` the latter alone.
+    The training is synchronous and data-parallel: the rows stay on the workers, which receive the
+    weights in each step, and return the gradient over their rows of the batch. The result is that
+    of the same batches on one machine. Each batch has rows of every chunk: in each epoch, the
+    shuffled rows of a chunk are distributed over the batches in turn.
 
     A step costs a message to every worker and back, some milliseconds, so that batches should be
     as large as learning allows; see the page on scaling.
@@ -283,21 +243,14 @@ class DaskFeedForwardRegressor(OnDask, FeedForwardRegressor):
     init, warm_start, random_state, verbose
         As for :class:`sklearn_gd.FeedForwardRegressor`.
 
-    Attributes
-    ----------
-    client : distributed.Client
-        Whose workers are used; by default the current one. It is no parameter: clones and pickles
-        go without.
-
     See Also
     --------
-    sklearn_gd.FeedForwardRegressor : The same here and now, and the fitted attributes.
+    sklearn_gd.FeedForwardRegressor : The estimator without Dask, and the fitted attributes.
 
     Notes
     -----
-    What comes out does not depend on the number of workers, but for rounding: sums over a
-    worker's chunks are added up in another order. It does depend on the chunks, each of which
-    shuffles its own rows.
+    The result does not depend on the number of workers, except for rounding. It depends on the
+    chunks, since rows are shuffled within each.
 
     References
     ----------
@@ -340,14 +293,14 @@ class DaskFeedForwardRegressor(OnDask, FeedForwardRegressor):
 
 @storable
 class DaskPerceptronClassifier(OnDask, PerceptronClassifier):
-    """Neurons trained by all workers of a Dask cluster.
+    """One neuron per class, trained on a Dask cluster.
 
-    With a differentiable activation the workers descend in step, as for
-    :class:`DaskFeedForwardRegressor`. With the step they learn by iterative parameter mixing
-    [1]_: each chunk meets its rows once by Rosenblatt's rule, beginning at the same weights, and
-    the weights of all chunks are averaged, each by its share of the mistakes; this is one epoch.
-    On separable rows it ends without a mistake, as Rosenblatt's rule does, though not at the same
-    weights; one chunk is Rosenblatt's rule itself.
+    ``fit`` takes Dask arrays and data frames, or data in memory; ``partial_fit`` the latter alone.
+    With a differentiable activation the training is data-parallel, as for
+    :class:`DaskFeedForwardRegressor`. With the step it is iterative parameter mixing [1]_: in each
+    epoch, Rosenblatt's rule visits the rows of every chunk once, from the same weights, and the
+    resulting weights are averaged by the numbers of mistakes. On separable rows it ends without a
+    mistake, as Rosenblatt's rule does, though at other weights; with one chunk both are the same.
 
     Parameters
     ----------
@@ -357,19 +310,13 @@ class DaskPerceptronClassifier(OnDask, PerceptronClassifier):
         As for :class:`sklearn_gd.PerceptronClassifier`. With the step, `average` is the mean of
         the weights after every row of every chunk.
 
-    Attributes
-    ----------
-    client : distributed.Client
-        Whose workers are used; by default the current one. It is no parameter: clones and pickles
-        go without.
-
     See Also
     --------
-    sklearn_gd.PerceptronClassifier : The same here and now, and the fitted attributes.
+    sklearn_gd.PerceptronClassifier : The estimator without Dask, and the fitted attributes.
 
     Notes
     -----
-    For more than two classes the share of the mistakes is that of all neurons together.
+    For more than two classes, the number of mistakes is that of all neurons.
 
     References
     ----------
@@ -401,7 +348,7 @@ class DaskPerceptronClassifier(OnDask, PerceptronClassifier):
     def _dataset(
         self, source: str, chunks: Chunks, train: DistributedRows | None = None
     ) -> DistributedLabelledRows:
-        found = self._load(source, chunks, check_labelled_chunk)
+        found = self._workers.load(source, chunks, check_labelled_chunk, self._local())
         if len({labels.dtype.kind in "biuf" for labels in found}) > 1:
             raise ValueError("The labels must be of one kind. Some chunks have numbers, some not.")
         classes = np.unique(np.concatenate(found))

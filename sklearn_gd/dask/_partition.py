@@ -39,17 +39,7 @@ TargetValues = tuple[float, ...]  # (low, high), the targets of neurons; none in
 
 
 class Checks(NamedTuple, Generic[T]):
-    """The checks of each chunk: those of ``fit`` of a local estimator.
-
-    Parameters
-    ----------
-    check : callable
-        `check_regression_chunk` or its like.
-    estimator : BaseEstimator
-    n_features : int
-    dtype : dtype
-        Precision of the training.
-    """
+    """The checks of each chunk: those of ``fit`` of a local estimator, by `check`."""
 
     check: Callable[[BaseEstimator, Data, DType], T]
     estimator: BaseEstimator
@@ -145,14 +135,7 @@ class StridedBatch(NamedTuple):
 
 
 class Partition(Generic[R]):
-    """The rows of one chunk, in groups: "all" at first, then "train" and "held_out".
-
-    Parameters
-    ----------
-    number : int
-        Number of the chunk.
-    rows : Rows or LabelledRows
-    """
+    """The rows of a chunk, by its number, in groups: "all", or "train" and "held_out"."""
 
     def __init__(self, number: int, rows: R) -> None:
         self.number = number
@@ -171,13 +154,8 @@ class Partition(Generic[R]):
     def set_aside(self, fraction: float, seed: int, before: Mapping[int, Array]) -> None:
         """Split the rows into a training and a validation set, stratified by class.
 
-        Parameters
-        ----------
-        fraction : float
-            Fraction of the rows of all partitions to validate on.
-        seed : int
-        before : dict of ndarray of shape (n_classes,)
-            For each partition, the number of rows per class in the partitions before it.
+        `fraction` is that of the rows of all partitions to validate on, and `before` has, for each
+        partition, the number of rows per class in the partitions before it.
         """
         codes, rows = self.codes("all"), self.groups.pop("all")
         order = np.random.default_rng([seed, self.number]).permutation(len(codes))
@@ -316,16 +294,8 @@ class LabelledPartition(Partition[LabelledRows]):
     ) -> tuple[int, Array, float, int, Array]:
         """Run an epoch of Rosenblatt's rule over a group.
 
-        Returns
-        -------
-        mistakes : int
-        parameters : ndarray
-            Parameters times the number of mistakes.
-        loss : float
-            Summed loss.
-        visits : int
-        total : ndarray
-            Average parameters times the number of visits, for an averaged perceptron.
+        Returns the number of mistakes, the parameters times this number, the summed loss, the
+        number of visits, and the average parameters times this number.
         """
         rows = self.groups[group]
         learner.begin(start)

@@ -27,18 +27,9 @@ Part = tuple[float | Array, ...]  # weight and sums of a chunk
 
 
 def predict_chunks(estimator: BaseEstimator, method: str, X: ArrayLike) -> ArrayLike:
-    """Return the lazy predictions of a fitted local estimator, in the chunks of X.
+    """Return the lazy results of a prediction method of a local estimator, in the chunks of X.
 
-    Parameters
-    ----------
-    estimator : BaseEstimator
-    method : str
-        Name of a method that returns a number or an array for each row.
-    X : Dask array or data frame of shape (n_samples, n_features)
-
-    Returns
-    -------
-    y_pred : Dask array; for a Dask data frame, a Dask series or data frame
+    They are a Dask array; for a Dask data frame, a Dask series or data frame.
     """
     # One row is predicted at once: for the shape of predictions, and for early errors.
     if is_frame(X):

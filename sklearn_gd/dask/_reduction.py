@@ -16,7 +16,12 @@ from sklearn_gd._models.network import Network
 from sklearn_gd._models.rows import OnHost, Rows
 from sklearn_gd._pieces import Array, ArrayLike
 from sklearn_gd.dask._chunks import Chunk, Chunks
-from sklearn_gd.dask._partition import Checks, check_regression_chunk, one_axis_of, summed_loss
+from sklearn_gd.dask._partition import (
+    Checks,
+    check_regression_chunk,
+    one_axis_of,
+    summed_loss,
+)
 from sklearn_gd.dask._shard import aligned, pickled_network
 from sklearn_gd.dask._workers import ATTEMPTS, LostWorkerError, result_of
 
@@ -34,14 +39,7 @@ def reduce_chunks(
 ) -> T:
     """Return a reduction over all chunks, always in the same order.
 
-    Parameters
-    ----------
-    client : distributed.Client
-    chunks : list of Chunk
-    of_chunk : callable
-        Takes the number of a chunk, X, y and weights.
-    combine : callable
-        Takes a list of results and returns one.
+    `of_chunk` takes the number of a chunk, X, y and weights; `combine` takes a list of results.
     """
     for _ in range(ATTEMPTS):
         level = [
@@ -79,17 +77,7 @@ class LineSums(NamedTuple):
 class StreamedRows(OnHost):
     """A dataset for least squares: each pass reads the chunks once, and stores none of them.
 
-    Parameters
-    ----------
-    client : distributed.Client
-    chunks : Chunks
-    estimator : ThroughOriginRegressor
-        Unfitted estimator, whose checks are used.
-
-    Raises
-    ------
-    ValueError
-        If there is no row with weight.
+    Chunks are checked as ``fit`` of `estimator` would; a ValueError if no row has weight.
     """
 
     uses_moments = True
@@ -124,11 +112,11 @@ class StreamedRows(OnHost):
         return total / self._sums.moments.weight
 
 
-class StreamedObjective:
+class StreamedObjective(NamedTuple):
     """The loss of a network over streamed rows."""
 
-    def __init__(self, network: Network, rows: StreamedRows) -> None:
-        self.network, self.rows = network, rows
+    network: Network
+    rows: StreamedRows
 
     def mean_loss(self, parameters: Array) -> float:
         return self.rows.mean_loss(self.network, parameters)

@@ -37,15 +37,7 @@ _SHARDS: weakref.WeakValueDictionary[tuple[str, str], Shard] = weakref.WeakValue
 
 
 class Shard:
-    """The partitions of one fit on one worker: an actor.
-
-    Parameters
-    ----------
-    run : str
-        Name of the fit.
-    address : str
-        Address of the worker.
-    """
+    """The partitions of one fit, named `run`, on the worker of an address: an actor."""
 
     def __init__(self, run: str, address: str) -> None:
         self._partitions: dict[tuple[str, int], Partition[Any]] = {}
@@ -102,7 +94,7 @@ class Shard:
         answer: tuple[bool, object]
         try:
             method, *arguments = unpacked(message)
-            with _without_warnings():
+            with np.errstate(all="ignore"):
                 answer = True, getattr(self, method)(*arguments)
         except Exception as error:
             answer = False, error
@@ -130,24 +122,15 @@ class Shard:
     ) -> Sums:
         """Return the sum over partitions of the results of a method.
 
-        Parameters
-        ----------
-        source : str
-        numbers : sequence of int
-            Numbers of the partitions.
-        model : bytes or None
-            Pickled function that returns the first argument of the method, such as a network; it
-            is called once per thread.
-        method : str
-            Name of a method of `Partition`.
-        arguments : sequence
+        `model` is a pickled function that returns the first argument of the method, such as a
+        network; it is called once per thread.
         """
         n_threads = min(self._threads, len(numbers))
 
         def over(thread: int) -> Sums:
             first = None if model is None else self._model(thread, model)
             partitions = [self._partitions[source, n] for n in numbers[thread::n_threads]]
-            with _without_warnings():
+            with np.errstate(all="ignore"):  # the descent finds overflows in the loss
                 return summed(_call(part, method, first, arguments) for part in partitions)
 
         if n_threads == 1:
@@ -230,11 +213,6 @@ def unpacked(message: Sequence[Any]) -> Any:
     """Return the packed message. Arrays are copied, since received ones are not aligned."""
     *buffers, rest = message
     return pickle.loads(rest, buffers=[buffer.copy() for buffer in buffers])
-
-
-def _without_warnings() -> np.errstate:
-    """Return a context without warnings of overflows, which the descent finds in the loss."""
-    return np.errstate(all="ignore")
 
 
 def aligned(X: Matrix) -> Matrix:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from functools import partial
@@ -13,9 +13,11 @@ from typing import Any, TypeVar
 from dask.delayed import Delayed, delayed
 from distributed import Actor, BaseActorFuture, Client, Future, get_worker, rejoin, secede
 from distributed.threadpoolexecutor import thread_state
+from sklearn.base import BaseEstimator
 
-from sklearn_gd.dask._chunks import Chunk
-from sklearn_gd.dask._partition import Checks
+from sklearn_gd._pieces import DType
+from sklearn_gd.dask._chunks import Chunk, Chunks
+from sklearn_gd.dask._partition import Checks, Data
 from sklearn_gd.dask._shard import Shard, Sums, Task, load_chunk, packed, summed, unpacked
 
 Key = tuple[str, int]  # name of the source, number of the chunk
@@ -50,26 +52,27 @@ class Workers:
         self._addresses: dict[Key, str | None] = {}  # None: a chunk without rows
         self._information: dict[Key, Any] = {}
 
-    def load(self, source: str, chunks: list[Chunk], checks: Checks[tuple[object, T]]) -> list[T]:
-        """Load all chunks; return the information from the checks of each that is not empty.
+    def load(
+        self,
+        source: str,
+        chunks: Chunks,
+        check: Callable[[BaseEstimator, Data, DType], tuple[object, T]],
+        estimator: BaseEstimator,
+    ) -> list[T]:
+        """Load chunks under a name; return the information about each that is not empty.
 
-        Parameters
-        ----------
-        source : str
-            Name for these rows.
-        chunks : list of Chunk
-        checks : Checks
-            Returns the rows of a chunk, and information about them.
+        `check` returns the rows of a chunk, by the checks of the unfitted local estimator, and
+        information about them. A ValueError if no row has weight.
         """
-        self._checks[source], self._tasks[source] = checks, []
-        self._chunks |= {(source, number): chunk for number, chunk in enumerate(chunks)}
+        self._checks[source] = Checks(check, estimator, chunks.n_features, chunks.dtype)
+        self._tasks[source] = []
+        self._chunks |= {(source, number): chunk for number, chunk in enumerate(chunks.chunks)}
         self._load_missing()
-        found = [self._information[source, number] for number in range(len(chunks))]
+        if not self._numbers(source):
+            name = type(estimator).__name__
+            raise ValueError(f"{name} needs rows, with weight, to {source}. There are none.")
+        found = [self._information[source, number] for number in range(len(chunks.chunks))]
         return [each for each in found if each is not None]
-
-    def has_rows(self, source: str) -> bool:
-        """Return whether there is any row of a source."""
-        return bool(self._numbers(source))
 
     def run(self, source: str, method: str, *arguments: object) -> None:
         """Run a method on all partitions of a source, and on those that are loaded again later."""
@@ -211,14 +214,7 @@ class Workers:
 
 
 def result_of(client: Client, future: Future[Any], address: str | None = None) -> Any:
-    """Return the result of a task, or raise its error.
-
-    Parameters
-    ----------
-    client : distributed.Client
-    future : distributed.Future
-    address : str, optional
-        The only worker that the task can run on.
+    """Return the result of a task, which may be bound to the worker of an address.
 
     Raises
     ------
