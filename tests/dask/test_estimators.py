@@ -604,6 +604,7 @@ def test_separable_rows_are_learned_without_a_mistake(chunks, n_classes, client)
     [
         {"activation": "sigmoid"},
         {"activation": "relu", "loss": "huber", "class_weight": "balanced"},
+        {"activation": "relu", "fit_intercept": False},
         {"activation": "tanh", "solver": "adam", "learning_rate": 0.05, "average": True},
         {"activation": "step", "solver": "momentum", "learning_rate": 0.1},
     ],
