@@ -88,7 +88,7 @@ def _without_zero_weights(
 
 
 def one_axis_of(shapes: set[tuple[bool, int]]) -> bool:
-    """Return whether y has one axis, from the same and the number of columns of each chunk.
+    """Return whether y has one axis, given this and the number of columns of each chunk.
 
     Raises
     ------
