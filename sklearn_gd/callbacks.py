@@ -1,7 +1,7 @@
-"""Callbacks: a checkpoint of a running fit, and how to go on from it.
+"""Callbacks: checkpoints of a fit, and resuming from them.
 
-They work by scikit-learn's callbacks (:mod:`sklearn.callback`, from scikit-learn 1.9 on), and need
-skops, which writes and reads models without running code from the file.
+They use scikit-learn's callbacks (:mod:`sklearn.callback`, new in scikit-learn 1.9) and need
+skops, which stores and loads models without running code from the file.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ import joblib
 from sklearn.base import BaseEstimator, clone
 
 from sklearn_gd._base import Estimator
+from sklearn_gd._pieces import ArrayLike
 from sklearn_gd._training import checkpoint_file
+from sklearn_gd._training.learner import State
 from sklearn_gd._training.state import StateError
 from sklearn_gd._training.stored_tree import StoredTreeError
 
@@ -25,38 +27,38 @@ __all__ = ["Checkpoint", "CheckpointError", "resume"]
 
 
 class CheckpointError(ValueError):
-    """A file that is not a whole, unaltered checkpoint, is not trusted, or is of other data."""
+    """A checkpoint that is invalid, has types that are not trusted, or is of different data."""
 
 
 class Checkpoint:
-    """Writes the fit to a file every so many epochs, so that it can be resumed to the last bit.
+    """Writes checkpoints of a fit, from which it can be resumed exactly, to the last bit.
 
-    The file is written beside its place and then renamed into it: whenever the process dies,
-    there is either the last whole checkpoint or the one before. It holds the estimator's
-    parameters, the weights, the solver's and the schedule's memory, the random generator and the
-    history; the rows are not in it, only a digest of them.
+    A checkpoint is written to a temporary file, which then replaces the last one: if the process
+    dies, either the new checkpoint or the last one is complete. It holds the estimator's
+    parameters, the weights, the states of the solver, the schedule and the random generator, and
+    the history; of the training data it holds only a digest.
 
-    Whether it can be written, and read back, is tried before the first epoch. Where that fails
-    later, since the directory is gone or the disk is full, the fit goes on, with one warning.
+    Writing and reading are tested before the first epoch. If writing fails later, for example
+    because the disk is full, the fit continues with one warning.
 
     Parameters
     ----------
     path : str or path
-        The file, of one fit at a time. Its directory must be there. A symbolic link keeps
-        pointing to what is written, and a file that is there keeps its mode; a new file is
-        readable for its owner alone.
+        File of the checkpoint, for one fit at a time, in an existing directory. If it is a
+        symbolic link, its target is written. An existing file keeps its mode; a new file is
+        readable only by its owner.
     every : int, default=1
-        The number of epochs from one checkpoint to the next.
+        Number of epochs between checkpoints.
 
     Raises
     ------
     ValueError
-        In the estimator's ``fit``, before the first epoch: where no file can be written at
-        `path`, or the estimator has a parameter that could not be read back, such as a lambda.
+        In the estimator's ``fit``, before the first epoch: if no file can be written at `path`,
+        or the estimator has a parameter that could not be read back, such as a lambda.
 
     See Also
     --------
-    resume : Goes on from the file.
+    resume : Resume the fit from the file.
 
     Examples
     --------
@@ -69,31 +71,31 @@ class Checkpoint:
     >>> net = FeedForwardRegressor(max_iter=25, tol=None, random_state=0)
     >>> net = net.set_callbacks(Checkpoint(path, every=10)).fit(X, y)
 
-    The last checkpoint is that of epoch 20; from there it is five epochs to the end:
+    The last checkpoint is that of epoch 20; five epochs remain:
 
     >>> again = resume(path, X, y)
     >>> bool((again.predict(X) == net.predict(X)).all())
     True
     """
 
-    # Of a fit that is resumed: the digest that the rows have to have, and where it goes on.
+    # Of a resumed fit: the required digest of the training data, and the state.
     _expected: str | None = None
-    state_to_resume: dict[str, Any] | None = None
+    state_to_resume: State | None = None
 
     def __init__(self, path: str | os.PathLike[str], every: int = 1) -> None:
         self.path = path
         self.every = every
 
-    def setup(self, estimator: Any, context: Any) -> None:
-        """Check what can be checked before the first epoch."""
+    def setup(self, estimator: Estimator, context: object) -> None:
+        """Check the parameters, the file and the estimator before the first epoch."""
         if not isinstance(self.every, int) or isinstance(self.every, bool) or self.every < 1:
             raise ValueError(f"Checkpoint: every must be a positive int. Got {self.every!r}.")
         if getattr(estimator, "solver", None) == "lbfgs":
-            raise ValueError("Checkpoint: solver='lbfgs' keeps its memory to itself.")
+            raise ValueError("Checkpoint: solver='lbfgs' is not supported: its state is hidden.")
         checkpoint_file.skops_io()
-        self._estimator = clone(estimator).set_callbacks()  # cloned along otherwise
+        self._estimator = clone(estimator).set_callbacks()  # clone() keeps callbacks
         try:
-            # Where the path leads now: the working directory, or the link, may change meanwhile.
+            # Resolved now: the working directory or the link may change during the fit.
             self._target = Path(os.path.realpath(self.path))
             checkpoint_file.require_writable(self._target)
             checkpoint_file.require_restorable(self._estimator)
@@ -103,9 +105,15 @@ class Checkpoint:
         self._warned = False
 
     def on_fit_task_begin(
-        self, estimator: Any, context: Any, *, X: Any, y: Any, metadata: Any
+        self,
+        estimator: Estimator,
+        context: object,
+        *,
+        X: ArrayLike,
+        y: ArrayLike,
+        metadata: object,
     ) -> None:
-        """Take a digest of the rows that are trained on, once."""
+        """Compute the digest of the training data, once, and compare it in a resumed fit."""
         if self._digest is None:
             self._digest = joblib.hash((X, y, metadata), coerce_mmap=True)
             if self._expected not in (None, self._digest):
@@ -113,16 +121,16 @@ class Checkpoint:
                     f"{self.path} was written by a fit on other X, y or sample_weight than these."
                 )
 
-    def on_fit_task_end(self, estimator: Any, context: Any) -> None:
-        """Nothing: the state comes by ``keep_state``."""
+    def on_fit_task_end(self, estimator: Estimator, context: object) -> None:
+        """Do nothing; the fit calls ``keep_state``."""
 
-    def teardown(self, estimator: Any, context: Any) -> None:
-        """Let go of what belongs to the fit."""
+    def teardown(self, estimator: Estimator, context: object) -> None:
+        """Delete the attributes that belong to the fit."""
         for name in ("_estimator", "_target", "_digest", "_warned"):
             self.__dict__.pop(name, None)
 
-    def keep_state(self, epochs: int, state: Callable[[], dict[str, Any]]) -> None:
-        """Write the file, where it is time to; called by the fit after every epoch."""
+    def keep_state(self, epochs: int, state: Callable[[], State]) -> None:
+        """Write the file if it is due; the fit calls this after every epoch."""
         if epochs % self.every:
             return
         content = {
@@ -139,7 +147,7 @@ class Checkpoint:
                 self._warned = True
                 warnings.warn(
                     f"Checkpoint: {self._target} could not be written in epoch {epochs}: {error}. "
-                    "The fit goes on. It is tried again after the next epochs, without a warning.",
+                    "The fit continues, and later checkpoints are tried without a warning.",
                     UserWarning,
                     stacklevel=5,
                 )
@@ -147,51 +155,51 @@ class Checkpoint:
 
 def resume(
     path: str | os.PathLike[str],
-    X: Any,
-    y: Any,
-    sample_weight: Any = None,
+    X: ArrayLike,
+    y: ArrayLike,
+    sample_weight: ArrayLike | None = None,
     *,
     trusted: Iterable[str] = (),
-    callbacks: Iterable[Any] = (),
+    callbacks: Iterable[object] = (),
     max_size: int = 1 << 30,
-    **fit_params: Any,
+    **fit_params: object,
 ) -> Any:
-    """Go on with the fit that wrote a checkpoint, to its end.
+    """Resume the fit that wrote a checkpoint, and complete it.
 
-    Nothing of the file is run. It is read where all that it names is one of this package's own
-    estimators, activations, losses, solvers and schedules, or named in `trusted`, or plain data:
-    numbers, strings, lists, dicts, NumPy's arrays and random states. Everything else is refused
-    before anything is built, and the state that was read is checked before the fit goes on.
+    No code from the file is run. The file may contain this package's estimators, activations,
+    losses, solvers and schedules, types named in `trusted`, and plain data: numbers, strings,
+    lists, dicts, NumPy arrays and random states. Anything else is rejected before any object is
+    created, and the state is checked before the fit continues.
 
     Parameters
     ----------
     path : str or path
-        The file of a :class:`Checkpoint`; further checkpoints go there too.
+        File of a :class:`Checkpoint`; further checkpoints are written to it.
     X, y, sample_weight : array-like
-        What ``fit`` was given.
+        Training data of the interrupted ``fit``.
     trusted : iterable of str, default=()
-        The full names of what else may be imported and called: classes of your own such as
-        ``"mine.MyActivation"``, and the functions of an activation that was given as a pair,
-        NumPy's and SciPy's among them, such as ``"numpy.sin"``.
+        Full names of further types and functions that may be imported and called: custom classes
+        such as ``"mine.MyActivation"``, and the functions of an activation given as a pair,
+        including those of NumPy and SciPy, such as ``"numpy.sin"``.
     callbacks : iterable, default=()
         Further callbacks for the rest of the fit.
     max_size : int, default=2**30
-        The largest file that is read, in bytes.
+        Largest accepted size of the file, in bytes.
     **fit_params
-        What else ``fit`` was given, such as `X_val` and `y_val`.
+        Further arguments of the interrupted ``fit``, such as `X_val` and `y_val`.
 
     Returns
     -------
     estimator : object
-        Fitted, with weights equal to the last bit to those of a fit without interruption.
+        Fitted estimator, with weights equal to the last bit to those of an uninterrupted fit.
 
     Raises
     ------
     CheckpointError
-        Where the file is cut short or altered, is larger than `max_size`, has types that are not
-        trusted, does not hold what a checkpoint holds, or was written by a fit on other rows.
+        If the file is truncated, altered, or larger than `max_size`, has types that are not
+        trusted, does not hold what a checkpoint holds, or is of a fit on different data.
     OSError
-        Where there is no file, or none that can be read.
+        If the file does not exist or cannot be read.
     """
     names = set() if isinstance(trusted, str) else set(trusted)
     if isinstance(trusted, str) or not all(isinstance(name, str) for name in names):
@@ -209,8 +217,8 @@ def resume(
     return estimator.set_callbacks()
 
 
-def _content(path: Path, trusted: set[str], max_size: int) -> tuple[Any, int, str, dict[str, Any]]:
-    """Return what a checkpoint holds: estimator, `every`, the digest of the rows, state."""
+def _content(path: Path, trusted: set[str], max_size: int) -> tuple[Any, int, str, State]:
+    """Return the content of a checkpoint: estimator, `every`, digest of the data, state."""
     checkpoint_file.skops_io()
     try:
         content = checkpoint_file.read(path, trusted, max_size)
@@ -218,8 +226,8 @@ def _content(path: Path, trusted: set[str], max_size: int) -> tuple[Any, int, st
             content[name] for name in ("estimator", "every", "digest", "state")
         )
         _require_types(estimator, every, digest, state)
-        estimator = _anew(estimator)
-        estimator._resolve()  # says which parameter is out of range
+        estimator = _rebuilt(estimator)
+        estimator._resolve()  # checks the parameters
         return estimator, every, digest, state
     except OSError:
         raise
@@ -227,26 +235,26 @@ def _content(path: Path, trusted: set[str], max_size: int) -> tuple[Any, int, st
         raise CheckpointError(f"{path} {error}") from error
     except Exception as error:
         kind = type(error).__name__
-        raise CheckpointError(f"{path} is no whole checkpoint ({kind}: {error}).") from error
+        raise CheckpointError(f"{path} is not a valid checkpoint ({kind}: {error}).") from error
 
 
-def _require_types(estimator: Any, every: Any, digest: Any, state: Any) -> None:
-    right = {
+def _require_types(estimator: object, every: object, digest: object, state: object) -> None:
+    valid = {
         "estimator": isinstance(estimator, Estimator),
         "every": type(every) is int and every >= 1,
         "digest": type(digest) is str,
         "state": type(state) is dict,
     }
-    wrong = [name for name, is_right in right.items() if not is_right]
-    if wrong:
-        raise StoredTreeError(f"holds another {' and '.join(wrong)} than a checkpoint does.")
+    invalid = [name for name, is_valid in valid.items() if not is_valid]
+    if invalid:
+        raise StoredTreeError(f"holds an invalid {' and '.join(invalid)}.")
 
 
-def _anew(value: Any) -> Any:
-    """Return an estimator, or a piece, of the same parameters and nothing else that was read."""
+def _rebuilt(value: Any) -> Any:
+    """Return an estimator or a piece with the same parameters and no other attributes."""
     if isinstance(value, list | tuple):
-        return type(value)(_anew(each) for each in value)
+        return type(value)(_rebuilt(each) for each in value)
     if not isinstance(value, BaseEstimator):
         return value
     kind, read = type(value), vars(value)
-    return kind(**{name: _anew(read[name]) for name in kind._get_param_names()})
+    return kind(**{name: _rebuilt(read[name]) for name in kind._get_param_names()})

@@ -86,7 +86,9 @@ def outside_functions(tree):
     found, waiting = [], [tree]
     while waiting:
         for node in ast.iter_child_nodes(waiting.pop()):
-            if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+                waiting += node.orelse
+            elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
                 found.append(node)
                 waiting.append(node)
     return found

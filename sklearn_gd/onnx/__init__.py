@@ -1,11 +1,12 @@
 """Export to ONNX: fitted models that run without scikit-learn, and without Python.
 
-:func:`register` teaches skl2onnx the estimators of this package. After it, ``skl2onnx.to_onnx``
-converts them, alone or as a step of a pipeline. skl2onnx is needed for that, and onnxruntime (or
-any other runtime of the format) to run the result: ``pip install 'sklearn-gd[onnx]'``.
+:func:`register` registers the estimators of this package with skl2onnx; ``skl2onnx.to_onnx`` then
+converts them, alone or as a step of a pipeline. This needs skl2onnx, and the result runs in
+onnxruntime or any other ONNX runtime: ``pip install 'sklearn-gd[onnx]'``.
 
-Every built-in activation has its converter. An own one, which is Python code, needs one too: a
-function that says the same in ONNX's operators, given to :func:`register_activation`:
+Every built-in activation has a converter. A custom activation needs one too: a
+function that builds the same computation from ONNX operators, given to
+:func:`register_activation`:
 
 >>> import numpy as np
 >>> from sklearn_gd.activations import Activation

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.polynomial import Chebyshev, Polynomial
@@ -25,26 +25,26 @@ from sklearn_gd.activations import (
 )
 from sklearn_gd.onnx._graph import Graph
 
-Converter = Callable[[Any, str, Graph], str]
+A = TypeVar("A", bound=Activation)
 
 
-def register_activation(activation: type[Activation], convert: Converter) -> None:
-    """Say how an activation of your own is written in ONNX.
+def register_activation(activation: type[A], convert: Callable[[A, str, Graph], str]) -> None:
+    """Register the converter of a custom activation.
 
     Parameters
     ----------
     activation : type
-        Your class, derived from :class:`~sklearn_gd.activations.Activation`. Classes derived from
-        it, which may compute something else, need their own converters.
+        Class derived from :class:`~sklearn_gd.activations.Activation`. Its subclasses, which may
+        compute something else, need converters of their own.
     convert : callable
-        ``convert(activation, z, graph)``: gets the instance, the name of its input, of shape
+        Function ``convert(activation, z, graph)`` of the instance, the name of its input of shape
         (n_samples, n_units), and the :class:`Graph`. It adds nodes with ``graph.node`` and returns
         the name of the last one, f(z).
 
     Raises
     ------
     TypeError
-        Where `activation` is no class of activations, or `convert` cannot be called.
+        If `activation` is not a class of activations, or `convert` is not callable.
 
     Examples
     --------
@@ -73,30 +73,29 @@ def register_activation(activation: type[Activation], convert: Converter) -> Non
 
 def activate(f: Activation, z: str, graph: Graph) -> str:
     """Add f(z) to the graph; return its name."""
-    convert = _CONVERTERS.get(type(f))
-    if convert is not None:
-        name: Any = convert(f, z, graph)
+    if type(f) in _CONVERTERS:
+        name = _CONVERTERS[type(f)](f, z, graph)
         if not isinstance(name, str):
             raise TypeError(
-                f"The converter of {f!r} must return the name that graph.node gives to f(z). "
+                f"The converter of {f!r} must return the name of f(z), as graph.node does. "
                 f"Got {name!r} instead."
             )
         return name
-    register = "sklearn_gd.onnx.register_activation"
     if isinstance(f, FunctionPair):
         raise ValueError(
-            f"{f!r} is Python code, and has no converter to ONNX. In place of the pair, write a "
-            f"class derived from sklearn_gd.activations.Activation, and register its converter "
-            f"by {register}."
+            f"{f!r} is Python code and has no converter to ONNX. Write a class derived from "
+            "sklearn_gd.activations.Activation instead of the pair, and register its converter "
+            "with sklearn_gd.onnx.register_activation."
         )
     raise ValueError(
-        f"{f!r} has no converter to ONNX. Register one by {register}({type(f).__name__}, convert)"
-        ", where convert(activation, z, graph) returns the name of f(z)."
+        f"{f!r} has no converter to ONNX. Register one with sklearn_gd.onnx.register_activation("
+        f"{type(f).__name__}, convert), where convert(activation, z, graph) returns the name of "
+        "f(z)."
     )
 
 
-# onnxruntime has no Elu, Erf, LeakyRelu or Softplus of doubles, and its Sigmoid of floats rounds
-# small values to zero: these are made of operators that it has, and has exactly, for both.
+# onnxruntime lacks Elu, Erf, LeakyRelu and Softplus for float64, and its float32 Sigmoid rounds
+# small values to zero. They are built from operators that it has, at full precision, for both.
 
 
 def _sigmoid(z: str, graph: Graph) -> str:
@@ -108,28 +107,24 @@ def _leaky_relu(f: LeakyReLU, z: str, graph: Graph) -> str:
 
 
 def _elu(f: ELU, z: str, graph: Graph) -> str:
-    # exp(z) - 1 = tanh(z / 2) (exp(z) + 1), which keeps the digits of a small z.
-    below = graph.node("Min", z, 0.0)
-    half_way = graph.node("Tanh", graph.node("Mul", below, 0.5))
-    less_one = graph.node("Mul", half_way, graph.node("Add", graph.node("Exp", below), 1.0))
-    return graph.node("Add", graph.node("Relu", z), graph.node("Mul", less_one, f.alpha))
+    # exp(z) - 1 = tanh(z / 2) (exp(z) + 1), without cancellation for small z.
+    negative = graph.node("Min", z, 0.0)
+    tanh = graph.node("Tanh", graph.node("Mul", negative, 0.5))
+    expm1 = graph.node("Mul", tanh, graph.node("Add", graph.node("Exp", negative), 1.0))
+    return graph.node("Add", graph.node("Relu", z), graph.node("Mul", expm1, f.alpha))
 
 
 def softplus(z: str, graph: Graph) -> str:
     """Add log(1 + exp(z)) to the graph."""
-    # max(z, 0) + log(1 + e) with e = exp(-|z|); what 1 + e rounds off is added again.
+    # max(z, 0) + log(1 + e) with e = exp(-|z|), corrected for the rounding error of 1 + e.
     e = graph.node("Exp", graph.node("Neg", graph.node("Abs", z)))
     u = graph.node("Add", e, 1.0)
-    lost = graph.node("Sub", e, graph.node("Sub", u, 1.0))
-    log = graph.node("Add", graph.node("Log", u), graph.node("Div", lost, u))
-    return graph.node("Add", graph.node("Relu", z), log)
+    rounding = graph.node("Sub", e, graph.node("Sub", u, 1.0))
+    log1p = graph.node("Add", graph.node("Log", u), graph.node("Div", rounding, u))
+    return graph.node("Add", graph.node("Relu", z), log1p)
 
 
-def _silu(z: str, graph: Graph) -> str:
-    return graph.node("Mul", z, _sigmoid(z, graph))
-
-
-def _gelu(z: str, graph: Graph) -> str:
+def _gelu(f: GELU, z: str, graph: Graph) -> str:
     erf = _erf(graph.node("Mul", z, np.sqrt(0.5)), graph)
     return graph.node("Mul", z, graph.node("Mul", graph.node("Add", erf, 1.0), 0.5))
 
@@ -138,26 +133,26 @@ def _erf(x: str, graph: Graph) -> str:
     if graph.dtype == np.float32:
         return graph.node("Erf", x)
     # erf |x| = 1 - erfcx |x| exp(-x²), and erfcx is a polynomial in s = 6 / (3 + |x|) - 1.
-    size = graph.node("Abs", x)
-    s = graph.node("Sub", graph.node("Div", 6.0, graph.node("Add", size, 3.0)), 1.0)
-    erfcx_of_size: Any
-    erfcx_of_size, *others = _erfcx_coefficients()
-    for coefficient in others:
-        erfcx_of_size = graph.node("Add", graph.node("Mul", erfcx_of_size, s), coefficient)
-    density = graph.node("Exp", graph.node("Neg", graph.node("Mul", x, x)))
-    rest = graph.node("Sub", 1.0, graph.node("Mul", erfcx_of_size, density))
-    return graph.node("Mul", graph.node("Sign", x), rest)
+    s = graph.node("Div", 6.0, graph.node("Add", graph.node("Abs", x), 3.0))
+    s = graph.node("Sub", s, 1.0)
+    value: str | float
+    value, *coefficients = _erfcx_coefficients()
+    for coefficient in coefficients:
+        value = graph.node("Add", graph.node("Mul", value, s), coefficient)
+    exp = graph.node("Exp", graph.node("Neg", graph.node("Mul", x, x)))
+    erf = graph.node("Sub", 1.0, graph.node("Mul", value, exp))
+    return graph.node("Mul", graph.node("Sign", x), erf)
 
 
 @cache
 def _erfcx_coefficients() -> list[float]:
-    """Return the coefficients of erfcx(6 / (1 + s) - 3) for s in [-1, 1], the highest first."""
+    """Return the coefficients of erfcx(6 / (1 + s) - 3) for s in [-1, 1], highest degree first."""
     with np.errstate(all="ignore"):
         fitted = Chebyshev.interpolate(lambda s: erfcx(6 / (1 + s) - 3), 20)
     return [float(c) for c in fitted.convert(kind=Polynomial).coef[::-1]]
 
 
-_CONVERTERS: dict[type[Activation], Converter] = {
+_CONVERTERS: dict[type[Activation], Callable[[Any, str, Graph], str]] = {
     Identity: lambda f, z, graph: z,
     Sigmoid: lambda f, z, graph: _sigmoid(z, graph),
     Tanh: lambda f, z, graph: graph.node("Tanh", z),
@@ -165,6 +160,6 @@ _CONVERTERS: dict[type[Activation], Converter] = {
     LeakyReLU: _leaky_relu,
     ELU: _elu,
     Softplus: lambda f, z, graph: softplus(z, graph),
-    SiLU: lambda f, z, graph: _silu(z, graph),
-    GELU: lambda f, z, graph: _gelu(z, graph),
+    SiLU: lambda f, z, graph: graph.node("Mul", z, _sigmoid(z, graph)),
+    GELU: _gelu,
 }

@@ -1,8 +1,8 @@
-"""Converters of the estimators, as skl2onnx calls them: first the shapes, then the nodes."""
+"""Converters of the estimators; skl2onnx asks each for the output shapes, then for the nodes."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
@@ -14,32 +14,30 @@ from sklearn_gd._pieces import Array
 from sklearn_gd._through_origin import ThroughOriginRegressor
 from sklearn_gd.activations import Sigmoid, as_activation
 from sklearn_gd.onnx._activations import activate, softplus
-from sklearn_gd.onnx._graph import (
-    Graph,
-    constant_labels,
-    make_output,
-    precision,
-    real_type,
-    rows_of,
-)
+from sklearn_gd.onnx._graph import Graph, add_input, add_labels, add_output, precision
+
+if TYPE_CHECKING:
+    from skl2onnx.common._container import ModelComponentContainer as Container
+    from skl2onnx.common._topology import Operator, Scope, Variable
+    from skl2onnx.common.data_types import TensorType
 
 
 def register() -> None:
-    """Teach skl2onnx the estimators of this package; to call it again does no harm.
+    """Register the estimators of this package with skl2onnx; repeated calls change nothing.
 
     Raises
     ------
     ImportError
-        Where skl2onnx is not installed.
+        If skl2onnx is not installed.
 
     Notes
     -----
-    A regressor has one output, of shape (n_samples, n_outputs); (n_samples, 1) where y had one
-    axis, as is usual in ONNX. A classifier has two: the labels (n_samples,), and, of shape
-    (n_samples, n_classes), what ``predict_proba`` returns where there is one, else the scores of
-    ``decision_function``; with two classes the scores are (-z, z). skl2onnx's options for
-    classifiers apply: ``zipmap``, ``raw_scores`` (scores instead of probabilities), ``nocl`` and
-    ``output_class_labels``.
+    A regressor has one output of shape (n_samples, n_outputs), which is (n_samples, 1) for
+    one-dimensional y, as is usual in ONNX. A classifier has two: the labels of shape (n_samples,),
+    and, of shape (n_samples, n_classes), the probabilities of ``predict_proba`` if it has that
+    method, else the scores of ``decision_function``; for two classes the scores are (-z, z).
+    skl2onnx's options for classifiers apply: ``zipmap``, ``raw_scores`` (scores instead of
+    probabilities), ``nocl`` and ``output_class_labels``.
 
     The graph computes in the precision of its input: FloatTensorType or DoubleTensorType.
 
@@ -59,14 +57,14 @@ def register() -> None:
         raise ImportError(
             "sklearn_gd.onnx.register needs skl2onnx: pip install 'sklearn-gd[onnx]'"
         ) from error
-    for estimator in (ThroughOriginRegressor, FeedForwardRegressor):
-        alias = _alias(estimator)
-        update_registered_converter(estimator, alias, _regressor_shapes, _convert_regressor)
+    for kind in (ThroughOriginRegressor, FeedForwardRegressor):
+        alias = f"SklearnGd{kind.__name__}"
+        update_registered_converter(kind, alias, _regressor_shapes, _convert_regressor)
     update_registered_converter(
         PerceptronClassifier,
-        _alias(PerceptronClassifier),
+        "SklearnGdPerceptronClassifier",
         _classifier_shapes,
-        _convert_neurons,
+        _convert_classifier,
         parser=_parse_classifier,
         options={
             "zipmap": [True, False, "columns"],
@@ -77,12 +75,8 @@ def register() -> None:
     )
 
 
-def _alias(estimator: type) -> str:
-    return f"SklearnGd{estimator.__name__}"
-
-
-def _rows_and_type(operator: Any) -> tuple[Any, Any]:
-    """Return the number of rows, mostly None, and the outputs' type; check the input."""
+def _check_input(operator: Operator) -> tuple[int | None, type[TensorType]]:
+    """Check the model and its input; return n_samples, None if it varies, and the type."""
     from skl2onnx.common.data_types import StringTensorType
 
     model, inputs = operator.raw_operator, operator.inputs
@@ -93,40 +87,45 @@ def _rows_and_type(operator: Any) -> tuple[Any, Any]:
     columns = [variable.get_second_dimension() for variable in inputs]
     if None not in columns and sum(columns) != model.n_features_in_:
         raise ValueError(
-            f"{name} was fitted on {model.n_features_in_} features. The input to convert it for "
+            f"{name} was fitted on {model.n_features_in_} features. The input of the conversion "
             f"has {sum(columns)}."
         )
-    return inputs[0].get_first_dimension(), real_type(precision(operator))
+    return inputs[0].get_first_dimension(), precision(operator)[1]
 
 
-def _regressor_shapes(operator: Any) -> None:
-    n_samples, real = _rows_and_type(operator)
+def _regressor_shapes(operator: Operator) -> None:
+    n_samples, real = _check_input(operator)
     n_outputs = operator.raw_operator.layers()[-1].coef.shape[1]
     operator.outputs[0].set_type(real([n_samples, n_outputs]))
 
 
-def _convert_regressor(scope: Any, operator: Any, container: Any) -> None:
+def _convert_regressor(scope: Scope, operator: Operator, container: Container) -> None:
     graph = Graph(scope, operator, container)
-    a = rows_of(graph, operator)
+    a = add_input(graph, operator)
     for W, b, f in operator.raw_operator.layers():
         z = graph.node("MatMul", a, on_host(W))
         if b is not None:
             z = graph.node("Add", z, on_host(b))
         a = activate(f, z, graph)
-    make_output(graph, a, operator.outputs[0])
+    add_output(graph, a, operator.outputs[0])
 
 
-def _parse_classifier(scope: Any, model: Any, inputs: Any, custom_parsers: Any = None) -> Any:
-    """Check what skl2onnx would stumble over, and let it declare the outputs."""
+def _parse_classifier(
+    scope: Scope,
+    model: PerceptronClassifier,
+    inputs: list[Variable],
+    custom_parsers: object = None,
+) -> list[Variable]:
+    """Check the model and its labels, which skl2onnx does not, and declare the outputs."""
     from skl2onnx._parse import _parse_sklearn_classifier
 
     check_is_fitted(model)
     _onnx_labels(model.classes_)
-    return _parse_sklearn_classifier(scope, model, inputs, custom_parsers=custom_parsers)
+    return _parse_sklearn_classifier(scope, model, inputs, custom_parsers)
 
 
 def _onnx_labels(classes: Array) -> list[str] | Array:
-    """Return labels as ONNX has them: strings, or integers of 64 bits."""
+    """Return the labels in a type that ONNX has: strings, or integers of 64 bits."""
     if all(isinstance(label, str) for label in classes):
         return [str(label) for label in classes]
     if classes.dtype.kind in "biuf":
@@ -140,42 +139,40 @@ def _onnx_labels(classes: Array) -> list[str] | Array:
     )
 
 
-def _classifier_shapes(operator: Any) -> None:
+def _classifier_shapes(operator: Operator) -> None:
     from skl2onnx.common.data_types import Int64TensorType, StringTensorType
     from skl2onnx.common.utils_classifier import get_label_classes
 
-    n_samples, real = _rows_and_type(operator)
+    n_samples, real = _check_input(operator)
     labels = _onnx_labels(get_label_classes(operator.scope_inst, operator.raw_operator))
     kind = StringTensorType if isinstance(labels, list) else Int64TensorType
     operator.outputs[0].set_type(kind([n_samples]))
     operator.outputs[1].set_type(real([n_samples, len(labels)]))
 
 
-def _convert_neurons(scope: Any, operator: Any, container: Any) -> None:
+def _convert_classifier(scope: Scope, operator: Operator, container: Container) -> None:
     from onnx import TensorProto
     from skl2onnx.common.utils_classifier import get_label_classes
 
     graph, model = Graph(scope, operator, container), operator.raw_operator
-    z = graph.node("MatMul", rows_of(graph, operator), np.asarray(model.coef_).T)
+    z = graph.node("MatMul", add_input(graph, operator), np.asarray(model.coef_).T)
     z = graph.node("Add", z, model.intercept_)
     if len(model.classes_) == 2:
-        fires = graph.node("Reshape", graph.node("Greater", z, 0.0), np.array([-1]))
-        codes = graph.node("Cast", fires, to=TensorProto.INT64)
+        positive = graph.node("Reshape", graph.node("Greater", z, 0.0), np.array([-1]))
+        codes = graph.node("Cast", positive, to=TensorProto.INT64)
     else:
         codes = graph.node("ArgMax", z, axis=1, keepdims=0)
     labels = _onnx_labels(get_label_classes(scope, model))
-    known = constant_labels(graph, labels) if isinstance(labels, list) else labels
-    make_output(graph, graph.node("Gather", known, codes), operator.outputs[0])
+    classes = add_labels(graph, labels) if isinstance(labels, list) else labels
+    add_output(graph, graph.node("Gather", classes, codes), operator.outputs[0])
     raw = container.get_options(model, {"raw_scores": False})["raw_scores"]
-    has_probabilities = not raw and hasattr(model, "predict_proba")
-    second = _probabilities(model, z, graph) if has_probabilities else _scores(model, z, graph)
-    make_output(graph, second, operator.outputs[1])
-
-
-def _scores(model: PerceptronClassifier, z: str, graph: Graph) -> str:
-    if len(model.classes_) > 2:
-        return z
-    return graph.node("Concat", graph.node("Neg", z), z, axis=1)
+    if not raw and hasattr(model, "predict_proba"):
+        scores = _probabilities(model, z, graph)
+    elif len(model.classes_) == 2:
+        scores = graph.node("Concat", graph.node("Neg", z), z, axis=1)
+    else:
+        scores = z
+    add_output(graph, scores, operator.outputs[1])
 
 
 def _probabilities(model: PerceptronClassifier, z: str, graph: Graph) -> str:
@@ -186,18 +183,19 @@ def _probabilities(model: PerceptronClassifier, z: str, graph: Graph) -> str:
     if type(f) is Sigmoid:
         return _softmax_of_log_sigmoid(model, z, graph)
     p = activate(f, z, graph)
-    totals = graph.node("ReduceSum", p, np.array([1]))
-    shares = graph.node("Div", p, totals)
-    return graph.node("Where", graph.node("Greater", totals, 0.0), shares, 1 / len(model.classes_))
+    sums = graph.node("ReduceSum", p, np.array([1]))
+    quotients = graph.node("Div", p, sums)
+    uniform = 1 / len(model.classes_)
+    return graph.node("Where", graph.node("Greater", sums, 0.0), quotients, uniform)
 
 
 def _softmax_of_log_sigmoid(model: PerceptronClassifier, z: str, graph: Graph) -> str:
-    """Return the sigmoids' shares of their sum, also where a float32 has no room for them.
+    """Return the sigmoids divided by their sum, also where they underflow in float32.
 
-    ``predict_proba`` sees a sigmoid of zero where exp(-z) overflows. Such a neuron gets the same,
-    very low logarithm as every other silent one here: if all are, the classes share alike.
+    In ``predict_proba`` a sigmoid is zero where exp(-z) overflows. Here all such sigmoids get the
+    same, very low logarithm: if all of them are zero, the classes are equally probable.
     """
     log_p = graph.node("Neg", softplus(graph.node("Neg", z), graph))
     largest = np.finfo(np.result_type(graph.dtype, model.coef_.dtype)).max
-    silent = graph.node("Less", z, -np.log(largest))
-    return graph.node("Softmax", graph.node("Where", silent, -1e6, log_p), axis=1)
+    is_zero = graph.node("Less", z, -np.log(largest))
+    return graph.node("Softmax", graph.node("Where", is_zero, -1e6, log_p), axis=1)

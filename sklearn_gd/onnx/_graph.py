@@ -1,59 +1,66 @@
-"""The graph that converters write to: nodes by name, and constants in the right precision."""
+"""The ONNX graph that converters add nodes and constants to."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sklearn_gd._pieces import Array, DType
+
+if TYPE_CHECKING:
+    from skl2onnx.common._container import ModelComponentContainer as Container
+    from skl2onnx.common._topology import Operator, Scope, Variable
+    from skl2onnx.common.data_types import TensorType
+
 
 class Graph:
-    """The ONNX graph of one estimator, as the converter of an activation writes to it.
+    """ONNX graph of one estimator, to which converters add nodes.
 
     Parameters
     ----------
     scope : skl2onnx.common._topology.Scope
-        Gives out names.
+        Source of unique names.
     operator : skl2onnx.common._topology.Operator
-        The estimator, with its inputs and outputs.
+        The estimator with its inputs and outputs.
     container : skl2onnx.common._container.ModelComponentContainer
-        Holds the nodes.
+        Container of the nodes.
 
     Attributes
     ----------
     dtype : dtype
-        What the graph computes in: float64 where its input is of doubles, else float32.
+        Precision of the computation: float64 if an input is float64, else float32.
     """
 
-    def __init__(self, scope: Any, operator: Any, container: Any) -> None:
+    def __init__(self, scope: Scope, operator: Operator, container: Container) -> None:
         self._scope, self._container = scope, container
-        self.dtype = precision(operator)
+        self.dtype, _ = precision(operator)
 
-    def node(self, kind: str, *inputs: Any, **attributes: Any) -> str:
+    def node(self, kind: str, *inputs: str | float | Array, **attributes: object) -> str:
         """Add a node to the graph.
 
         Parameters
         ----------
         kind : str
-            An ONNX operator, as ``"Tanh"`` or ``"Add"``.
+            Name of an ONNX operator, such as ``"Tanh"`` or ``"Add"``.
         *inputs : str, number or ndarray
-            The name of a node's output; or a constant, in the graph's precision. An array of
-            integers stays one, as the operator ``"ReduceSum"`` wants its axes. Only the last
-            ones, where the operator can do without, may be left out.
-        **attributes : Any
-            The operator's attributes.
+            Names of other nodes' outputs, or constants. Constants get the graph's precision;
+            arrays of integers stay integers, for example the axes of ``"ReduceSum"``. Only
+            trailing optional inputs may be omitted.
+        **attributes : object
+            Attributes of the operator.
 
         Returns
         -------
         name : str
-            The name of the node's output.
+            Name of the node's output.
 
         Raises
         ------
         TypeError
-            For None or an empty name in place of an input.
+            If an input is None or an empty name.
         ValueError
-            For a finite constant that overflows the graph's precision.
+            If a finite constant overflows the graph's precision.
         """
         if any(each is None or (isinstance(each, str) and not each) for each in inputs):
             raise TypeError(
@@ -65,16 +72,15 @@ class Graph:
         self._container.add_node(kind, names, name, name=self._name(kind), **attributes)
         return name
 
-    def _constant(self, value: Any) -> str:
+    def _constant(self, value: float | Array) -> str:
         from onnx import numpy_helper
 
-        given = array = np.asarray(value)
-        if isinstance(value, np.ndarray) and array.dtype.kind == "i":
-            array = array.astype(np.int64)
+        if isinstance(value, np.ndarray) and value.dtype.kind == "i":
+            array = value.astype(np.int64)
         else:
             with np.errstate(over="ignore"):
-                array = array.astype(self.dtype)
-            if np.isinf(array[np.isfinite(given)]).any():
+                array = np.asarray(value).astype(self.dtype)
+            if np.isinf(array[np.isfinite(value)]).any():
                 raise ValueError(
                     f"The model has a weight that overflows {self.dtype}, the precision of its "
                     "input. Give DoubleTensorType as the input's type."
@@ -88,23 +94,21 @@ class Graph:
         return str(self._scope.get_unique_variable_name(f"gd_{kind.lower()}"))
 
 
-def rows_of(graph: Graph, operator: Any) -> str:
-    """Return the name of X: of real numbers, in one piece."""
-    names = [_as_real(graph, variable) for variable in operator.inputs]
+def add_input(graph: Graph, operator: Operator) -> str:
+    """Add X to the graph, cast to its precision and concatenated; return its name."""
+    from skl2onnx.common.data_types import guess_proto_type
+
+    _, real = precision(operator)
+    names = [
+        variable.full_name
+        if isinstance(variable.type, real)
+        else graph.node("Cast", variable.full_name, to=guess_proto_type(real()))
+        for variable in operator.inputs
+    ]
     return names[0] if len(names) == 1 else graph.node("Concat", *names, axis=1)
 
 
-def _as_real(graph: Graph, variable: Any) -> str:
-    from skl2onnx.common.data_types import guess_proto_type
-
-    real = real_type(graph.dtype)
-    name = str(variable.full_name)
-    if isinstance(variable.type, real):
-        return name
-    return graph.node("Cast", name, to=guess_proto_type(real()))
-
-
-def constant_labels(graph: Graph, labels: list[str]) -> str:
+def add_labels(graph: Graph, labels: list[str]) -> str:
     """Add strings to the graph; return their name."""
     from onnx import TensorProto
 
@@ -114,20 +118,15 @@ def constant_labels(graph: Graph, labels: list[str]) -> str:
     return name
 
 
-def make_output(graph: Graph, name: str, variable: Any) -> None:
+def add_output(graph: Graph, name: str, variable: Variable) -> None:
     """Make `name` one of the estimator's outputs."""
     graph._container.add_node("Identity", name, variable.full_name, name=graph._name("Identity"))
 
 
-def precision(operator: Any) -> np.dtype[Any]:
-    """Return what an estimator computes in: in doubles, where some of its input are."""
-    doubles = real_type(np.float64)
-    any_doubles = any(isinstance(variable.type, doubles) for variable in operator.inputs)
-    return np.dtype(np.float64 if any_doubles else np.float32)
-
-
-def real_type(dtype: Any) -> Any:
-    """Return skl2onnx's name of a real type."""
+def precision(operator: Operator) -> tuple[DType, type[TensorType]]:
+    """Return the dtype and skl2onnx's type of the computation: float64 if an input is."""
     from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
 
-    return DoubleTensorType if dtype == np.float64 else FloatTensorType
+    if any(isinstance(variable.type, DoubleTensorType) for variable in operator.inputs):
+        return np.dtype(np.float64), DoubleTensorType
+    return np.dtype(np.float32), FloatTensorType

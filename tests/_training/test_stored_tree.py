@@ -247,7 +247,7 @@ def test_estimators_of_others_are_not_fitted(crafted, tmp_path):
     path = crafted.write(tmp_path / "fit")
     with pytest.raises(CheckpointError, match="not trusted"):
         resume(path, X, Y)
-    with pytest.raises(CheckpointError, match="another estimator"):
+    with pytest.raises(CheckpointError, match="holds an invalid estimator"):
         resume(path, X, Y, trusted=[name])
 
 
@@ -431,7 +431,7 @@ def test_arrays_are_as_large_as_they_say(crafted, tmp_path):
         crafted.parts["state"] = crafted.node(
             "NdArrayNode", "numpy.ndarray", type="numpy", file="a.npy"
         )
-        refused(crafted, tmp_path / "fit", "no array|does not fit|no whole checkpoint")
+        refused(crafted, tmp_path / "fit", "no array|does not fit|not a valid checkpoint")
     crafted.members["a.npy"] = npy(np.array(2**31 - 1))
     for name in ("numpy.void", "numpy.object_", "numpy.record", "numpy.frombuffer"):
         crafted.parts["state"] = crafted.node("NdArrayNode", name, type="numpy", file="a.npy")
@@ -454,7 +454,7 @@ def test_parameters_are_checked_before_there_is_room_for_weights(
     parameter, value, crafted, tmp_path
 ):
     crafted.parts["estimator"]["content"]["content"][parameter] = crafted.json(value)
-    refused(crafted, tmp_path / "fit", "no whole checkpoint|does not hold what a checkpoint holds")
+    refused(crafted, tmp_path / "fit", "not a valid checkpoint|does not hold what a checkpoint holds")
 
 
 @pytest.mark.parametrize("name", ["schedules.Adaptive", "activations.ELU", "losses.Huber"])
@@ -462,7 +462,7 @@ def test_pieces_without_their_parameters(name, crafted, tmp_path):
     piece = crafted.node("ObjectNode", f"sklearn_gd.{name}")
     for parameter in ("learning_rate", "activation", "loss"):
         crafted.parts["estimator"]["content"]["content"][parameter] = piece
-        refused(crafted, tmp_path / "fit", "no whole checkpoint")
+        refused(crafted, tmp_path / "fit", "not a valid checkpoint")
 
 
 # --- what is named in trusted -----------------------------------------------------------------
