@@ -165,9 +165,9 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
     w · x + b > 0: they are the ends of its range if that is bounded (0 and 1 for the sigmoid, -1
     and 1 for tanh), else f(0) - 1 and f(0) + 1.
 
-    With ``shuffle=False`` and dense X, the weights equal those of
-    :class:`sklearn.linear_model.Perceptron`. For sparse X, scikit-learn slows the bias down a
-    hundredfold; here sparse and dense X give the same weights.
+    With ``shuffle=False``, the weights equal those of :class:`sklearn.linear_model.Perceptron`.
+    As there, for sparse X the bias moves a hundred times slower, which is better for text; the
+    same samples as dense X then give other weights.
 
     References
     ----------
