@@ -17,7 +17,7 @@ import numpy as np
 from distributed import Client, LocalCluster
 
 from benchmarks import report
-from sklearn_gd.dask._parts import packed, unpacked
+from sklearn_gd.dask._shard import packed, unpacked
 
 SIZES = (1_000, 100_000, 1_000_000)  # parameters, of eight bytes each
 WORKERS = (1, 2, 4, 8)
@@ -28,16 +28,16 @@ FAN_OUT = 8
 
 
 class Echo:
-    """An actor that is asked as `sklearn_gd.dask`'s are, and answers at once with a gradient."""
+    """An actor that is called like those of `sklearn_gd.dask`, and returns a gradient at once."""
 
-    def ask(self, *message: object) -> tuple:
-        parameters = unpacked(message)[5][1]
-        return packed(("done", [0.0, parameters, 0]))
+    def call(self, *message: object) -> tuple:
+        parameters = unpacked(message)[5][2]
+        return packed((True, [0.0, parameters, 0]))
 
 
 # What goes along with the parameters: which parts of which rows, the network, the batch.
 QUESTION = ("total", "train", [0, 1, 2], bytes(700), "gradient")
-BATCH = (50.0, (3, 10, 123))
+BATCH = (50.0, 3, 10, 123)
 
 
 def echo(parameters: np.ndarray) -> np.ndarray:
@@ -69,8 +69,8 @@ def measure(n_workers: int, sizes: tuple[int, ...], repeats: int) -> dict[str, l
 
         def by_actors(parameters: np.ndarray) -> list:
             # Those of the client that is open now.
-            question = (*QUESTION, ("all", parameters, *BATCH))
-            answers = [a.ask(*packed(question)) for a in actors]
+            question = (*QUESTION, ("all", (), parameters, BATCH))
+            answers = [a.call(*packed(question)) for a in actors]
             return [unpacked(answer.result()) for answer in answers]
 
         def by_broadcast(parameters: np.ndarray) -> object:

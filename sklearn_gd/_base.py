@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
@@ -100,6 +101,10 @@ class Estimator(CallbackSupportMixin, DocumentedOnline):
 
     def _layers(self) -> list[Layer]:
         raise NotImplementedError("an estimator defines _layers()")
+
+    def _fitting(self, method: str, *data: object) -> AbstractContextManager[object]:
+        """Return the context that a fitting method, with its arguments, runs in."""
+        return nullcontext()
 
     def __getstate__(self) -> dict[str, Any]:
         state: Any = super().__getstate__()

@@ -93,7 +93,7 @@ def row_chunks(X: Matrix, width: int = 1, size: int = _CHUNK) -> Iterator[slice]
 
 
 def slice_rows(X: Matrix, rows: slice) -> Matrix:
-    """Return X[rows] without copying its values, which SciPy does for a CSR matrix."""
+    """Return X[rows], for a CSR matrix without the copies that SciPy makes on indexing."""
     if not sparse.issparse(X):
         return X[rows]
     begin, end = X.indptr[rows.start], X.indptr[rows.stop]

@@ -34,10 +34,11 @@ def all_or_nothing(fit: F) -> F:
     """
 
     @wraps(fit)
-    def guarded(self: E, *args: Any, **kwargs: Any) -> E:
+    def guarded(self: Any, *args: Any, **kwargs: Any) -> Any:
         twin = object.__new__(type(self))
         vars(twin).update(vars(self))
-        fit(twin, *args, **kwargs)
+        with twin._fitting(fit.__name__, *args, *kwargs.values()):
+            fit(twin, *args, **kwargs)
         self.__dict__ = vars(twin)
         return self
 

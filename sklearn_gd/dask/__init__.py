@@ -1,8 +1,10 @@
-"""The three estimators on a Dask cluster, for rows that outgrow memory or one machine.
+"""The three estimators for data on a Dask cluster, larger than memory or than one machine.
 
-Their constructors, their meaning and what is fitted are those of the estimators of the same name
-without ``Dask``, and ``to_local()`` gives one of these. Rows come as Dask arrays or data frames,
-in any chunks of rows, or in memory. Needs ``pip install 'sklearn-gd[dask]'``.
+They have the parameters and the fitted attributes of the estimators without ``Dask`` in their
+names, and ``to_local()`` returns one of these. ``fit``, ``predict`` and ``score`` take Dask arrays
+and data frames, in any chunks of rows, or data in memory; predictions of Dask collections are
+lazy. ``partial_fit`` takes data in memory. A RuntimeError is raised if the client is closed or all
+workers are lost. Needs ``pip install 'sklearn-gd[dask]'``.
 """
 
 try:

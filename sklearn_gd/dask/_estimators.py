@@ -1,40 +1,47 @@
-"""The three estimators, with their rows on the workers of a Dask cluster."""
+"""The three estimators for data on a Dask cluster."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from distributed import Client, get_client
-from sklearn.utils.metaestimators import available_if
+from sklearn.base import BaseEstimator
+from sklearn.utils import Tags
 
+from sklearn_gd._base import Estimator, available_if
 from sklearn_gd._data.validation import require_numpy_rows
-from sklearn_gd._feed_forward import FeedForwardRegressor, _makes_steps
-from sklearn_gd._models.interfaces import Dataset
-from sklearn_gd._models.rows import Rows
+from sklearn_gd._feed_forward import FeedForwardRegressor
+from sklearn_gd._models.labelled_rows import LabelledRows
 from sklearn_gd._perceptron import PerceptronClassifier, _is_sigmoid
-from sklearn_gd._pieces import Array, ArrayLike, storable
+from sklearn_gd._pieces import ArrayLike, storable
 from sklearn_gd._through_origin import ThroughOriginRegressor
 from sklearn_gd._training.learners import Rosenblatt
-from sklearn_gd.dask._blocks import Blocks, blocks_of_memory, is_lazy, lazy_blocks
-from sklearn_gd.dask._lazy import lazily, score_of
-from sklearn_gd.dask._on_workers import MixedRosenblatt, OnWorkers
-from sklearn_gd.dask._parts import labelled_rows, one_shape, regression_rows
-from sklearn_gd.dask._tree import RowsInTree
-from sklearn_gd.dask._workers import Workers, at_work
+from sklearn_gd.dask._chunks import Chunks, is_lazy, lazy_chunks, memory_chunks
+from sklearn_gd.dask._distributed import DistributedLabelledRows, DistributedRows, MixedRosenblatt
+from sklearn_gd.dask._partition import check_labelled_chunk, check_regression_chunk, one_axis_of
+from sklearn_gd.dask._predict import predict_chunks, score_chunks
+from sklearn_gd.dask._reduction import StreamedRows
+from sklearn_gd.dask._workers import Workers, connected
+
+_OF_THIS_PROCESS = {"_client", "_workers"}  # attributes that are not stored
 
 
-class OnDask:
-    """What the three share: the client, the way to the local estimator, lazy answers."""
+class OnDask(Estimator):
+    """Mixin for estimators on a Dask cluster: the client, and the conversion of data to datasets.
 
-    _local: type
+    A subclass defines ``_dataset``, which makes a dataset of chunks.
+    """
+
+    _local: type[BaseEstimator]
+    _workers: Workers
 
     @property
     def client(self) -> Client:
-        """The Dask client whose workers are used; by default the current one."""
+        """The Dask client, by default the current one. It is not kept by clones and pickles."""
         client = self.__dict__.get("_client")
         if client is not None:
             return client
@@ -54,14 +61,13 @@ class OnDask:
             )
         self._client = client
 
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()  # type: ignore[misc]
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
         tags.array_api_support = False
         return tags
 
-    def __getstate__(self) -> Any:
-        # A client and its workers are of one process.
-        state: Any = super().__getstate__()
+    def __getstate__(self) -> dict[str, object]:
+        state = super().__getstate__()
         return {name: value for name, value in state.items() if name not in _OF_THIS_PROCESS}
 
     def to_local(self) -> Any:
@@ -76,7 +82,7 @@ class OnDask:
         vars(local).update({n: v for n, v in vars(self).items() if n not in _OF_THIS_PROCESS})
         return local
 
-    def predict(self, X: ArrayLike) -> Any:
+    def predict(self, X: ArrayLike) -> ArrayLike:
         """Return the predictions: lazy ones for a Dask array or data frame.
 
         Parameters
@@ -88,31 +94,37 @@ class OnDask:
         y_pred : ndarray or Dask array; for a Dask data frame, a Dask series or data frame
             With the chunks of X.
         """
-        return self._answered("predict", X)
+        return self._predict("predict", X)
 
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-        """Return R² of a regressor, the accuracy of a classifier; chunk by chunk for lazy rows.
-
-        Parameters
-        ----------
-        X : array-like, or Dask array or data frame, of shape (n_samples, n_features)
-        y : array-like, or Dask collection, of shape (n_samples,) or (n_samples, n_outputs)
-        sample_weight : array-like or Dask array of shape (n_samples,), optional
-
-        Returns
-        -------
-        score : float
-        """
         if not is_lazy(X, y, sample_weight):
-            return float(super().score(X, y, sample_weight))  # type: ignore[misc]
-        with at_work(self.client), self._as_current():
-            return score_of(self.to_local(), self.client, X, y, sample_weight)
+            return float(super().score(X, y, sample_weight))
+        with connected(self.client), self._as_current():
+            return score_chunks(self.to_local(), self.client, X, y, sample_weight)
+
+    def _predict(self, method: str, X: ArrayLike) -> ArrayLike:
+        if not is_lazy(X):
+            return getattr(self.to_local(), method)(X)
+        with self._as_current():
+            return predict_chunks(self.to_local(), method, X)
+
+    def _as_current(self) -> AbstractContextManager[object]:
+        """Return a context in which Dask computes, for example, chunk sizes with this client."""
+        client = self.__dict__.get("_client")
+        return nullcontext() if client is None else client.as_current()
 
     @contextmanager
-    def _with_workers(self) -> Iterator[None]:
-        """Have workers for the time of one fit, and leave nothing on them."""
+    def _fitting(self, method: str, *data: object) -> Iterator[None]:
+        if method == "partial_fit":
+            if is_lazy(*data):
+                raise TypeError(
+                    f"{type(self).__name__}.partial_fit takes rows in memory. Give Dask "
+                    "collections to fit, or one chunk after the other to partial_fit, computed."
+                )
+            yield
+            return
         client = self.client
-        with at_work(client), self._as_current():
+        with connected(client), self._as_current():
             self._workers = Workers(client)
             try:
                 yield
@@ -120,84 +132,75 @@ class OnDask:
                 self._workers.close()
                 del self._workers
 
-    def _require_memory(self, *given: Any) -> None:
-        if is_lazy(*given):
-            raise TypeError(
-                f"{type(self).__name__}.partial_fit takes rows in memory. Give Dask collections "
-                "to fit, or one chunk after the other to partial_fit, computed."
-            )
+    def _check_train(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, **options: bool
+    ) -> Any:
+        check = partial(super()._check_train, **options)
+        return self._dataset("train", self._chunks(check, X, y, sample_weight), **options)
 
-    def _answered(self, method: str, X: Any) -> Any:
-        with self._as_current():
-            return lazily(self.to_local(), method, X)
+    def _check_held_out(
+        self,
+        X_val: ArrayLike,
+        y_val: ArrayLike,
+        weights_val: ArrayLike | None,
+        train: Any,
+        *one_axis: bool,
+    ) -> Any:
+        in_memory = super()._check_held_out
 
-    def _as_current(self) -> Any:
-        """Have what Dask works out by itself, such as sizes of chunks, done by our own client."""
-        client = self.__dict__.get("_client")
-        return nullcontext() if client is None else client.as_current()
+        def check(*data: ArrayLike) -> Any:
+            return in_memory(*data, train, *one_axis)
 
-    def _blocks_of(
-        self, check: Any, X: Any, y: Any, sample_weight: Any, *, reset: bool = True
-    ) -> Blocks:
-        """Cut rows into blocks; those in memory after the local estimator's own check.
+        chunks = self._chunks(check, X_val, y_val, weights_val, reset=False)
+        return self._dataset("validate", chunks._replace(dtype=train.dtype), train, *one_axis)
 
-        Parameters
-        ----------
-        check : callable
-            Takes X, y and sample_weight; returns `Rows`, and whether y came with one axis.
-        """
+    def _chunks(
+        self,
+        check: Callable[..., Any],
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None,
+        *,
+        reset: bool = True,
+    ) -> Chunks:
+        """Return data in chunks; data in memory after the checks of the local estimator."""
         if is_lazy(X, y, sample_weight):
-            return lazy_blocks(self, X, y, sample_weight, reset=reset)
+            return lazy_chunks(self, X, y, sample_weight, reset=reset)
         for name, given in (("X", X), ("y", y), ("sample_weight", sample_weight)):
             require_numpy_rows(self, given, name)
-        rows, one_axis = check(X, y, sample_weight)
-        y = rows.y[:, 0] if one_axis else rows.y
-        return blocks_of_memory(self.client, rows.X, y, rows.weights)
+        checked = check(X, y, sample_weight)
+        rows = checked if hasattr(checked, "X") else checked[0]
+        if isinstance(rows, LabelledRows):
+            y = self.classes_[rows.codes]
+        else:
+            y = rows.y[:, 0] if np.ndim(y) == 1 else rows.y
+        return memory_chunks(self.client, rows.X, y, rows.weights)
 
-    def _placed(self, source: str, blocks: Blocks) -> tuple[OnWorkers, bool]:
-        """Return rows with numbers as targets on the workers, and whether y has one axis."""
-        told = self._on_workers(source, blocks, regression_rows)
-        one_axis = one_shape({(each["one_axis"], each["n_outputs"]) for each in told.values()})
-        rows = OnWorkers(self._workers, source, "all", *blocks.kind)
-        return rows, one_axis
-
-    def _on_workers(self, source: str, blocks: Blocks, check: Any) -> dict[int, dict[str, Any]]:
-        """Place blocks on the workers; return what their checks tell."""
-        told = self._workers.place(source, blocks, check, self._local())
-        if not self._workers.holds(source):
-            raise ValueError(
-                f"{type(self).__name__} needs rows, with weight, to {source}. There are none."
-            )
-        return told
-
-
-_OF_THIS_PROCESS = {"_client", "_workers"}
+    def _load_regression(self, source: str, chunks: Chunks) -> tuple[DistributedRows, bool]:
+        """Load chunks on the workers; return the dataset, and whether y has one axis."""
+        shapes = self._workers.load(source, chunks, check_regression_chunk, self._local())
+        rows = DistributedRows(self._workers, source, "all", chunks.n_features, chunks.dtype)
+        return rows, one_axis_of(set(shapes))
 
 
 @storable
 class DaskThroughOriginRegressor(OnDask, ThroughOriginRegressor):
-    """Regression through the origin over rows on a Dask cluster.
+    """Regression through the origin on a Dask cluster.
 
-    With the identity and the squared error, each chunk is summed up where it lies, the sums are
-    added up in a tree, and the descent on them is the local one: one pass over the rows, however
-    many there are, and no more of them in memory than a chunk a thread. Other losses and
-    activations need the rows once an iteration: they are kept on the workers, and the
-    gradient is summed up over them.
+    ``fit`` takes Dask arrays and data frames, or data in memory; ``partial_fit`` the latter alone.
+    With the identity and the squared error, the moments of the rows are computed in one pass by a
+    tree reduction, with one chunk per thread in memory, and the descent on them is local. Other
+    losses and activations need the rows in each iteration: they stay on the workers, which sum up
+    the gradient.
 
     Parameters
     ----------
     activation, loss, solver, learning_rate, alpha, max_iter, tol, warm_start, verbose
         As for :class:`sklearn_gd.ThroughOriginRegressor`.
 
-    Attributes
-    ----------
-    client : distributed.Client
-        Whose workers are used; by default the current one. It is no parameter: clones and pickles
-        go without.
-
     See Also
     --------
-    sklearn_gd.ThroughOriginRegressor : The same here and now, and the fitted attributes.
+    sklearn_gd.ThroughOriginRegressor : The estimator without Dask, and the fitted attributes.
 
     Examples
     --------
@@ -213,87 +216,22 @@ class DaskThroughOriginRegressor(OnDask, ThroughOriginRegressor):
 
     _local = ThroughOriginRegressor
 
-    def fit(
-        self,
-        X: ArrayLike,
-        y: ArrayLike,
-        sample_weight: ArrayLike | None = None,
-        *,
-        coef_init: ArrayLike | None = None,
-    ) -> Self:
-        """Descend to the weights of the least mean loss.
-
-        Parameters
-        ----------
-        X : Dask array or data frame, or array-like, of shape (n_samples, n_features)
-        y : Dask array, series or data frame, or array-like, of shape (n_samples,) or \
-                (n_samples, n_outputs)
-        sample_weight : Dask array or series, or array-like, of shape (n_samples,), optional
-            A row of weight 2 counts as two rows. Not negative, not all zero.
-        coef_init : array-like of the shape of `coef_`, optional
-            Where to start; by default at zero.
-
-        Returns
-        -------
-        self : DaskThroughOriginRegressor
-
-        Raises
-        ------
-        ValueError, TypeError
-            For bad input, naming the parameter; the estimator stays as it was.
-        RuntimeError
-            Where the client is closed, or the workers are lost for good.
-        DivergenceError
-            Where the rate is too large.
-        """
-        with self._with_workers():
-            return super().fit(X, y, sample_weight, coef_init=coef_init)
-
-    def partial_fit(
-        self,
-        X: ArrayLike,
-        y: ArrayLike,
-        sample_weight: ArrayLike | None = None,
-    ) -> Self:
-        """Learn from rows in memory, here and not on the workers.
-
-        See :meth:`sklearn_gd.ThroughOriginRegressor.partial_fit`.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-        sample_weight : array-like of shape (n_samples,), optional
-
-        Returns
-        -------
-        self : DaskThroughOriginRegressor
-
-        Raises
-        ------
-        TypeError
-            For Dask collections.
-        """
-        self._require_memory(X, y, sample_weight)
-        return super().partial_fit(X, y, sample_weight)
-
-    def _check_train(self, X: Any, y: Any, sample_weight: Any, *, look_at_all: bool) -> Any:
-        in_memory = super()._check_train
-        blocks = self._blocks_of(partial(in_memory, look_at_all=look_at_all), X, y, sample_weight)
+    def _dataset(self, source: str, chunks: Chunks, *, look_at_all: bool) -> Any:
         if look_at_all:
-            return self._placed("train", blocks)
-        rows = RowsInTree(self.client, blocks, self._local())
+            return self._load_regression(source, chunks)
+        rows = StreamedRows(self.client, chunks, self._local())
         return rows, rows.one_axis
 
 
 @storable
 class DaskFeedForwardRegressor(OnDask, FeedForwardRegressor):
-    """A multi-layer perceptron, trained by all workers of a Dask cluster in step.
+    """A multi-layer perceptron for regression, trained on a Dask cluster.
 
-    The rows stay on the workers. In each step they are sent the weights, each works out the
-    gradient over its piece of the batch, and the sum of these moves the weights here: synchronous
-    data-parallel descent, which gives what the same batches give on one machine. A batch has rows
-    of every chunk: in each epoch a chunk's rows, shuffled, are dealt to the steps like cards.
+    ``fit`` takes Dask arrays and data frames, or data in memory; ``partial_fit`` the latter alone.
+    The training is synchronous and data-parallel: the rows stay on the workers, which receive the
+    weights in each step, and return the gradient over their rows of the batch. The result is that
+    of the same batches on one machine. Each batch has rows of every chunk: in each epoch, the
+    shuffled rows of a chunk are distributed over the batches in turn.
 
     A step costs a message to every worker and back, some milliseconds, so that batches should be
     as large as learning allows; see the page on scaling.
@@ -305,21 +243,14 @@ class DaskFeedForwardRegressor(OnDask, FeedForwardRegressor):
     init, warm_start, random_state, verbose
         As for :class:`sklearn_gd.FeedForwardRegressor`.
 
-    Attributes
-    ----------
-    client : distributed.Client
-        Whose workers are used; by default the current one. It is no parameter: clones and pickles
-        go without.
-
     See Also
     --------
-    sklearn_gd.FeedForwardRegressor : The same here and now, and the fitted attributes.
+    sklearn_gd.FeedForwardRegressor : The estimator without Dask, and the fitted attributes.
 
     Notes
     -----
-    What comes out does not depend on the number of workers, but for rounding: sums over a
-    worker's chunks are added up in another order. It does depend on the chunks, each of which
-    shuffles its own rows.
+    The result does not depend on the number of workers, except for rounding. It depends on the
+    chunks, since rows are shuffled within each.
 
     References
     ----------
@@ -342,92 +273,17 @@ class DaskFeedForwardRegressor(OnDask, FeedForwardRegressor):
 
     _local = FeedForwardRegressor
 
-    def fit(
+    def _dataset(
         self,
-        X: ArrayLike,
-        y: ArrayLike,
-        sample_weight: ArrayLike | None = None,
-        *,
-        X_val: ArrayLike | None = None,
-        y_val: ArrayLike | None = None,
-        sample_weight_val: ArrayLike | None = None,
-    ) -> Self:
-        """Train the network.
-
-        Parameters
-        ----------
-        X : Dask array or data frame, or array-like, of shape (n_samples, n_features)
-        y : Dask array, series or data frame, or array-like, of shape (n_samples,) or \
-                (n_samples, n_outputs)
-        sample_weight : Dask array or series, or array-like, of shape (n_samples,), optional
-            Not negative, not all zero.
-        X_val, y_val : Dask collections or array-like, optional
-            A validation set; it goes before `early_stopping`.
-        sample_weight_val : Dask array or series, or array-like, optional
-            Weights of its rows.
-
-        Returns
-        -------
-        self : DaskFeedForwardRegressor
-
-        Raises
-        ------
-        ValueError, TypeError
-            For bad input, naming the parameter; the estimator stays as it was.
-        RuntimeError
-            Where the client is closed, or the workers are lost for good.
-        DivergenceError
-            Where the loss grows without bound.
-        """
-        held_out = {"X_val": X_val, "y_val": y_val, "sample_weight_val": sample_weight_val}
-        with self._with_workers():
-            return super().fit(X, y, sample_weight, **held_out)
-
-    @available_if(_makes_steps)
-    def partial_fit(
-        self,
-        X: ArrayLike,
-        y: ArrayLike,
-        sample_weight: ArrayLike | None = None,
-    ) -> Self:
-        """Learn from rows in memory, here and not on the workers.
-
-        See :meth:`sklearn_gd.FeedForwardRegressor.partial_fit`.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-        sample_weight : array-like of shape (n_samples,), optional
-
-        Returns
-        -------
-        self : DaskFeedForwardRegressor
-
-        Raises
-        ------
-        TypeError
-            For Dask collections.
-        """
-        self._require_memory(X, y, sample_weight)
-        return super().partial_fit(X, y, sample_weight)
-
-    def _check_train(self, X: Any, y: Any, sample_weight: Any) -> tuple[Dataset, bool]:
-        return self._placed("train", self._blocks_of(super()._check_train, X, y, sample_weight))
-
-    def _check_held_out(
-        self, X_val: Any, y_val: Any, weights_val: Any, train: Dataset, one_axis: bool
-    ) -> Dataset:
-        check = super()._check_held_out
-
-        def in_memory(X: Any, y: Any, weights: Any) -> tuple[Dataset, bool]:
-            return check(X, y, weights, train, one_axis), one_axis
-
-        blocks = self._blocks_of(in_memory, X_val, y_val, weights_val, reset=False)
-        rows, val_one_axis = self._placed(
-            "validate", blocks._replace(kind=blocks.kind._replace(dtype=train.dtype))
-        )
-        if (val_one_axis, rows.n_outputs) != (one_axis, train.n_outputs):
+        source: str,
+        chunks: Chunks,
+        train: DistributedRows | None = None,
+        one_axis: bool | None = None,
+    ) -> Any:
+        rows, one = self._load_regression(source, chunks)
+        if train is None:
+            return rows, one
+        if (one, rows.n_outputs) != (one_axis, train.n_outputs):
             raise ValueError(
                 f"y_val must have the columns of y. Got {rows.n_outputs} columns for "
                 f"{train.n_outputs}, or other axes."
@@ -437,14 +293,14 @@ class DaskFeedForwardRegressor(OnDask, FeedForwardRegressor):
 
 @storable
 class DaskPerceptronClassifier(OnDask, PerceptronClassifier):
-    """Neurons trained by all workers of a Dask cluster.
+    """One neuron per class, trained on a Dask cluster.
 
-    With a differentiable activation the workers descend in step, as for
-    :class:`DaskFeedForwardRegressor`. With the step they learn by iterative parameter mixing
-    [1]_: each chunk meets its rows once by Rosenblatt's rule, beginning at the same weights, and
-    the weights of all chunks are averaged, each by its share of the mistakes; this is one epoch.
-    On separable rows it ends without a mistake, as Rosenblatt's rule does, though not at the same
-    weights; one chunk is Rosenblatt's rule itself.
+    ``fit`` takes Dask arrays and data frames, or data in memory; ``partial_fit`` the latter alone.
+    With a differentiable activation the training is data-parallel, as for
+    :class:`DaskFeedForwardRegressor`. With the step it is iterative parameter mixing [1]_: in each
+    epoch, Rosenblatt's rule visits the rows of every chunk once, from the same weights, and the
+    resulting weights are averaged by the numbers of mistakes. On separable rows it ends without a
+    mistake, as Rosenblatt's rule does, though at other weights; with one chunk both are the same.
 
     Parameters
     ----------
@@ -454,19 +310,13 @@ class DaskPerceptronClassifier(OnDask, PerceptronClassifier):
         As for :class:`sklearn_gd.PerceptronClassifier`. With the step, `average` is the mean of
         the weights after every row of every chunk.
 
-    Attributes
-    ----------
-    client : distributed.Client
-        Whose workers are used; by default the current one. It is no parameter: clones and pickles
-        go without.
-
     See Also
     --------
-    sklearn_gd.PerceptronClassifier : The same here and now, and the fitted attributes.
+    sklearn_gd.PerceptronClassifier : The estimator without Dask, and the fitted attributes.
 
     Notes
     -----
-    For more than two classes the share of the mistakes is that of all neurons together.
+    For more than two classes, the number of mistakes is that of all neurons.
 
     References
     ----------
@@ -488,143 +338,30 @@ class DaskPerceptronClassifier(OnDask, PerceptronClassifier):
 
     _local = PerceptronClassifier
 
-    def fit(
-        self,
-        X: ArrayLike,
-        y: ArrayLike,
-        sample_weight: ArrayLike | None = None,
-        *,
-        coef_init: ArrayLike | None = None,
-        intercept_init: ArrayLike | None = None,
-        X_val: ArrayLike | None = None,
-        y_val: ArrayLike | None = None,
-        sample_weight_val: ArrayLike | None = None,
-    ) -> Self:
-        """Train the neurons.
-
-        Parameters
-        ----------
-        X : Dask array or data frame, or array-like, of shape (n_samples, n_features)
-        y : Dask array or series, or array-like, of shape (n_samples,)
-            Labels, of two classes or more.
-        sample_weight : Dask array or series, or array-like, of shape (n_samples,), optional
-            Not negative, not all zero.
-        coef_init, intercept_init : array-like of the shapes of `coef_` and `intercept_`, optional
-            Where to start; by default at zero.
-        X_val, y_val : Dask collections or array-like, optional
-            A validation set; it goes before `early_stopping`.
-        sample_weight_val : Dask array or series, or array-like, optional
-            Weights of its rows.
-
-        Returns
-        -------
-        self : DaskPerceptronClassifier
-
-        Raises
-        ------
-        ValueError, TypeError
-            For bad input, naming the parameter; the estimator stays as it was.
-        RuntimeError
-            Where the client is closed, or the workers are lost for good.
-        DivergenceError
-            Where the loss grows without bound.
-        """
-        start = {"coef_init": coef_init, "intercept_init": intercept_init}
-        held_out = {"X_val": X_val, "y_val": y_val, "sample_weight_val": sample_weight_val}
-        with self._with_workers():
-            return super().fit(X, y, sample_weight, **start, **held_out)
-
-    def partial_fit(
-        self,
-        X: ArrayLike,
-        y: ArrayLike,
-        classes: ArrayLike | None = None,
-        sample_weight: ArrayLike | None = None,
-    ) -> Self:
-        """Learn from rows in memory, here and not on the workers.
-
-        See :meth:`sklearn_gd.PerceptronClassifier.partial_fit`.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-        y : array-like of shape (n_samples,)
-        classes : array-like of shape (n_classes,), optional
-            All labels that will ever come; needed in the first call.
-        sample_weight : array-like of shape (n_samples,), optional
-
-        Returns
-        -------
-        self : DaskPerceptronClassifier
-
-        Raises
-        ------
-        TypeError
-            For Dask collections.
-        """
-        self._require_memory(X, y, sample_weight)
-        return super().partial_fit(X, y, classes, sample_weight)
-
-    def decision_function(self, X: ArrayLike) -> Any:
-        """Return the weighted inputs less the threshold; lazily for a Dask array or data frame.
-
-        Parameters
-        ----------
-        X : array-like, or Dask array or data frame, of shape (n_samples, n_features)
-
-        Returns
-        -------
-        z : ndarray, Dask array, series or frame of shape (n_samples,) or (n_samples, n_classes)
-        """
-        return self._answered("decision_function", X)
+    def decision_function(self, X: ArrayLike) -> ArrayLike:
+        return self._predict("decision_function", X)
 
     @available_if(_is_sigmoid)
-    def predict_proba(self, X: ArrayLike) -> Any:
-        """Return the sigmoid's outputs, scaled to sum to one; lazily for a Dask collection.
+    def predict_proba(self, X: ArrayLike) -> ArrayLike:
+        return self._predict("predict_proba", X)
 
-        Parameters
-        ----------
-        X : array-like, or Dask array or data frame, of shape (n_samples, n_features)
-
-        Returns
-        -------
-        p : ndarray, Dask array or Dask data frame of shape (n_samples, n_classes)
-        """
-        return self._answered("predict_proba", X)
-
-    def _check_train(self, X: Any, y: Any, sample_weight: Any) -> Any:
-        blocks = self._blocks_of(self._labels_in_memory, X, y, sample_weight)
-        self.classes_ = self._labels(self._on_workers("train", blocks, labelled_rows))
-        self._require_two_classes()
-        return self._encoded("train", blocks)
-
-    def _labels_in_memory(self, X: Any, y: Any, sample_weight: Any) -> tuple[Rows, bool]:
-        rows = super()._check_train(X, y, sample_weight)
-        return Rows(rows.X, self.classes_[rows.codes][:, None], rows.weights), True
-
-    def _check_held_out(self, X_val: Any, y_val: Any, weights_val: Any, train: Any) -> Any:
-        check = super()._check_held_out
-
-        def in_memory(X: Any, y: Any, weights: Any) -> tuple[Rows, bool]:
-            rows = check(X, y, weights, train)
-            return Rows(rows.X, self.classes_[rows.codes][:, None], rows.weights), True
-
-        blocks = self._blocks_of(in_memory, X_val, y_val, weights_val, reset=False)
-        blocks = blocks._replace(kind=blocks.kind._replace(dtype=train.dtype))
-        labels = self._labels(self._on_workers("validate", blocks, labelled_rows))
-        self._encode(labels, "y_val")  # says which are none of the classes
-        return self._encoded("validate", blocks)
-
-    def _labels(self, told: dict[int, dict[str, Any]]) -> Array:
-        labels = [each["labels"] for each in told.values()]
-        if len({each.dtype.kind in "biuf" for each in labels}) > 1:
+    def _dataset(
+        self, source: str, chunks: Chunks, train: DistributedRows | None = None
+    ) -> DistributedLabelledRows:
+        found = self._workers.load(source, chunks, check_labelled_chunk, self._local())
+        if len({labels.dtype.kind in "biuf" for labels in found}) > 1:
             raise ValueError("The labels must be of one kind. Some chunks have numbers, some not.")
-        return np.unique(np.concatenate(labels))
+        classes = np.unique(np.concatenate(found))
+        if train is None:
+            self.classes_ = classes
+            self._require_two_classes()
+        else:
+            self._encode(classes, "y_val")  # raises for labels that are none of the classes
+        self._workers.run(source, "encode", self.classes_)
+        return DistributedLabelledRows(
+            self._workers, source, "all", chunks.n_features, chunks.dtype
+        )
 
-    def _encoded(self, source: str, blocks: Blocks) -> OnWorkers:
-        self._workers.do(source, "encode", self.classes_)
-        return OnWorkers(self._workers, source, "all", *blocks.kind)
-
-    def _rosenblatt_over(self, train: Any) -> type[Rosenblatt]:
+    def _rosenblatt_over(self, train: object) -> type[Rosenblatt]:
         # Rows of partial_fit are in memory.
-        return MixedRosenblatt if isinstance(train, OnWorkers) else Rosenblatt
+        return MixedRosenblatt if isinstance(train, DistributedRows) else Rosenblatt

@@ -1,27 +1,31 @@
-"""The workers of a cluster, as one place that holds rows and sums up over them."""
+"""The workers of a cluster: loading of chunks, calls to all workers, lost workers."""
 
 from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
-from dask.delayed import delayed
-from distributed import Client, get_worker, rejoin, secede
+from dask.delayed import Delayed, delayed
+from distributed import Actor, BaseActorFuture, Client, Future, get_worker, rejoin, secede
 from distributed.threadpoolexecutor import thread_state
+from sklearn.base import BaseEstimator
 
-from sklearn_gd.dask._blocks import Block, Blocks
-from sklearn_gd.dask._parts import Shard, packed, put, summed, unpacked
+from sklearn_gd._pieces import DType
+from sklearn_gd.dask._chunks import Chunk, Chunks
+from sklearn_gd.dask._partition import Checks, Data
+from sklearn_gd.dask._shard import Shard, Sums, Task, load_chunk, packed, summed, unpacked
 
-Key = tuple[str, int]
+Key = tuple[str, int]  # name of the source, number of the chunk
+T = TypeVar("T")
 
-_TICK = 1.0  # seconds between two looks at whether the client and the worker are still there
-_PATIENCE = 60.0  # seconds to wait for a worker where there is none
-ATTEMPTS = 20  # to have an answer of all workers before one of them is lost
+_TICK = 1.0  # seconds between two checks of the client and the worker
+_PATIENCE = 60.0  # seconds to wait for a worker if there is none
+ATTEMPTS = 20  # to complete a call before a worker is lost
 
 
 class LostWorkerError(Exception):
@@ -29,10 +33,9 @@ class LostWorkerError(Exception):
 
 
 class Workers:
-    """Rows that are spread over the workers of a cluster, and questions to all of them at once.
+    """Partitions on the workers of a cluster, and calls to all of them at once.
 
-    A worker that is lost costs time: its parts are put together again from their blocks on the
-    workers that are left, and the question is asked once more.
+    The partitions of a lost worker are loaded again on other workers, and the call is repeated.
 
     Parameters
     ----------
@@ -41,136 +44,133 @@ class Workers:
 
     def __init__(self, client: Client) -> None:
         self.client = client
-        self.run = uuid.uuid4().hex
-        self._shards: dict[str, tuple[Any, Any]] = {}  # futures of actors, and the actors
-        self._sources: dict[str, tuple[Any, Any, Any]] = {}
-        self._tasks: dict[str, list[tuple[str, Any]]] = {}
-        self._blocks: dict[Key, Block] = {}
-        self._where: dict[Key, str | None] = {}  # None: a chunk without rows
-        self._told: dict[Key, dict[str, Any]] = {}
+        self._run = uuid.uuid4().hex
+        self._shards: dict[str, tuple[Future[Any], Actor]] = {}
+        self._checks: dict[str, Checks[Any]] = {}
+        self._tasks: dict[str, list[Task]] = {}
+        self._chunks: dict[Key, Chunk] = {}
+        self._addresses: dict[Key, str | None] = {}  # None: a chunk without rows
+        self._information: dict[Key, Any] = {}
 
-    def place(
-        self, source: str, blocks: Blocks, check: Any, estimator: Any
-    ) -> dict[int, dict[str, Any]]:
-        """Put the rows of all blocks on the workers; return what the checks tell, by block.
+    def load(
+        self,
+        source: str,
+        chunks: Chunks,
+        check: Callable[[BaseEstimator, Data, DType], tuple[object, T]],
+        estimator: BaseEstimator,
+    ) -> list[T]:
+        """Load chunks under a name; return the information about each that is not empty.
 
-        Parameters
-        ----------
-        source : str
-            A name for these rows.
-        blocks : Blocks
-        check : callable
-            Checks a block, as `regression_rows` does.
-        estimator : object
-            The unfitted local estimator that checks as its own ``fit`` would.
+        `check` returns the rows of a chunk, by the checks of the unfitted local estimator, and
+        information about them. A ValueError if no row has weight.
         """
-        self._sources[source] = (check, estimator, blocks.kind)
+        self._checks[source] = Checks(check, estimator, chunks.n_features, chunks.dtype)
         self._tasks[source] = []
-        self._blocks |= {(source, number): block for number, block in enumerate(blocks.blocks)}
-        self._settle()
-        return {n: told for (of, n), told in sorted(self._told.items()) if of == source and told}
+        self._chunks |= {(source, number): chunk for number, chunk in enumerate(chunks.chunks)}
+        self._load_missing()
+        if not self._numbers(source):
+            name = type(estimator).__name__
+            raise ValueError(f"{name} needs rows, with weight, to {source}. There are none.")
+        found = [self._information[source, number] for number in range(len(chunks.chunks))]
+        return [each for each in found if each is not None]
 
-    def holds(self, source: str) -> bool:
-        """Return whether there is any row of a source."""
-        return bool(self._holders(source))
-
-    def do(self, source: str, method: str, *arguments: Any) -> None:
-        """Do one task with every part of a source, and with those that are made again later."""
+    def run(self, source: str, method: str, *arguments: object) -> None:
+        """Run a method on all partitions of a source, and on those that are loaded again later."""
         task = (method, arguments)
-        # First, so that the parts of a worker that is lost now are made again with it.
+        # Before the calls, so that the partitions of a worker lost meanwhile are loaded with it.
         self._tasks[source].append(task)
-        pending = {a: self._ask(a, "do", source, *task) for a in self._holders(source)}
-        for address, answer in pending.items():
-            try:
-                self._wait(address, answer)
-            except LostWorkerError:
-                self._lose(address)
+        pending = {a: self._call(a, "run", source, *task) for a in self._numbers(source)}
+        self._answers(pending)
 
-    def each(self, source: str, method: str, *arguments: Any) -> dict[int, Any]:
-        """Return what each part answers, by its number."""
-        answers = self._asked(source, "each", method, arguments)
+    def each(self, source: str, method: str, *arguments: object) -> dict[int, Any]:
+        """Return the result of a method of each partition, by its number."""
+        answers = self._call_all(source, "each", method, arguments)
         return dict(sorted(item for answer in answers for item in answer.items()))
 
-    def total(self, source: str, made: bytes | None, method: str, *arguments: Any) -> list[Any]:
-        """Return the sum over all parts of what each answers; see `Shard.total`."""
-        return summed(self._asked(source, "total", made, method, arguments))
+    def total(self, source: str, model: bytes | None, method: str, *arguments: object) -> Sums:
+        """Return the sum of the results of a method over all partitions; see `Shard.total`."""
+        return summed(self._call_all(source, "total", model, method, arguments))
 
     def close(self) -> None:
         """Leave nothing on the workers."""
-        # An actor and its future hold one another; to let go of one is not enough.
+        # An actor and its future hold one another; to delete one is not enough.
         if self.client.status == "running":
             self.client.cancel([future for future, _ in self._shards.values()])
         self._shards.clear()
 
-    def _asked(self, source: str, call: str, *question: Any) -> list[Any]:
-        """Return every worker's answer to a question about its parts of a source."""
+    def _call_all(self, source: str, call: str, *arguments: object) -> list[Any]:
+        """Return the answer of every worker with partitions of a source."""
         for _ in range(ATTEMPTS):
-            self._settle()
-            holders = self._holders(source)
-            pending = {a: self._ask(a, call, source, n, *question) for a, n in holders.items()}
-            answers = []
-            for address, answer in pending.items():
-                try:
-                    answers.append(self._wait(address, answer))
-                except LostWorkerError:
-                    self._lose(address)
-            if len(answers) == len(holders):
+            self._load_missing()
+            numbers = self._numbers(source)
+            pending = {a: self._call(a, call, source, n, *arguments) for a, n in numbers.items()}
+            answers = self._answers(pending)
+            if len(answers) == len(numbers):
                 return answers
         raise RuntimeError(f"Workers are lost faster than they answer: {ATTEMPTS} times in a row.")
 
-    def _holders(self, source: str) -> dict[str, list[int]]:
-        """Return the numbers of the parts that each worker holds."""
-        holders: dict[str, list[int]] = {}
-        for (of, number), where in sorted(self._where.items()):
-            if of == source and where is not None:
-                holders.setdefault(where, []).append(number)
-        return holders
+    def _answers(self, pending: dict[str, BaseActorFuture[Any] | None]) -> list[Any]:
+        """Return the answers of the workers that are not lost."""
+        answers = []
+        for address, answer in pending.items():
+            try:
+                answers.append(self._wait(address, answer))
+            except LostWorkerError:
+                self._remove(address)
+        return answers
 
-    def _settle(self) -> None:
-        """Put every part that lies nowhere on some worker: Dask chooses which."""
+    def _numbers(self, source: str) -> dict[str, list[int]]:
+        """Return the numbers of the partitions on each worker."""
+        numbers: dict[str, list[int]] = {}
+        for (of, number), address in sorted(self._addresses.items()):
+            if of == source and address is not None:
+                numbers.setdefault(address, []).append(number)
+        return numbers
+
+    def _load_missing(self) -> None:
+        """Load every chunk that is on no worker; Dask chooses the workers."""
         for _ in range(ATTEMPTS):
-            missing = [key for key in self._blocks if key not in self._where]
+            missing = [key for key in self._chunks if key not in self._addresses]
             if not missing:
                 return
-            self._man()
-            futures = self.client.compute([self._placing(key) for key in missing])
+            self._start_shards()
+            futures = self.client.compute([self._load_task(key) for key in missing])
             try:
                 for key, future in zip(missing, futures, strict=True):
-                    self._note(key, future)
+                    self._register(key, future)
             except BaseException:
                 if self.client.status == "running":
                     self.client.cancel(futures)
                 raise
         raise RuntimeError(
-            f"Rows are lost faster than they are placed: {ATTEMPTS} times in a row."
+            f"Rows are lost faster than they are loaded: {ATTEMPTS} times in a row."
         )
 
-    def _placing(self, key: Key) -> Any:
+    def _load_task(self, key: Key) -> Delayed:
         source, number = key
-        check, estimator, kind = self._sources[source]
-        tasks = self._tasks[source]
-        task = partial(put, self.run, source, number, check, estimator, kind, tasks)
-        return delayed(task, pure=False)(*self._blocks[key].ask())
+        checks, tasks = self._checks[source], self._tasks[source]
+        task = partial(load_chunk, self._run, source, number, checks, tasks)
+        return delayed(task, pure=False)(*self._chunks[key].delayed())
 
-    def _note(self, key: Key, future: Any) -> None:
-        """Note down where a part went to; nowhere, where its worker was lost or has no shard."""
+    def _register(self, key: Key, future: Future[Any]) -> None:
+        """Register the worker that a chunk was loaded on, unless it is lost or has no shard."""
         try:
-            placed = result_of(self.client, future)
+            loaded = result_of(self.client, future)
         except LostWorkerError:
             return
-        if placed is not None and placed[0] in self._shards:
-            address, told, has_rows = placed
-            self._blocks[key].let_go()
-            self._where[key], self._told[key] = address if has_rows else None, told
+        if loaded is not None and loaded[0] in self._shards:
+            address, self._information[key], has_rows = loaded
+            self._addresses[key] = address if has_rows else None
+            self._chunks[key].free()
 
-    def _man(self) -> None:
-        """Have a shard on every worker that takes tasks."""
+    def _start_shards(self) -> None:
+        """Start a shard on every running worker without one."""
         for address in set(self._shards) - set(threads_of(self.client)):
-            self._lose(address)
+            self._remove(address)
         live = live_workers(self.client)
         futures = {
             address: self.client.submit(
-                Shard, self.run, address, actor=True, pure=False, workers=[address]
+                Shard, self._run, address, actor=True, pure=False, workers=[address]
             )
             for address in sorted(live - set(self._shards))
         }
@@ -180,55 +180,48 @@ class Workers:
             except LostWorkerError:
                 self.client.cancel([future])
 
-    def _lose(self, address: str) -> None:
-        """Forget a worker and all that it held."""
+    def _remove(self, address: str) -> None:
+        """Remove a worker and its partitions."""
         future, _ = self._shards.pop(address)
         self.client.cancel([future])
-        self._where = {key: where for key, where in self._where.items() if where != address}
+        self._addresses = {k: where for k, where in self._addresses.items() if where != address}
 
-    def _ask(self, address: str, call: str, *question: Any) -> Any:
-        """Return what the answer will come as; None where the worker is known to be lost."""
+    def _call(self, address: str, method: str, *arguments: object) -> BaseActorFuture[Any] | None:
+        """Return the future answer of a worker; None if the worker is known to be lost."""
         require_open(self.client)
         try:
-            return self._shards[address][1].ask(*packed((call, *question)))
+            return self._shards[address][1].call(*packed((method, *arguments)))
         except RuntimeError:
             return None
 
-    def _wait(self, address: str, pending: Any) -> Any:
-        """Return a shard's answer, or raise the error that it met."""
+    def _wait(self, address: str, pending: BaseActorFuture[Any] | None) -> object:
+        """Return a shard's answer, or raise its error."""
         while pending is not None:
             require_open(self.client)
             try:
-                outcome, answer = unpacked(pending.result(timeout=_TICK))
+                succeeded, answer = unpacked(pending.result(timeout=_TICK))
             except TimeoutError:
                 if not pending.done() and address in threads_of(self.client):
                     continue
                 break
-            except Exception:  # of the call, and not of what it called: see `Shard.ask`
+            except Exception:  # of the call itself: see `Shard.call`
                 require_open(self.client)
                 break
-            if outcome == "failed":
+            if not succeeded:
                 raise answer
             return answer
         raise LostWorkerError(address)
 
 
-def result_of(client: Client, future: Any, address: str | None = None) -> Any:
-    """Return the result of a task, or raise its error.
-
-    Parameters
-    ----------
-    client : distributed.Client
-    future : distributed.Future
-    address : str, optional
-        The only worker that the task can run on.
+def result_of(client: Client, future: Future[Any], address: str | None = None) -> Any:
+    """Return the result of a task, which may be bound to the worker of an address.
 
     Raises
     ------
     LostWorkerError
-        Where the worker is lost, or rows in memory that were sent to one that is.
+        If the worker is lost, or data that was sent to a lost one.
     RuntimeError
-        Where the client is closed, or the cluster has no worker for a minute.
+        If the client is closed, or the cluster has no worker for a minute.
     """
     while True:
         require_open(client)
@@ -242,7 +235,7 @@ def result_of(client: Client, future: Any, address: str | None = None) -> Any:
                 raise LostWorkerError(address) from None
         except CancelledError:
             require_open(client)
-            if future.status == "error":  # that of a task
+            if future.status == "error":  # the task itself raised it
                 raise
             raise LostWorkerError(str(address)) from None
         except RuntimeError:
@@ -252,22 +245,22 @@ def result_of(client: Client, future: Any, address: str | None = None) -> Any:
 
 
 @contextmanager
-def at_work(client: Client) -> Iterator[None]:
-    """Wait for workers, and use them.
+def connected(client: Client) -> Iterator[None]:
+    """Wait for workers, and translate the errors of a client that is closed meanwhile.
 
-    A task of a cluster that does so leaves its thread to the tasks that it waits for.
+    Inside a task of a cluster, its thread is left to the tasks that it waits for.
 
     Raises
     ------
     TypeError
         For an asynchronous client.
     RuntimeError
-        Where the client is closed, now or later, or there is no worker for a minute.
+        If the client is closed, now or later, or there is no worker for a minute.
     """
     if client.asynchronous:
         raise TypeError("The Dask client must not be an asynchronous one: fit would not wait.")
-    leaves = _in_a_task()
-    if leaves:
+    in_task = _in_task()
+    if in_task:
         secede()
     try:
         live_workers(client)
@@ -275,16 +268,16 @@ def at_work(client: Client) -> Iterator[None]:
     except RuntimeError:
         raise
     except Exception as error:
-        # What a closed client does with a question depends on the question.
+        # The methods of a closed client raise various errors.
         require_open(client, error)
         raise
     finally:
-        if leaves:
+        if in_task:
             rejoin()
 
 
-def _in_a_task() -> bool:
-    """Return whether this thread is a worker's, and counted as one that works."""
+def _in_task() -> bool:
+    """Return whether this thread runs a task of a worker, and has not seceded."""
     try:
         get_worker()
     except ValueError:
@@ -293,23 +286,20 @@ def _in_a_task() -> bool:
 
 
 def live_workers(client: Client) -> set[str]:
-    """Return the addresses of the workers that take tasks; wait for one where there is none."""
+    """Return the addresses of the running workers, neither paused nor closing; wait for one."""
     deadline = time.monotonic() + _PATIENCE
-    while not (live := _running(client)):
+    while True:
+        require_open(client)
+        try:
+            workers = client.scheduler_info(n_workers=-1)["workers"]
+        except Exception as error:  # of any kind, if the scheduler is gone
+            raise _closed(client) from error
+        live = {a for a, worker in workers.items() if worker["status"] == "running"}
+        if live:
+            return live
         if time.monotonic() > deadline:
             raise RuntimeError(f"The cluster has had no worker for {_PATIENCE:.0f} seconds.")
         time.sleep(0.05)
-    return live
-
-
-def _running(client: Client) -> set[str]:
-    """Return the addresses of the workers that are neither paused nor on their way out."""
-    require_open(client)
-    try:
-        workers = client.scheduler_info(n_workers=-1)["workers"]
-    except Exception as error:  # whatever is met where the scheduler was
-        raise _closed(client) from error
-    return {address for address, worker in workers.items() if worker["status"] == "running"}
 
 
 def threads_of(client: Client) -> dict[str, int]:
@@ -317,14 +307,14 @@ def threads_of(client: Client) -> dict[str, int]:
     require_open(client)
     try:
         return dict(client.nthreads())
-    except Exception as error:  # whatever is met where the scheduler was
+    except Exception as error:  # of any kind, if the scheduler is gone
         raise _closed(client) from error
 
 
-def require_open(client: Client, met: Exception | None = None) -> None:
-    """Raise a RuntimeError where the client is closed, from the error that was met then."""
+def require_open(client: Client, error: Exception | None = None) -> None:
+    """Raise a RuntimeError if the client is closed, from the error that showed it."""
     if client.status != "running":
-        raise _closed(client) from met
+        raise _closed(client) from error
 
 
 def _closed(client: Client) -> RuntimeError:

@@ -5,9 +5,6 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy import sparse
 
-from sklearn_gd._data.batches import row_chunks
-from sklearn_gd._models.curvature import Curvature, curvature_per_row
-from sklearn_gd._models.least_squares import Moments, Quadratic
 from sklearn_gd._models.network import Network
 from sklearn_gd._models.rows import Rows
 from sklearn_gd.activations import as_activation
@@ -108,67 +105,3 @@ def test_layers_are_views_of_the_flat_vector():
     again = network.flatten([W for W, _ in layers], [b for _, b in layers])
     assert_allclose(again, flat)
     assert not np.shares_memory(again, flat)
-
-
-@pytest.mark.parametrize("make", [np.asarray, sparse.csr_array])
-@pytest.mark.parametrize("weighted", [False, True])
-def test_quadratic_is_the_linear_network_told_from_moments(make, weighted):
-    X, y, weights, rng = problem(3)
-    weights = weights if weighted else None
-    linear = Network(
-        (4, 3), [as_activation("identity")], as_loss("squared_error"), 0.5, float, biases=False
-    )
-    moments = Moments(4, 3).added(make(X[:7]), y[:7], None if weights is None else weights[:7])
-    moments = moments.added(make(X[7:]), y[7:], None if weights is None else weights[7:])
-    flat = rng.normal(size=12)
-    loss, gradient = Quadratic(moments, 0.5)(flat)
-    expected_loss, expected = Rows(X, y, weights).objective(linear)(flat)
-    assert_allclose(loss, expected_loss)
-    assert_allclose(gradient, expected)
-
-
-@pytest.mark.parametrize("intercept", [False, True])
-@pytest.mark.parametrize("make", [np.asarray, sparse.csr_array])
-@pytest.mark.parametrize("on_rows", [False, True])
-def test_curvature_is_the_second_derivative(intercept, make, on_rows, monkeypatch):
-    monkeypatch.setattr("sklearn_gd._models.curvature.uses_moments", lambda X: not on_rows)
-    X, _, weights, _ = problem(1)
-    curvature = Curvature(make(X), weights, 2.0, 0.3, intercept=intercept)
-    rows = np.column_stack([X, np.ones(12)]) if intercept else X
-    penalty = 0.3 * np.r_[np.ones(4), np.zeros(int(intercept))]
-    hessian = 2 * (rows.T * weights) @ rows / weights.sum() + np.diag(penalty)
-    assert_allclose(curvature.diagonal(), hessian.diagonal())
-    assert_allclose(curvature.largest(), np.linalg.eigvalsh(hessian)[-1])
-    scale = 1 / np.sqrt(hessian.diagonal())
-    scaled = hessian * np.outer(scale, scale)
-    assert_allclose(curvature.largest(scale), np.linalg.eigvalsh(scaled)[-1])
-
-
-@pytest.mark.parametrize("activation", ACTIVATIONS, ids=str)
-@pytest.mark.parametrize("loss", ["squared_error", "huber", "log_cosh"])
-def test_curvature_of_a_row_is_bounded(activation, loss):
-    f, piece = as_activation(activation), as_loss(loss)
-    bound = curvature_per_row(piece, f, (-1.0, 2.0))
-    z, h = np.linspace(-6, 6, 4001), 1e-4
-    z = z[np.abs(z) > 3 * h]  # away from the kinks of the relu family
-    for y in (-1.0, 0.5, 2.0):
-
-        def at(z, y=y):
-            return piece.value(np.full_like(z, y), f(z))
-
-        second = (at(z + h) - 2 * at(z) + at(z - h)) / h**2
-        assert second.max() <= bound * 1.001 + 1e-6
-
-
-def test_losses_without_bounded_curvature_have_no_bound():
-    assert curvature_per_row(as_loss("pinball"), as_activation("tanh"), (0, 1)) is None
-
-
-@pytest.mark.parametrize(("n_samples", "width"), [(1, 1), (10, 1 << 18), (100_000, 7)])
-def test_chunks_cover_all_rows_once(n_samples, width):
-    rows = [
-        i
-        for part in row_chunks(np.empty((n_samples, 3)), width)
-        for i in range(part.start, part.stop)
-    ]
-    assert rows == list(range(n_samples))

@@ -604,6 +604,7 @@ def test_separable_rows_are_learned_without_a_mistake(chunks, n_classes, client)
     [
         {"activation": "sigmoid"},
         {"activation": "relu", "loss": "huber", "class_weight": "balanced"},
+        {"activation": "relu", "fit_intercept": False},
         {"activation": "tanh", "solver": "adam", "learning_rate": 0.05, "average": True},
         {"activation": "step", "solver": "momentum", "learning_rate": 0.1},
     ],
@@ -1092,7 +1093,7 @@ def test_rows_that_are_three_times_the_memory(tmp_path):
 
 
 def test_the_page_on_scaling_prints_what_it_shows(capsys):
-    page = Path(__file__).parents[1] / "docs" / "scaling.md"
+    page = Path(__file__).parents[2] / "docs" / "scaling.md"
     if not page.exists():
         pytest.skip("the documents are not here")
     text = page.read_text(encoding="utf-8")
@@ -1104,7 +1105,7 @@ def test_the_page_on_scaling_prints_what_it_shows(capsys):
 
 
 def test_simulated_steps_are_those_of_the_formula():
-    sys.path.insert(0, str(Path(__file__).parents[1]))
+    sys.path.insert(0, str(Path(__file__).parents[2]))
     scaling = pytest.importorskip("benchmarks.scaling", reason="the benchmarks are not here")
     # Workers that are alike, and need no time: the client alone, there and back.
     assert scaling.through_one(np.zeros(50), 0.01) == pytest.approx(2 * 50 * 0.01)

@@ -20,7 +20,7 @@ import sklearn_gd.onnx
 from sklearn_gd import FeedForwardRegressor, PerceptronClassifier, ThroughOriginRegressor
 from sklearn_gd.activations import _BUILT_IN, ELU, Activation, LeakyReLU, Sigmoid, Tanh
 
-PAGE = Path(__file__).parents[1] / "docs" / "deploying.md"
+PAGE = Path(__file__).parents[2] / "docs" / "deploying.md"
 SMOOTH = sorted(name for name, kind in _BUILT_IN.items() if kind.differentiable)
 TOLERANCE = {np.float32: 1e-5, np.float64: 1e-10}
 both_precisions = pytest.mark.parametrize("dtype", [np.float32, np.float64])

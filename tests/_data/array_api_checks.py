@@ -639,7 +639,7 @@ def test_the_page_runs_and_prints_what_it_shows(capsys):
     torch()
     pytest.importorskip("array_api_compat", reason="the page's own piece takes functions from it")
     pytest.importorskip("sklearn.callback", reason="the page moves a model as in scikit-learn 1.9")
-    page = Path(__file__).parents[1] / "docs" / "array_api.md"
+    page = Path(__file__).parents[2] / "docs" / "array_api.md"
     text = page.read_text(encoding="utf-8")
     namespace = {"__name__": "block"}
     for code in re.findall(r"^```py\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL):

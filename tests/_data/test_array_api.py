@@ -19,7 +19,7 @@ def test_fits_on_arrays_of_other_libraries_are_those_of_numpy():
         pytest.importorskip("array_api_compat", reason="scikit-learn before 1.7 needs it")
     command = [sys.executable, "-m", "pytest", "-q", "-n0", "-p", "no:cacheprovider", CHECKS]
     environment = {**os.environ, "SCIPY_ARRAY_API": "1"}
-    root = CHECKS.parents[1]
+    root = CHECKS.parents[2]
     done = subprocess.run(command, env=environment, cwd=root, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-20_000:] + done.stderr[-2_000:]
     assert " passed" in done.stdout

@@ -1,0 +1,201 @@
+"""Dask collections and data in memory, in chunks of rows that can be sent one by one."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import NamedTuple
+
+import dask.array as da
+import numpy as np
+from dask.base import is_dask_collection
+from dask.delayed import Delayed, delayed
+from dask.utils import is_dataframe_like, is_series_like
+from distributed import Client, Future
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import validate_data
+
+from sklearn_gd._data.validation import _X_CHECKS, validated
+from sklearn_gd._pieces import Array, ArrayLike, DType, Matrix
+
+
+class Chunk:
+    """Rows of X, y and weights: delayed, or in memory.
+
+    Those in memory have a client, which sends them to a worker each time that they are needed.
+    """
+
+    def __init__(
+        self, X: ArrayLike, y: ArrayLike, weights: ArrayLike | None, client: Client | None = None
+    ) -> None:
+        self._data, self._client = (X, y, weights), client
+        self._sent: Future[object] | None = None
+
+    def delayed(self) -> tuple[ArrayLike, ArrayLike, ArrayLike | None]:
+        """Return delayed X, y and weights; None for no weights."""
+        if self._client is None:
+            return self._data
+        # The data stays on the worker until `free`.
+        (self._sent,) = self._client.scatter([self._data], hash=False)
+        X, y, weights = (delayed(self._sent)[i] for i in range(3))
+        return X, y, weights
+
+    def free(self) -> None:
+        """Free the copy of data in memory that was sent to a worker."""
+        self._sent = None
+
+
+class Chunks(NamedTuple):
+    """The chunks of a dataset, and the number of features and the precision of its X."""
+
+    chunks: list[Chunk]
+    n_features: int
+    dtype: DType
+
+
+def is_lazy(*collections: object) -> bool:
+    """Return whether any of them is a Dask collection."""
+    return any(is_dask_collection(each) for each in collections)
+
+
+def is_frame(collection: ArrayLike) -> bool:
+    """Return whether this is a Dask data frame or series."""
+    return is_dask_collection(collection) and (
+        is_dataframe_like(collection) or is_series_like(collection)
+    )
+
+
+def lazy_chunks(
+    estimator: BaseEstimator,
+    X: ArrayLike,
+    y: ArrayLike,
+    weights: ArrayLike | None,
+    *,
+    reset: bool = True,
+) -> Chunks:
+    """Divide X, y and weights, some of them Dask collections, into the chunks of X.
+
+    Sets the estimator's attributes of features, or checks against them without `reset`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For collections of the wrong kind or shape, or of different numbers of rows.
+    """
+    if y is None:
+        raise ValueError(f"{type(estimator).__name__} requires y to be passed. Got None.")
+    if is_dask_collection(X):
+        _check_collection("X", X, (2,))
+        X = with_whole_rows(X)
+        example: Matrix = X._meta if is_frame(X) else np.empty((1, X.shape[1]))
+        validate_data(estimator, example, reset=reset, skip_check_array=True)
+    else:
+        example = validated(estimator, X, reset=reset, **_X_CHECKS)
+        name, other = ("y", y) if is_lazy(y) else ("sample_weight", weights)
+        X = _chunked_like(example, name, other)
+    dtypes = set(example.dtypes) if is_frame(X) else {X.dtype}
+    dtype = np.dtype(np.float32 if dtypes == {np.dtype(np.float32)} else np.float64)
+    return Chunks(_matching_chunks(X, y, weights), int(example.shape[1]), dtype)
+
+
+def memory_chunks(client: Client, X: Matrix, y: Array, weights: Array | None) -> Chunks:
+    """Divide checked rows in memory into as many chunks as the workers have threads."""
+    n_samples = X.shape[0]
+    n_chunks = min(n_samples, max(1, sum(client.nthreads().values())))
+    ends = np.linspace(0, n_samples, n_chunks + 1).astype(int).tolist()
+    chunks = [
+        Chunk(X[a:b], y[a:b], None if weights is None else weights[a:b], client)
+        for a, b in pairwise(ends)
+    ]
+    return Chunks(chunks, int(X.shape[1]), X.dtype)
+
+
+def with_whole_rows(collection: ArrayLike) -> ArrayLike:
+    """Return a collection with a single chunk along the columns, of known width."""
+    if is_frame(collection):
+        return collection
+    if np.isnan(collection.shape[1]):
+        collection = collection.compute_chunk_sizes()
+    if len(collection.chunks[1]) == 1:
+        return collection
+    return _with_known_sizes(collection).rechunk({1: -1})
+
+
+def _check_collection(name: str, collection: ArrayLike, ndims: tuple[int, ...]) -> None:
+    if not (isinstance(collection, da.Array) or is_frame(collection)):
+        raise TypeError(
+            f"{name} must be a Dask array or data frame, or be in memory. "
+            f"Got {type(collection).__name__}."
+        )
+    if collection.ndim not in ndims:
+        expected = " or ".join(("one axis", "two axes")[ndim - 1] for ndim in ndims)
+        raise ValueError(f"{name} must have {expected}. Got {collection.ndim}.")
+
+
+def _chunked_like(X: Matrix, name: str, collection: ArrayLike) -> da.Array:
+    """Return X, which is in memory, as a Dask array in the chunks of y or of the weights."""
+    _check_collection(name, collection, (1, 2))
+    collection = _with_known_sizes(collection)
+    _require_same_length(X.shape[0], collection.shape[0], name)
+    return da.from_array(X, chunks=(collection.chunks[0], -1), asarray=False)
+
+
+def _with_known_sizes(collection: ArrayLike) -> da.Array:
+    """Return a Dask array with known chunk sizes, which are computed if necessary."""
+    if is_frame(collection):
+        return collection.to_dask_array(lengths=True)
+    if any(np.isnan(size) for size in collection.chunks[0]):
+        return collection.compute_chunk_sizes()
+    return collection
+
+
+def _chunk_sizes(collection: ArrayLike) -> tuple[float, ...]:
+    """Return the number of rows of each chunk; NaN if unknown."""
+    if is_frame(collection):
+        return (np.nan,) * collection.npartitions
+    return tuple(collection.chunks[0])
+
+
+def _matching_chunks(X: ArrayLike, y: ArrayLike, weights: ArrayLike | None) -> list[Chunk]:
+    """Return chunks of X, y and weights with the chunk sizes of X.
+
+    Unknown chunk sizes are taken to match if there are as many chunks, which the workers check;
+    otherwise they are computed first.
+    """
+    given = {"y": y} | ({} if weights is None else {"sample_weight": weights})
+    for name, each in given.items():
+        if is_dask_collection(each):
+            _check_collection(name, each, (1, 2) if name == "y" else (1,))
+            given[name] = with_whole_rows(each) if each.ndim == 2 else each
+    sizes = [_chunk_sizes(each) for each in (X, *given.values()) if is_dask_collection(each)]
+    unknown = any(np.isnan(size) for each in sizes for size in each)
+    match = len(sizes) == 1 + len(given) and len({len(each) for each in sizes}) == 1
+    if not (unknown and match):
+        X = _with_known_sizes(X)
+        given = {name: _rechunked(each, X.chunks[0], name) for name, each in given.items()}
+    columns = [_delayed(each) for each in (X, *given.values())]
+    if weights is None:
+        columns.append([None] * len(columns[0]))
+    return [Chunk(*parts) for parts in zip(*columns, strict=True)]
+
+
+def _delayed(collection: ArrayLike) -> list[Delayed | None]:
+    """Return a delayed object for each chunk of rows."""
+    chunks = collection.to_delayed()
+    return list(np.ravel(chunks)) if isinstance(chunks, np.ndarray) else list(chunks)
+
+
+def _rechunked(collection: ArrayLike, sizes: tuple[int, ...], name: str) -> da.Array:
+    """Return y or weights, in memory or not, in chunks of the given sizes."""
+    if not is_dask_collection(collection):
+        collection = np.asarray(collection)
+        if not collection.ndim:
+            raise ValueError(f"{name} must be an array, of a number per row. Got {collection}.")
+        collection = da.from_array(collection, chunks=(len(collection), *collection.shape[1:]))
+    collection = _with_known_sizes(collection)
+    _require_same_length(sum(sizes), collection.shape[0], name)
+    return collection if collection.chunks[0] == sizes else collection.rechunk({0: sizes})
+
+
+def _require_same_length(n_samples: int, given: int, name: str) -> None:
+    if given != n_samples:
+        raise ValueError(f"X and {name} must have as many rows. Got {n_samples} and {given}.")

@@ -1,0 +1,272 @@
+"""Rows on workers, and objectives and learners over them; see `_models/interfaces.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from copy import copy
+from functools import partial
+from typing import Any, Self
+
+import cloudpickle
+import numpy as np
+from numpy.typing import DTypeLike
+from scipy.optimize import minimize_scalar
+
+from sklearn_gd._models.curvature import Curvature
+from sklearn_gd._models.interfaces import Batch
+from sklearn_gd._models.least_squares import Moments
+from sklearn_gd._models.network import Network
+from sklearn_gd._models.rows import OnHost
+from sklearn_gd._pieces import Array
+from sklearn_gd._training.learners import Rosenblatt
+from sklearn_gd.dask._partition import StridedBatch, Summary, TargetStatistics, TargetValues
+from sklearn_gd.dask._shard import Sums, pickled_network
+from sklearn_gd.dask._workers import Workers
+from sklearn_gd.losses import SquaredError
+
+
+class DistributedRows(OnHost):
+    """A group of the rows that were loaded as `source`: the counterpart of `Rows` on workers."""
+
+    def __init__(
+        self, workers: Workers, source: str, group: str, n_features: int, dtype: DTypeLike
+    ) -> None:
+        self._workers, self._source, self._group = workers, source, group
+        self.n_features, self.dtype = n_features, np.dtype(dtype)
+        self.target_values: TargetValues = ()
+        self._totals: dict[int, float] = {}
+        self._summaries: dict[int, Summary] = workers.each(source, "summary", group)
+        self.n_samples, self.total_weight = 0, 0.0
+        starts = {}
+        for number, summary in self._summaries.items():
+            starts[number] = self.n_samples
+            self.n_samples += summary.n_samples
+            self.total_weight += summary.weight
+        workers.run(source, "set_start", group, starts)
+
+    def total_of(self, model: bytes | None, method: str, *arguments: object) -> Sums:
+        """Return the sum of a method of `Partition` over this group's rows."""
+        return self._workers.total(self._source, model, method, self._group, *arguments)
+
+    def objective(self, network: Network) -> DistributedObjective:
+        return DistributedObjective(network, self)
+
+    def set_aside(
+        self, fraction: float, generator: np.random.Generator
+    ) -> tuple[Self, Self, None]:
+        counts = [summary.counts for summary in self._summaries.values()]
+        before, so_far = {}, np.zeros(max(map(len, counts)), int)
+        for number, count in zip(self._summaries, counts, strict=True):
+            before[number] = so_far.copy()
+            so_far[: len(count)] += count
+        held_out = np.ceil(fraction * so_far).astype(int)
+        if (so_far[so_far > 0] < 2).any() or (held_out >= so_far)[so_far > 0].any():
+            by_class = f", by class {so_far.tolist()}" if len(so_far) > 1 else ""
+            raise ValueError(
+                f"early_stopping=True cannot set aside validation_fraction={fraction} of "
+                f"{self.n_samples} rows{by_class}. Give X_val and y_val, or more rows."
+            )
+        seed = int(generator.integers(2**63))
+        self._workers.run(self._source, "set_aside", fraction, seed, before)
+        return self._group_of("train"), self._group_of("held_out"), None
+
+    def _group_of(self, group: str) -> Self:
+        return type(self)(self._workers, self._source, group, self.n_features, self.dtype)
+
+    @property
+    def n_outputs(self) -> int:
+        return len(self._statistics()[0][1].mean)
+
+    def target_ends(self) -> tuple[float, float]:
+        statistics = [each for _, each in self._statistics()]
+        return min(s.low.min() for s in statistics), max(s.high.max() for s in statistics)
+
+    def target_spread(self) -> Array:
+        statistics = self._statistics()
+        mean = sum(weight * s.mean for weight, s in statistics) / self.total_weight
+        squares = sum(s.squares + weight * (s.mean - mean) ** 2 for weight, s in statistics)
+        spread: Array = np.sqrt(squares / self.total_weight)
+        return spread
+
+    def _statistics(self) -> list[tuple[float, TargetStatistics]]:
+        """Return the weight and the statistics of the targets of each partition with rows."""
+        summaries = self._summaries.values()
+        return [(s.weight, s.targets) for s in summaries if s.targets is not None]
+
+    def curvature(self, factor: float, alpha: float, *, intercept: bool = False) -> Curvature:
+        moments = Moments(self.n_features, 1)
+        sums = self.total_of(None, "moments_with_ones")
+        moments.xx, moments.xy, moments.yy, moments.weight = sums
+        return Curvature(moments, None, factor, alpha, intercept=intercept)
+
+    def require_finite(self) -> None:
+        """Do nothing: the workers have checked each chunk."""
+
+
+class DistributedLabelledRows(DistributedRows):
+    """The counterpart of `LabelledRows` on workers."""
+
+    def objective(self, network: Network, *target_values: float) -> DistributedObjective:
+        rows = copy(self)
+        rows.target_values = target_values or self.target_values
+        return DistributedObjective(network, rows)
+
+    def counts(self, n_classes: int) -> Array:
+        """Return the number of rows of each class."""
+        counts = np.zeros(n_classes, int)
+        for summary in self._summaries.values():
+            counts[: len(summary.counts)] += summary.counts
+        return counts
+
+    def weighed(self, class_weights: Array | None, by_neuron: bool) -> Self:
+        """Apply class weights: to the rows, or to the neuron of each row's class."""
+        if class_weights is None:
+            return self
+        self._workers.run(self._source, "weigh", class_weights, by_neuron)
+        return self._group_of(self._group)
+
+    def total(self, n_neurons: int) -> float:
+        """Return the sum of all weights, over rows and neurons."""
+        if n_neurons not in self._totals:
+            self._totals[n_neurons] = self.total_of(None, "total", n_neurons)[0]
+        return self._totals[n_neurons]
+
+
+class DistributedObjective:
+    """The loss of a network over rows on workers, and its gradient.
+
+    Each worker receives the parameters, and returns the sum over its partitions.
+    """
+
+    def __init__(self, network: Network, rows: DistributedRows) -> None:
+        self.network, self.rows = network, rows
+        self._model = pickled_network(network)
+
+    def __call__(self, parameters: Array) -> tuple[float, Array]:
+        total_weight = self.rows.total_weight
+        loss, gradient = self.on_batch(parameters, StridedBatch(total_weight))
+        return loss / total_weight, gradient
+
+    def on_batch(self, parameters: Array, batch: Batch) -> tuple[float, Array]:
+        loss, gradient = self._total("gradient", parameters, batch)
+        self.network.add_penalty(parameters, gradient)
+        return loss, gradient
+
+    def mean_loss(self, parameters: Array) -> float:
+        (loss,) = self._total("loss", parameters)
+        return float(loss / self.rows.total_weight)
+
+    def baseline_loss(self) -> float:
+        n_outputs = self.network.n_outputs
+        if type(self.network.loss) is SquaredError:
+            (sums,) = self._total("target_sums")
+            best = sums / self.rows.total_weight
+        else:
+            best = self._best_constants(
+                *sorted(self.rows.target_values or self.rows.target_ends())
+            )
+        with np.errstate(all="ignore"):
+            constant = self._constant_losses(best).sum() / n_outputs
+            zero = self._constant_losses(np.zeros(n_outputs)).sum() / n_outputs
+        return self.network.loss._scale(float(constant), float(zero))
+
+    def batches(self, size: int, generator: np.random.Generator | None) -> StridedBatches:
+        return StridedBatches(self.rows, size, generator)
+
+    def _total(self, method: str, *arguments: object) -> Sums:
+        return self.rows.total_of(self._model, method, self.rows.target_values, *arguments)
+
+    def _constant_losses(self, constants: Array) -> Array:
+        """Return the mean loss (n_outputs,) of constant predictions."""
+        (losses,) = self._total("constant_losses", constants)
+        return np.asarray(losses) / self.rows.total_weight
+
+    def _best_constants(self, low: float, high: float) -> Array:
+        """Return the best constant of each output, by a search: losses are convex in it."""
+        best = np.full(self.network.n_outputs, float(low))
+        for j in range(len(best) if high > low else 0):
+
+            def loss(t: float, j: int = j) -> float:
+                trial = best.copy()
+                trial[j] = low + t * (high - low)
+                return float(self._constant_losses(trial)[j])
+
+            best[j] = low + (high - low) * minimize_scalar(loss, bounds=(0, 1)).x
+        return best
+
+
+class StridedBatches:
+    """Batches with rows of every partition.
+
+    The rows of all partitions, those of each shuffled, are distributed over the steps of an epoch
+    in turn, so that the sizes of batches differ by one row at most. Without a generator, rows are
+    not shuffled.
+    """
+
+    def __init__(
+        self, rows: DistributedRows, size: int, generator: np.random.Generator | None
+    ) -> None:
+        self._n_samples, self._generator = rows.n_samples, generator
+        self._n_steps = -(-rows.n_samples // size)
+        self.total_weight = rows.total_weight
+
+    def __iter__(self) -> Iterator[StridedBatch]:
+        seed, n_steps = None, self._n_steps
+        if self._generator is not None and n_steps > 1:
+            seed = int(self._generator.integers(2**63))
+        for step in range(n_steps):
+            n_rows = len(range(step, self._n_samples, n_steps))
+            share = n_rows * self.total_weight / self._n_samples
+            yield StridedBatch(share, step, n_steps, seed)
+
+
+class MixedRosenblatt(Rosenblatt):
+    """Rosenblatt's rule by iterative parameter mixing.
+
+    Every partition runs an epoch from the same weights; the results are averaged, with the numbers
+    of mistakes as weights. On separable rows it ends without a mistake.
+
+    References
+    ----------
+    R. McDonald, K. Hall, G. Mann, "Distributed training strategies for the structured
+    perceptron", NAACL 2010.
+    """
+
+    rows: Any
+
+    def __init__(self, *memory: Any, **settings: Any) -> None:
+        super().__init__(*memory, **settings)
+        shape, dtype, _, schedule, _, fixed = memory
+        # A worker sets the weights and the generator for each epoch.
+        make = partial(Rosenblatt, shape, dtype, None, schedule, None, fixed, **settings)
+        self._model: bytes = cloudpickle.dumps(make)
+
+    def run_epoch(self, rate: float) -> float:
+        seed = None
+        if self.shuffle and self.generator is not None:
+            seed = int(self.generator.integers(2**63))
+        mistakes, parameters, loss, visits, total = self.rows.total_of(
+            self._model, "rosenblatt", self.parameters, rate, seed
+        )
+        self.finished = not mistakes
+        self.updates += mistakes
+        if mistakes:
+            self.parameters = (parameters / mistakes).astype(self.parameters.dtype)
+        if self.average:
+            self.sum = self.sum + total
+            self.visits += visits
+        return float(loss / self.rows.total(self.n_neurons))
+
+    def averaged(self) -> Array:
+        if not (self.average and self.visits):
+            return self.parameters
+        mean: Array = self.sum / self.visits
+        return mean
+
+    def mean_loss_over(self, rows: Any, weights: Array) -> float:
+        (loss,) = rows.total_of(self._model, "rosenblatt_loss", weights)
+        return float(loss / rows.total(self.n_neurons))
+
+    def constant_losses(self, rows: Any) -> Array:
+        (losses,) = rows.total_of(self._model, "rosenblatt_constant_losses")
+        return np.asarray(losses)

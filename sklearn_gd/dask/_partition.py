@@ -1,0 +1,349 @@
+"""The rows of one chunk, checked, on the worker that has them, and sums over them.
+
+Each sum is a function of its arguments alone, so that a partition lost with its worker can be
+loaded again elsewhere.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import DTypeLike
+from scipy import sparse
+from sklearn.base import BaseEstimator
+from sklearn.utils.multiclass import check_classification_targets
+
+from sklearn_gd._data.split import PickedRows
+from sklearn_gd._data.validation import (
+    _X_CHECKS,
+    canonical,
+    check_regression,
+    check_weights,
+    in_precision,
+    validated,
+)
+from sklearn_gd._models.labelled_rows import LabelledRows
+from sklearn_gd._models.least_squares import Moments
+from sklearn_gd._models.network import Network
+from sklearn_gd._models.rows import Rows
+from sklearn_gd._pieces import Array, ArrayLike, DType, Matrix
+from sklearn_gd._training.learners import Rosenblatt
+
+R = TypeVar("R", Rows, LabelledRows)
+T = TypeVar("T")
+Data = tuple[ArrayLike, ArrayLike, ArrayLike | None]  # X, y and weights of a chunk
+TargetValues = tuple[float, ...]  # (low, high), the targets of neurons; none in regression
+
+
+class Checks(NamedTuple, Generic[T]):
+    """The checks of each chunk: those of ``fit`` of a local estimator, by `check`."""
+
+    check: Callable[[BaseEstimator, Data, DType], T]
+    estimator: BaseEstimator
+    n_features: int
+    dtype: DType
+
+    def __call__(self, number: int, data: Data) -> T:
+        """Return the result of `check`; an error names the chunk."""
+        try:
+            width = data[0].shape[1]
+            if width != self.n_features:
+                raise ValueError(f"X has {width} columns here, and {self.n_features} as a whole.")
+            return self.check(self.estimator, data, self.dtype)
+        except (TypeError, ValueError) as error:
+            kind = TypeError if isinstance(error, TypeError) else ValueError
+            raise kind(f"In chunk {number} of the rows: {error}") from error
+
+
+def check_regression_chunk(
+    estimator: BaseEstimator, data: Data, dtype: DTypeLike
+) -> tuple[Rows, tuple[bool, int]]:
+    """Return the checked rows of a chunk, and whether y has one axis and its number of columns."""
+    X, y, one_axis = check_regression(estimator, *data[:2], reset=True)
+    X, y, weights = _without_zero_weights(in_precision(X, dtype), y, data[2])
+    return Rows(X, in_precision(y, dtype, "y"), weights), (one_axis, y.shape[1])
+
+
+def check_labelled_chunk(
+    estimator: BaseEstimator, data: Data, dtype: DTypeLike
+) -> tuple[LabelledRows, Array]:
+    """Return the checked rows of a chunk, labels in the place of codes, and the classes."""
+    X, y = validated(estimator, *data[:2], reset=True, **_X_CHECKS)
+    check_classification_targets(y)
+    X, codes, weights = _without_zero_weights(in_precision(canonical(X), dtype), y, data[2])
+    return LabelledRows(X, codes, weights), np.unique(y)
+
+
+def _without_zero_weights(
+    X: Matrix, y: Array, sample_weight: ArrayLike | None
+) -> tuple[Matrix, Array, Array | None]:
+    weights = check_weights(sample_weight, X)
+    if weights is not None and not weights.all():
+        kept = weights > 0
+        X, y, weights = X[kept], y[kept], weights[kept]
+    return X, y, weights
+
+
+def one_axis_of(shapes: set[tuple[bool, int]]) -> bool:
+    """Return whether y has one axis, given this and the number of columns of each chunk.
+
+    Raises
+    ------
+    ValueError
+        If the chunks differ.
+    """
+    if len(shapes) != 1:
+        raise ValueError(f"The chunks of y must have the same columns. Got {sorted(shapes)}.")
+    ((one_axis, _),) = shapes
+    return one_axis
+
+
+class TargetStatistics(NamedTuple):
+    """Statistics of the targets, each of shape (n_outputs,).
+
+    `squares` is the weighted sum of squared deviations from the mean.
+    """
+
+    low: Array
+    high: Array
+    mean: Array
+    squares: Array
+
+
+class Summary(NamedTuple):
+    """A group of rows: their number, weight, number per class, and targets in regression."""
+
+    n_samples: int
+    weight: float
+    counts: Array
+    targets: TargetStatistics | None = None
+
+
+class StridedBatch(NamedTuple):
+    """A batch: every `n_steps`-th row from row `step` on, in shuffled order if there is a seed.
+
+    `share` is the number of rows times the mean weight of all rows, as for all batches.
+    """
+
+    share: float
+    step: int = 0
+    n_steps: int = 1
+    seed: int | None = None
+
+
+class Partition(Generic[R]):
+    """The rows of a chunk, by its number, in groups: "all", or "train" and "held_out"."""
+
+    def __init__(self, number: int, rows: R) -> None:
+        self.number = number
+        self.groups: dict[str, R] = {"all": rows}
+        self._starts: dict[str, int] = {}
+        self._order: tuple[tuple[str, int], Array] | None = None
+
+    def codes(self, group: str) -> Array:
+        """Return the class of each row of a group; 0 in regression."""
+        return np.zeros(self.groups[group].X.shape[0], int)
+
+    def targets(self, network: Network, group: str, values: TargetValues) -> Rows:
+        """Return the rows of a group with numbers as targets."""
+        raise NotImplementedError
+
+    def set_aside(self, fraction: float, seed: int, before: Mapping[int, Array]) -> None:
+        """Split the rows into a training and a validation set, stratified by class.
+
+        `fraction` is that of the rows of all partitions to validate on, and `before` has, for each
+        partition, the number of rows per class in the partitions before it.
+        """
+        codes, rows = self.codes("all"), self.groups.pop("all")
+        order = np.random.default_rng([seed, self.number]).permutation(len(codes))
+        first = before[self.number]
+        held_out = np.zeros(len(order), bool)
+        for k, count in enumerate(np.bincount(codes, minlength=len(first))):
+            n_before = math.ceil(fraction * first[k])
+            n_held_out = math.ceil(fraction * (first[k] + count)) - n_before
+            held_out[order[np.flatnonzero(codes[order] == k)[:n_held_out]]] = True
+        for name, kept in (("held_out", held_out), ("train", ~held_out)):
+            numbers = np.flatnonzero(kept)
+            self.groups[name] = _select(rows, numbers, _view(rows.X, numbers))
+
+    def set_start(self, group: str, starts: Mapping[int, int]) -> None:
+        """Set the number of rows of a group in the partitions before this one."""
+        self._starts[group] = starts[self.number]
+
+    def summary(self, _: None, group: str) -> Summary:
+        """Return the summary of a group."""
+        weights, codes = self.groups[group].weights, self.codes(group)
+        weight = float(len(codes) if weights is None else weights.sum())
+        return Summary(len(codes), weight, np.bincount(codes), self._statistics(group))
+
+    def _statistics(self, group: str) -> TargetStatistics | None:
+        return None
+
+    def moments_with_ones(self, _: None, group: str) -> tuple[Array, Array, Array, float]:
+        """Return the moments of X and a column of ones."""
+        rows = self.groups[group]
+        ones = np.ones((rows.X.shape[0], 1))
+        moments = Moments(rows.X.shape[1], 1).added(rows.X, ones, rows.weights)
+        return moments.xx, moments.xy, moments.yy, moments.weight
+
+    def target_sums(self, network: Network, group: str, values: TargetValues) -> tuple[Array]:
+        """Return the sums (n_outputs,) of the targets."""
+        rows = self.targets(network, group, values)
+        y = rows.y.astype(np.float64, copy=False)
+        return (y.sum(axis=0) if rows.weights is None else rows.weights @ y,)
+
+    def constant_losses(
+        self, network: Network, group: str, values: TargetValues, constants: Array
+    ) -> tuple[Array]:
+        """Return the summed losses (n_outputs,) of constant predictions."""
+        rows = self.targets(network, group, values)
+        y_pred = np.broadcast_to(constants, rows.y.shape).astype(rows.y.dtype)
+        losses = network.loss.value(rows.y, y_pred).astype(np.float64, copy=False)
+        return (losses.sum(axis=0) if rows.weights is None else rows.weights @ losses,)
+
+    def loss(
+        self, network: Network, group: str, values: TargetValues, parameters: Array
+    ) -> tuple[float]:
+        """Return the summed loss of a group."""
+        rows = self.targets(network, group, values)
+        return (summed_loss(network, parameters, rows),)
+
+    def gradient(
+        self,
+        network: Network,
+        group: str,
+        values: TargetValues,
+        parameters: Array,
+        batch: StridedBatch,
+    ) -> tuple[float, Array]:
+        """Return the summed loss of this partition's rows of a batch, and their gradient."""
+        rows = self.targets(network, group, values)
+        if batch.n_steps > 1:
+            first = (batch.step - self._starts[group]) % batch.n_steps
+            picked: slice | Array = slice(first, None, batch.n_steps)
+            if batch.seed is not None:
+                picked = self._shuffled(group, rows.n_samples, batch.seed)[picked]
+            rows = _select(rows, picked, rows.X[picked])
+        if not rows.n_samples:
+            return 0.0, np.zeros(network.size, network.dtype)
+        loss, gradient = network(parameters, *rows, batch.share)
+        return loss, gradient.copy()
+
+    def _shuffled(self, group: str, n_samples: int, seed: int) -> Array:
+        """Return the order of the rows in the epoch of a seed."""
+        if self._order is None or self._order[0] != (group, seed):
+            generator = np.random.default_rng([seed, self.number])
+            self._order = (group, seed), generator.permutation(n_samples)
+        return self._order[1]
+
+
+class RegressionPartition(Partition[Rows]):
+    """A partition whose targets are numbers."""
+
+    def targets(self, network: Network, group: str, values: TargetValues) -> Rows:
+        return self.groups[group]
+
+    def _statistics(self, group: str) -> TargetStatistics | None:
+        _, y, weights = self.groups[group]
+        if not len(y):
+            return None
+        y = y.astype(np.float64, copy=False)
+        weights = np.ones(len(y)) if weights is None else weights
+        mean = np.average(y, axis=0, weights=weights)
+        return TargetStatistics(
+            y.min(axis=0), y.max(axis=0), mean, squares=weights @ (y - mean) ** 2
+        )
+
+
+class LabelledPartition(Partition[LabelledRows]):
+    """A partition whose targets are labels, once encoded the codes of their classes."""
+
+    def __init__(self, number: int, rows: LabelledRows) -> None:
+        super().__init__(number, rows)
+        self._targets: dict[tuple[str, TargetValues], Rows] = {}
+
+    def encode(self, classes: Array) -> None:
+        """Replace the labels by codes."""
+        rows = self.groups["all"]
+        codes = np.searchsorted(classes, rows.codes).astype(np.int32)
+        self.groups["all"] = rows._replace(codes=codes)
+
+    def weigh(self, class_weights: Array, by_neuron: bool) -> None:
+        """Apply class weights."""
+        rows = self.groups["all"].weighed(class_weights, by_neuron)
+        if rows.weights is not None and not rows.weights.all():
+            numbers = np.flatnonzero(rows.weights)
+            rows = _select(rows, numbers, _view(rows.X, numbers))
+        self.groups["all"] = rows
+
+    def codes(self, group: str) -> Array:
+        return self.groups[group].codes
+
+    def targets(self, network: Network, group: str, values: TargetValues) -> Rows:
+        key = group, values
+        if key not in self._targets:
+            low, high = values
+            self._targets[key] = self.groups[group].objective(network, low, high).rows
+        return self._targets[key]
+
+    def rosenblatt(
+        self, learner: Rosenblatt, group: str, start: Array, rate: float, seed: int | None
+    ) -> tuple[int, Array, float, int, Array]:
+        """Run an epoch of Rosenblatt's rule over a group.
+
+        Returns the number of mistakes, the parameters times this number, the summed loss, the
+        number of visits, and the average parameters times this number.
+        """
+        rows = self.groups[group]
+        learner.begin(start)
+        if seed is not None:
+            learner.generator = np.random.default_rng([seed, self.number])
+        learner.learn_from(rows, shuffle=seed is not None)
+        loss = 0.0
+        if len(rows.codes):
+            loss = learner.run_epoch(rate) * rows.total(learner.n_neurons)
+        k, visits = learner.updates, learner.visits
+        parameters = (learner.parameters if k else start).astype(np.float64)
+        return k, k * parameters, loss, visits, np.float64(visits) * learner.averaged()
+
+    def rosenblatt_loss(self, learner: Rosenblatt, group: str, weights: Array) -> tuple[float]:
+        """Return the summed loss of step neurons."""
+        rows = self.groups[group]
+        if not len(rows.codes):
+            return (0.0,)
+        return (learner.mean_loss_over(rows, weights) * rows.total(learner.n_neurons),)
+
+    def rosenblatt_constant_losses(self, learner: Rosenblatt, group: str) -> tuple[Array]:
+        """Return the summed losses (2, n_neurons) of neurons that never, or always, fire."""
+        return (learner.constant_losses(self.groups[group]),)
+
+    def total(self, _: None, group: str, n_neurons: int) -> tuple[float]:
+        """Return the sum of all weights, over rows and neurons."""
+        return (self.groups[group].total(n_neurons),)
+
+
+def summed_loss(network: Network, parameters: Array, rows: Rows) -> float:
+    """Return the loss of a network summed over rows, of which there may be none."""
+    if not rows.n_samples:
+        return 0.0
+    weight = rows.n_samples if rows.weights is None else rows.weights.sum()
+    return network.mean_loss(parameters, *rows) * float(weight)
+
+
+def _select(rows: R, picked: slice | Array, X: Matrix) -> R:
+    """Return some of the rows, whose X is given."""
+    make: Any = type(rows)
+    weights = None if rows.weights is None else rows.weights[picked]
+    return make(X, rows[1][picked], weights, *rows[3:])
+
+
+def _view(X: Matrix, numbers: Array) -> Matrix:
+    """Return rows of X, without a copy if it is dense: it may be in a file."""
+    if sparse.issparse(X):
+        return X[numbers]
+    return (
+        PickedRows(X.X, X.rows[numbers]) if isinstance(X, PickedRows) else PickedRows(X, numbers)
+    )

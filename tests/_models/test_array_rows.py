@@ -1,0 +1,60 @@
+"""Backpropagation in array API code against that in NumPy, in array_api_strict.
+
+More of it, through the estimators, is in `tests/_data/array_api_checks.py`.
+"""
+
+import os
+import subprocess
+import sys
+import textwrap
+
+import pytest
+from sklearn.utils.fixes import parse_version, sp_base_version
+
+pytest.importorskip("array_api_strict")
+
+CHECK = """
+import array_api_strict as xp
+import numpy as np
+import sklearn
+from sklearn_gd._data.array_api import Space
+from sklearn_gd._models.array_rows import ArrayRows
+from sklearn_gd._models.network import Network
+from sklearn_gd._models.rows import Rows
+from sklearn_gd.activations import as_activation
+from sklearn_gd.losses import as_loss
+
+sklearn.set_config(array_api_dispatch=True)
+rng = np.random.default_rng(0)
+X, y, weights = rng.normal(size=(30, 4)), rng.normal(size=(30, 2)), rng.uniform(size=30)
+space = Space(xp, xp.asarray(0.0).device)
+for names in (["identity"], ["tanh", "identity"], ["gelu", "relu", "sigmoid"]):
+    for loss in ("squared_error", "huber", "pinball"):
+        sizes = (4, *[5] * (len(names) - 1), 2)
+        network = Network(sizes, [as_activation(f) for f in names], as_loss(loss), 0.1, float)
+        at = rng.normal(size=network.size)
+        for w in (None, weights):
+            here = Rows(X, y, w).objective(network)
+            there = ArrayRows(space, xp.asarray(X), xp.asarray(y), w).objective(network)
+            expected, gradient = here(at)
+            found, slope = there(xp.asarray(at))
+            np.testing.assert_allclose(found, expected, rtol=1e-12)
+            np.testing.assert_allclose(np.asarray(slope), gradient, rtol=1e-9, atol=1e-12)
+            np.testing.assert_allclose(there.mean_loss(xp.asarray(at)), here.mean_loss(at))
+            assert there.baseline_loss() == here.baseline_loss()
+print("equal")
+"""
+
+
+@pytest.mark.skipif(
+    sp_base_version < parse_version("1.14"), reason="SciPy has the array API from 1.14 on"
+)
+def test_loss_and_gradient_are_those_of_numpy():
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(CHECK)],
+        env={**os.environ, "SCIPY_ARRAY_API": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.strip() == "equal", done.stderr
