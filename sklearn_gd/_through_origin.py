@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from numbers import Integral, Real
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
@@ -23,7 +25,7 @@ from sklearn_gd._data.validation import (
 from sklearn_gd._models.array_rows import check_array_rows, device_outputs, require_numpy
 from sklearn_gd._models.curvature import Curvature, curvature_per_row
 from sklearn_gd._models.interfaces import LineDataset
-from sklearn_gd._models.least_squares import Moments, Quadratic
+from sklearn_gd._models.least_squares import Moments, Quadratic, is_dependence
 from sklearn_gd._models.network import Network, is_flat_at_zero
 from sklearn_gd._models.rows import Rows
 from sklearn_gd._pieces import Array, ArrayLike, namespace, storable
@@ -33,7 +35,7 @@ from sklearn_gd._training.stopping import Stopping
 from sklearn_gd.activations import Activation, Identity, as_activation
 from sklearn_gd.losses import Loss, SquaredError, as_loss
 from sklearn_gd.schedules import Constant, Schedule, as_schedule
-from sklearn_gd.solvers import Solver, as_solver
+from sklearn_gd.solvers import Solver, as_solver, has_proportional_steps
 
 
 class _Pieces(NamedTuple):
@@ -239,6 +241,8 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
             stopping.restore(resumed)
         self._descend(stopping, learner)
         self._keep(stopping, *stopping.finish())
+        if isinstance(learner.objective, Quadratic):
+            self._warn_if_undetermined(learner.objective, rows)
         rounding = 1e-8 if rows.dtype == np.float64 else 1e-2
         if (
             isinstance(learner.objective, Quadratic)
@@ -388,6 +392,13 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
                     "learning_rate='auto' needs a loss of bounded curvature, and "
                     f"loss={self.loss!r} has none. Give a float or a Schedule as learning_rate."
                 )
+            if not has_proportional_steps(solver):
+                raise ValueError(
+                    "learning_rate='auto' needs a solver whose steps are proportional to the "
+                    f"gradient: 'gd', 'momentum' or 'nesterov'. Got solver={self.solver!r}. Take "
+                    "one of these, or give a Schedule that decreases to 0 as learning_rate, such "
+                    "as Cosine, in units of the weights."
+                )
         else:
             schedule = as_schedule(self.learning_rate, also=", or 'auto'")
         return _Pieces(activation, loss, solver, schedule)
@@ -459,6 +470,18 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
             for epoch in stopping:
                 rate = stopping.rate(epoch)
                 stopping.record(learner.run_epoch(rate))
+
+    def _warn_if_undetermined(self, quadratic: Quadratic, rows: LineDataset) -> None:
+        """Warn if columns are so nearly dependent that the data do not determine the weights."""
+        direction = quadratic.near_dependence
+        if direction is not None and not is_dependence(rows, direction):
+            warnings.warn(
+                f"{type(self).__name__}: the columns of X are nearly linearly dependent, so that "
+                "the weights are not determined to four digits. Drop or combine columns, or set "
+                "alpha > 0.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
 
     def _keep(self, stopping: Stopping, weights: Array, loss: float) -> None:
         """Set the fitted attributes: the history and the final weights."""

@@ -367,6 +367,19 @@ class AdamW(Adam):
         return super().step(parameters, gradient, rate)
 
 
+def has_proportional_steps(solver: Solver) -> bool:
+    """Return whether gradients twice as large make steps twice as large."""
+    ends = []
+    for size in (1.0, 2.0):
+        trial, parameters = clone(solver), np.zeros(2)
+        trial.start(2, np.float64)
+        for gradient in ([0.5, -0.25], [0.25, -0.75]):
+            moved = trial.step(parameters, size * np.array(gradient), 0.1)
+            parameters = parameters if moved is None else moved
+        ends.append(parameters)
+    return bool(np.allclose(ends[1], 2 * ends[0], rtol=1e-6))
+
+
 def _has_kernel(parameters: Array, rate: Rate) -> bool:
     """Return whether a compiled loop is for these: NumPy's parameters, at one rate for all."""
     return isinstance(parameters, np.ndarray) and not isinstance(rate, np.ndarray)

@@ -71,8 +71,8 @@ cdef extern from *:
     void adam_d(double*, const double*, double*, double*, Py_ssize_t,
                 double, double, double, double, double, double) nogil
 
-# As in scikit-learn: the bias, which every sample updates, moves slower than the weights of features
-# that few samples have.
+# As in scikit-learn: the bias, which every sample updates, moves slower than the weights of
+# features that few samples have.
 cdef double SPARSE_INTERCEPT_RATE = 0.01
 
 ctypedef fused real:

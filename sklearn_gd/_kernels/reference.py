@@ -15,8 +15,8 @@ from scipy import sparse
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
-# As in scikit-learn: the bias, which every sample updates, moves slower than the weights of features
-# that few samples have.
+# As in scikit-learn: the bias, which every sample updates, moves slower than the weights of
+# features that few samples have.
 SPARSE_INTERCEPT_RATE = 0.01
 
 

@@ -20,6 +20,7 @@ from sklearn_gd._data.batches import row_chunks, slice_rows
 from sklearn_gd._data.split import PickedRows
 from sklearn_gd._models.interfaces import NetworkObjective, Objective
 from sklearn_gd._models.labelled_rows import LabelledRows, one_hot
+from sklearn_gd._models.least_squares import Quadratic
 from sklearn_gd._models.network import Network, linear_step
 from sklearn_gd._pieces import Array, DeviceArray, namespace, require_unchanged, same_settings
 from sklearn_gd._training.learner import State
@@ -28,6 +29,10 @@ from sklearn_gd._training.stopping import is_finite
 from sklearn_gd.losses import Loss
 from sklearn_gd.schedules import Constant, Schedule
 from sklearn_gd.solvers import Rate, Solver
+
+# Relative error of the weights at which least squares are solved, and the size of a gradient, next
+# to the first one, that is rounding error.
+_PRECISION, _ROUNDING = 1e-5, 1e-15
 
 
 class _Memory:
@@ -262,6 +267,7 @@ class FullBatchLearner(_Stepper):
         the first step of a linear model, and take the gradient there instead.
         """
         self.tol, self.first = tol, self._steepness(gradient)
+        self._limit = 0.0 if tol is None else tol
         if self.flat_at_zero and not self._has_left_zero():
             self._leave_zero(float(self.schedule.rate(0)))
             self.first = self._steepness(self.objective(self.parameters)[1])
@@ -269,13 +275,25 @@ class FullBatchLearner(_Stepper):
     def run_epoch(self, rate: float) -> float:
         loss, gradient = self.objective(self.parameters)
         steepness = self._steepness(gradient)
-        self.finished = self.tol is not None and steepness <= self.tol * self.first < math.inf
+        self.finished = self.tol is not None and self._is_at_the_end(steepness, gradient)
         if not self.finished:
             if self.flat_at_zero and not self._has_left_zero():
                 self._leave_zero(rate)
             self._move(gradient, self.rates * rate)
             self.updates += 1
         return loss
+
+    def _is_at_the_end(self, steepness: float, gradient: Array) -> bool:
+        if not steepness <= self._limit * self.first < math.inf:
+            return False
+        if not isinstance(self.objective, Quadratic) or steepness <= _ROUNDING * self.first:
+            return True
+        # Along some directions the gradient is small long before the weights are right.
+        error = self.objective.relative_error(self.parameters, gradient)
+        if error <= _PRECISION or self.objective.near_dependence is not None:
+            return True
+        self._limit *= 0.1
+        return False
 
     def zeros(self) -> Array:
         """Return weights of 0, in the library and on the device of the parameters."""
