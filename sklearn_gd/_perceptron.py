@@ -37,6 +37,7 @@ from sklearn_gd._models.labelled_rows import LabelledRows, targets_of
 from sklearn_gd._models.network import Network, is_flat_at_zero, linear_step
 from sklearn_gd._pieces import Array, ArrayLike, Matrix, require_unchanged, storable
 from sklearn_gd._training.callback_tasks import FitTasks, state_to_resume, with_callbacks
+from sklearn_gd._training.learner import Advice
 from sklearn_gd._training.learners import (
     GradientLearner,
     PerceptronCriterion,
@@ -58,6 +59,17 @@ def _is_sigmoid(self: PerceptronClassifier) -> bool:
         "predict_proba needs activation='sigmoid', whose outputs lie between 0 and 1 and are "
         f"fitted as such. Got activation={self.activation!r}."
     )
+
+
+_ADVICE = Advice(
+    not_converged="Raise max_iter, scale the features (StandardScaler), or try another "
+    "learning_rate or solver.",
+    diverged="Lower learning_rate, or scale the features (StandardScaler).",
+)
+_ADVICE_FOR_THE_STEP = Advice(
+    not_converged="Raise max_iter. If no line separates the classes, average=True is more stable.",
+    diverged="Lower learning_rate, or scale the features (StandardScaler).",
+)
 
 
 class _Pieces(NamedTuple):
@@ -714,6 +726,7 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
             self._set_rate(steps, pieces, train)
             if start is None and differentiable and is_flat_at_zero(pieces.activation):
                 self._leave_zero(steps, network, train, pieces)
+        learner.advice = _ADVICE if pieces.activation.differentiable else _ADVICE_FOR_THE_STEP
         self._learn_from(learner, pieces, train, held_out)
         return learner
 

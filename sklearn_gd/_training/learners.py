@@ -23,7 +23,7 @@ from sklearn_gd._models.labelled_rows import LabelledRows, one_hot
 from sklearn_gd._models.least_squares import Quadratic
 from sklearn_gd._models.network import Network, linear_step
 from sklearn_gd._pieces import Array, DeviceArray, namespace, require_unchanged, same_settings
-from sklearn_gd._training.learner import State
+from sklearn_gd._training.learner import Advice, State
 from sklearn_gd._training.state import copied, set_generator
 from sklearn_gd._training.stopping import is_finite
 from sklearn_gd.losses import Loss
@@ -33,6 +33,8 @@ from sklearn_gd.solvers import Rate, Solver
 # Relative error of the weights at which least squares are solved, and the size of a gradient, next
 # to the first one, that is rounding error.
 _PRECISION, _ROUNDING = 1e-5, 1e-15
+# Condition number up to which weights are that precise once the gradient is small.
+_WELL_CONDITIONED = 1e3
 
 
 class _Memory:
@@ -56,6 +58,8 @@ class _Memory:
     max_rate: float | None = None
     finished = False
     keeps_best = True
+    bounded = False
+    advice: Advice
     _remembered: tuple[str, ...] = ()
     _of_the_rows: tuple[str, ...] = ()
 
@@ -240,6 +244,8 @@ class FullBatchLearner(_Stepper):
         Whether the gradient is 0 at weights of 0 although they are not a minimum.
     max_rate : float or None
         Largest stable rate, if known.
+    condition : float
+        Condition number of the objective in the scale of the rates; infinite if unknown.
     """
 
     keeps_best = False
@@ -247,10 +253,16 @@ class FullBatchLearner(_Stepper):
     _of_the_rows = ("objective",)
 
     def __init__(
-        self, *memory: Any, rates: float | Array, flat_at_zero: bool, max_rate: float | None
+        self,
+        *memory: Any,
+        rates: float | Array,
+        flat_at_zero: bool,
+        max_rate: float | None,
+        condition: float,
     ) -> None:
         super().__init__(*memory)
         self.rates, self.flat_at_zero, self.max_rate = rates, flat_at_zero, max_rate
+        self.condition = condition
         self.base_rate = float(np.max(on_host(rates)))
         self.tol: float | None = None
         self.first = math.inf
@@ -287,6 +299,8 @@ class FullBatchLearner(_Stepper):
         if not steepness <= self._limit * self.first < math.inf:
             return False
         if not isinstance(self.objective, Quadratic) or steepness <= _ROUNDING * self.first:
+            return True
+        if self.condition <= _WELL_CONDITIONED:
             return True
         # Along some directions the gradient is small long before the weights are right.
         error = self.objective.relative_error(self.parameters, gradient)
@@ -326,6 +340,8 @@ class StepLearner(GradientLearner):
     The criterion is the sum of |z| over the misclassified rows, whose gradient is Rosenblatt's
     rule: the step itself has no gradient.
     """
+
+    bounded = True
 
     def run_epoch(self, rate: float) -> float:
         loss = super().run_epoch(rate)
@@ -398,6 +414,7 @@ class Rosenblatt(_Memory):
         As in the estimator.
     """
 
+    bounded = True
     _remembered: tuple[str, ...] = ("parameters", "visits", "updates", "finished")
     _of_the_rows = ("rows", "validation")
 
