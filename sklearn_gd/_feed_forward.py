@@ -41,6 +41,7 @@ from sklearn_gd._models.network import Network, layers_of, n_parameters, outputs
 from sklearn_gd._models.rows import Rows
 from sklearn_gd._pieces import Array, ArrayLike, DeviceArray, copy_of, require_unchanged, storable
 from sklearn_gd._training.callback_tasks import FitTasks, state_to_resume, with_callbacks
+from sklearn_gd._training.learner import Advice
 from sklearn_gd._training.learners import GradientLearner
 from sklearn_gd._training.state import begin_again, require_size
 from sklearn_gd._training.stopping import Stopping
@@ -58,6 +59,17 @@ def _makes_steps(self: FeedForwardRegressor) -> bool:
     if _by_lbfgs(self.solver):
         raise AttributeError("partial_fit needs a solver that makes steps. Got solver='lbfgs'.")
     return True
+
+
+_SCALE = "scale the features and targets (StandardScaler, TransformedTargetRegressor)"
+_ADVICE = Advice(
+    not_converged=f"Raise max_iter, {_SCALE}, or try another learning_rate or solver.",
+    diverged=f"Lower learning_rate, or {_SCALE}.",
+)
+_ADVICE_FOR_LBFGS = Advice(
+    not_converged=f"Raise max_iter, or {_SCALE}.",
+    diverged=f"Try to {_SCALE}.",
+)
 
 
 class _Pieces(NamedTuple):
@@ -552,6 +564,7 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
             parameters, solver, pieces.schedule, generator, settings, rows.dtype
         )
         rows.memory_to_device(solver)
+        learner.advice = _ADVICE_FOR_LBFGS if pieces.solver is None else _ADVICE
         return learner
 
     def _descend(self, stopping: Stopping, learner: GradientLearner) -> None:

@@ -37,6 +37,7 @@ from sklearn_gd._models.labelled_rows import LabelledRows, targets_of
 from sklearn_gd._models.network import Network, is_flat_at_zero, linear_step
 from sklearn_gd._pieces import Array, ArrayLike, Matrix, require_unchanged, storable
 from sklearn_gd._training.callback_tasks import FitTasks, state_to_resume, with_callbacks
+from sklearn_gd._training.learner import Advice
 from sklearn_gd._training.learners import (
     GradientLearner,
     PerceptronCriterion,
@@ -58,6 +59,17 @@ def _is_sigmoid(self: PerceptronClassifier) -> bool:
         "predict_proba needs activation='sigmoid', whose outputs lie between 0 and 1 and are "
         f"fitted as such. Got activation={self.activation!r}."
     )
+
+
+_ADVICE = Advice(
+    not_converged="Raise max_iter, scale the features (StandardScaler), or try another "
+    "learning_rate or solver.",
+    diverged="Lower learning_rate, or scale the features (StandardScaler).",
+)
+_ADVICE_FOR_THE_STEP = Advice(
+    not_converged="Raise max_iter. If no line separates the classes, average=True is more stable.",
+    diverged="Lower learning_rate, or scale the features (StandardScaler).",
+)
 
 
 class _Pieces(NamedTuple):
@@ -165,9 +177,9 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
     w · x + b > 0: they are the ends of its range if that is bounded (0 and 1 for the sigmoid, -1
     and 1 for tanh), else f(0) - 1 and f(0) + 1.
 
-    With ``shuffle=False`` and dense X, the weights equal those of
-    :class:`sklearn.linear_model.Perceptron`. For sparse X, scikit-learn slows the bias down a
-    hundredfold; here sparse and dense X give the same weights.
+    With ``shuffle=False``, the weights equal those of :class:`sklearn.linear_model.Perceptron`.
+    As there, for sparse X the bias moves a hundred times slower, which is better for text; the
+    same samples as dense X then give other weights.
 
     References
     ----------
@@ -714,6 +726,7 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
             self._set_rate(steps, pieces, train)
             if start is None and differentiable and is_flat_at_zero(pieces.activation):
                 self._leave_zero(steps, network, train, pieces)
+        learner.advice = _ADVICE if pieces.activation.differentiable else _ADVICE_FOR_THE_STEP
         self._learn_from(learner, pieces, train, held_out)
         return learner
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+import warnings
 from numbers import Integral, Real
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
@@ -23,17 +26,28 @@ from sklearn_gd._data.validation import (
 from sklearn_gd._models.array_rows import check_array_rows, device_outputs, require_numpy
 from sklearn_gd._models.curvature import Curvature, curvature_per_row
 from sklearn_gd._models.interfaces import LineDataset
-from sklearn_gd._models.least_squares import Moments, Quadratic
+from sklearn_gd._models.least_squares import Moments, Quadratic, is_dependence
 from sklearn_gd._models.network import Network, is_flat_at_zero
 from sklearn_gd._models.rows import Rows
 from sklearn_gd._pieces import Array, ArrayLike, namespace, storable
 from sklearn_gd._training.callback_tasks import FitTasks, state_to_resume, with_callbacks
+from sklearn_gd._training.learner import Advice
 from sklearn_gd._training.learners import FullBatchLearner
 from sklearn_gd._training.stopping import Stopping
 from sklearn_gd.activations import Activation, Identity, as_activation
 from sklearn_gd.losses import Loss, SquaredError, as_loss
 from sklearn_gd.schedules import Constant, Schedule, as_schedule
 from sklearn_gd.solvers import Solver, as_solver
+
+# Condition number of X'X, with columns of one norm, from which the weights may have few digits.
+_ILL_CONDITIONED = 1e8
+
+
+_ADVICE = Advice(
+    not_converged="Raise max_iter, or take learning_rate='auto' and solver='nesterov'. If columns "
+    "are nearly linearly dependent, drop or combine some, or set alpha > 0.",
+    diverged="Lower learning_rate, or take learning_rate='auto'.",
+)
 
 
 class _Pieces(NamedTuple):
@@ -239,6 +253,8 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
             stopping.restore(resumed)
         self._descend(stopping, learner)
         self._keep(stopping, *stopping.finish())
+        if isinstance(learner.objective, Quadratic) and learner.condition > _ILL_CONDITIONED:
+            self._warn_if_undetermined(learner.objective, rows)
         rounding = 1e-8 if rows.dtype == np.float64 else 1e-2
         if (
             isinstance(learner.objective, Quadratic)
@@ -388,6 +404,13 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
                     "learning_rate='auto' needs a loss of bounded curvature, and "
                     f"loss={self.loss!r} has none. Give a float or a Schedule as learning_rate."
                 )
+            if not solver._has_proportional_steps():
+                raise ValueError(
+                    "learning_rate='auto' needs a solver whose steps are proportional to the "
+                    f"gradient: 'gd', 'momentum' or 'nesterov'. Got solver={self.solver!r}. Take "
+                    "one of these, or give a Schedule that decreases to 0 as learning_rate, such "
+                    "as Cosine, in units of the weights."
+                )
         else:
             schedule = as_schedule(self.learning_rate, also=", or 'auto'")
         return _Pieces(activation, loss, solver, schedule)
@@ -409,7 +432,7 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
         self, pieces: _Pieces, parameters: Array, rows: LineDataset, moments: Moments | None = None
     ) -> FullBatchLearner:
         """Return the learner, and set the attributes of its rates."""
-        rates = self._rates(pieces, rows, moments)
+        rates, condition = self._rates(pieces, rows, moments)
         learner = FullBatchLearner(
             parameters,
             pieces.solver,
@@ -420,13 +443,20 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
             rates=rates if moments is not None else rows.to_device(rates),
             flat_at_zero=is_flat_at_zero(pieces.activation),
             max_rate=getattr(self, "max_learning_rate_", None),
+            condition=condition,
         )
+        learner.advice = _ADVICE
         if moments is None:
             rows.memory_to_device(learner.solver)
         return learner
 
-    def _rates(self, pieces: _Pieces, rows: LineDataset, moments: Moments | None) -> float | Array:
-        """Set the attributes of the rates; return the factor on the rate of the schedule."""
+    def _rates(
+        self, pieces: _Pieces, rows: LineDataset, moments: Moments | None
+    ) -> tuple[float | Array, float]:
+        """Set the attributes of the rates; return the factor on the rate of the schedule.
+
+        And the condition number of the objective in their scale, infinite where it is not known.
+        """
         self.__dict__.pop("max_learning_rate_", None)
         factor = curvature_per_row(pieces.loss, pieces.activation, rows.target_ends())
         if factor is not None:
@@ -439,12 +469,13 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
             self.max_learning_rate_ = 2.0 / top if top > 0 else np.inf
         if self.learning_rate != "auto":
             self.learning_rate_ = pieces.schedule.rate(0)
-            return 1.0
+            return 1.0, math.inf
         diagonal = curvature.diagonal()
         diagonal[diagonal == 0] = 1.0  # an empty column: its weight has no gradient to follow
-        top = curvature.largest(scale=1 / np.sqrt(diagonal))
+        bottom, top = curvature.extremes(scale=1 / np.sqrt(diagonal))
         self.learning_rate_ = 1.0 / (max(top, np.finfo(float).tiny) * diagonal)
-        return np.repeat(self.learning_rate_, rows.n_outputs)
+        condition = top / bottom if bottom > 0 else math.inf
+        return np.repeat(self.learning_rate_, rows.n_outputs), condition
 
     def _begin(self, learner: FullBatchLearner, tasks: FitTasks | None = None) -> Stopping:
         """Return the epochs of a fit, and set the gradient norm that ends it."""
@@ -459,6 +490,18 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
             for epoch in stopping:
                 rate = stopping.rate(epoch)
                 stopping.record(learner.run_epoch(rate))
+
+    def _warn_if_undetermined(self, quadratic: Quadratic, rows: LineDataset) -> None:
+        """Warn if columns are so nearly dependent that the data do not determine the weights."""
+        direction = quadratic.near_dependence
+        if direction is not None and not is_dependence(rows, direction):
+            warnings.warn(
+                f"{type(self).__name__}: the columns of X are nearly linearly dependent, so that "
+                "the weights are not determined to four digits. Drop or combine columns, or set "
+                "alpha > 0.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
 
     def _keep(self, stopping: Stopping, weights: Array, loss: float) -> None:
         """Set the fitted attributes: the history and the final weights."""

@@ -102,6 +102,20 @@ class Solver(Piece):
         """
         raise NotImplementedError("a solver defines step(parameters, gradient, rate)")
 
+    def _has_proportional_steps(self) -> bool:
+        """Return whether gradients twice as large make steps twice as large."""
+        if type(self) in _BUILT_IN.values():
+            return isinstance(self, GradientDescent | Momentum)
+        ends = []
+        for size in (1.0, 2.0):
+            trial, parameters = clone(self), np.zeros(2)
+            trial.start(2, np.float64)
+            for gradient in ([0.5, -0.25], [0.25, -0.75]):
+                moved = trial.step(parameters, size * np.array(gradient), 0.1)
+                parameters = parameters if moved is None else moved
+            ends.append(parameters)
+        return bool(np.allclose(ends[1], 2 * ends[0], rtol=1e-6))
+
     def _probe(self) -> None:
         trial, parameters = clone(self), np.array([1.0, -1.0])
         trial.start(2, np.float64)

@@ -12,7 +12,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn import config_context
-from sklearn.base import clone
+from sklearn.base import clone, is_classifier
 from sklearn.datasets import (
     load_breast_cancer,
     load_diabetes,
@@ -93,6 +93,44 @@ def test_finite_blow_ups_are_noticed():
     line = ThroughOriginRegressor(solver="gd", learning_rate=1.0, max_iter=30, tol=None)
     with pytest.raises(DivergenceError, match="has grown to"):
         line.fit(X * 50, y)
+
+
+def test_an_explosion_in_the_first_epoch_is_noticed():
+    """Else the loss of a first epoch, however large, would be what later ones are compared with."""
+    X, y = load_diabetes(return_X_y=True, scaled=False)
+    # After the explosion all units are silent, and the loss is that of a constant.
+    model = net(solver="gd", hidden_layer_sizes=20, learning_rate=0.05, max_iter=500)
+    with pytest.raises(DivergenceError, match=r"in epoch 1: its loss has grown to .* at first"):
+        model.fit(X, y)
+    # A start far from the targets is no explosion.
+    X, y = load_diabetes(return_X_y=True)
+    far = net(init="he", hidden_layer_sizes=20, max_iter=3, tol=None, learning_rate=1e-12)
+    assert far.fit(X * 1e6, y / 1e6).loss_ > 1e4 * np.var(y / 1e6)
+
+
+@pytest.mark.parametrize(
+    ("model", "advice"),
+    [
+        (net(max_iter=2), "learning_rate or solver"),
+        (net(max_iter=2, solver="lbfgs"), "Raise max_iter, or scale"),
+        (ThroughOriginRegressor(max_iter=2), "Raise max_iter, or take learning_rate='auto'"),
+        (PerceptronClassifier(max_iter=2), "average=True is more stable"),
+        (
+            PerceptronClassifier(activation="tanh", max_iter=2),
+            r"scale the features \(StandardScaler\)",
+        ),
+    ],
+    ids=str,
+)
+def test_a_warning_advises_what_the_estimator_has(model, advice):
+    X, y = load_wine(return_X_y=True)
+    with pytest.warns(ConvergenceWarning, match=advice) as caught:
+        model.fit(scale(X) / 10, y if is_classifier(model) else y - 0.3)
+    message = str(caught[0].message)
+    if getattr(model, "solver", None) == "lbfgs":  # it has no learning rate
+        assert "learning_rate" not in message
+    if isinstance(model, ThroughOriginRegressor):  # to centre the columns would change the model
+        assert "StandardScaler" not in message
 
 
 @pytest.mark.parametrize("load", [load_diabetes, load_wine, load_iris])

@@ -14,6 +14,7 @@ from sklearn.datasets import (
     load_linnerud,
     load_wine,
 )
+from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_gd import ThroughOriginRegressor
 from sklearn_gd._models import rows
@@ -21,7 +22,8 @@ from sklearn_gd._models.curvature import uses_moments
 from sklearn_gd.activations import as_activation
 from sklearn_gd.exceptions import DivergenceError
 from sklearn_gd.losses import Huber, as_loss
-from sklearn_gd.schedules import Exponential, InverseScaling
+from sklearn_gd.schedules import Cosine, Exponential, InverseScaling
+from sklearn_gd.solvers import Solver
 
 HUBBLE = Path(__file__).parents[1] / "examples" / "data" / "hubble_1929.csv"
 RAW = [load_diabetes, load_wine, load_breast_cancer, load_linnerud, load_digits]
@@ -356,9 +358,8 @@ def test_rows_whose_squares_overflow_are_told_apart(shape):
         ThroughOriginRegressor().fit(X, np.ones(len(X)))
 
 
-@pytest.mark.parametrize("y", [np.zeros(5), np.full(5, 1e-300)])
-def test_targets_of_zero_are_fitted_by_zero(y):
-    model = ThroughOriginRegressor().fit(WEIGHT, y)
+def test_targets_of_zero_are_fitted_by_zero():
+    model = ThroughOriginRegressor().fit(WEIGHT, np.zeros(5))
     assert_allclose(model.coef_, 0, atol=1e-299)
     assert model.n_iter_ >= 1
 
@@ -424,3 +425,110 @@ def test_squares_that_nearly_underflow():
     X = rng.standard_normal((100, 3)) * 1e-150
     y = X.sum(axis=1) * 1e150
     assert_allclose(ThroughOriginRegressor().fit(X, y).coef_, 1e150, rtol=1e-6)
+
+
+@pytest.mark.parametrize("make", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize(("of_X", "of_y"), [(1e-160, 1.0), (1.0, 1e-160), (1e-160, 1e-160)])
+def test_squares_that_underflow_are_an_error(make, of_X, of_y):
+    X = np.random.default_rng(0).standard_normal((50, 3))
+    line = ThroughOriginRegressor()
+    with pytest.raises(ValueError, match=r"^X or y is too small: its squares underflow"):
+        line.fit(make(X * of_X), X[:, 0] * of_y)
+    assert not hasattr(line, "coef_")
+    # Rows of weight zero do not count, and empty columns are no small ones.
+    X[1:, 2], weights = 0.0, np.r_[0.0, np.ones(49)]
+    X[0, 2] = 1e-200
+    assert line.fit(make(X), X[:, 0], weights).coef_[2] == 0
+
+
+# --- weights that the data hardly determine ---------------------------------------------------
+
+POWERS = np.vander(np.arange(21.0), 6, increasing=True)
+NOISE = np.array([759, -2048, 2048, -2048, 2523, -2048, 2048, -2048, 1838, -2048, 2048] * 2)[:21]
+
+
+@pytest.mark.parametrize("noise", [0, 1, 100, 10_000])
+def test_wampler(noise):
+    """NIST's Wampler1, and polynomials such as Wampler3 to 5, with ones as a column."""
+    y = POWERS.sum(axis=1) + noise * NOISE
+    line = ThroughOriginRegressor().fit(POWERS, y)
+    assert_allclose(line.coef_, np.linalg.lstsq(POWERS, y, rcond=None)[0], rtol=1e-4)
+
+
+def test_no_intercept():
+    """NIST's NoInt1 and NoInt2, whose slopes are certified."""
+    one = ThroughOriginRegressor().fit(np.arange(60.0, 71)[:, None], np.arange(130.0, 141))
+    assert_allclose(one.coef_, 2.07438016528926, rtol=1e-12)
+    two = ThroughOriginRegressor().fit([[4.0], [5.0], [6.0]], [3.0, 4.0, 4.0])
+    assert_allclose(two.coef_, 0.727272727272727, rtol=1e-12)
+
+
+@pytest.mark.parametrize("degree", [7, 10])
+def test_polynomials_of_high_degree_are_not_fitted_in_silence(degree):
+    X = np.vander(np.linspace(-9, -3, 80), degree + 1)
+    with pytest.warns(ConvergenceWarning):
+        ThroughOriginRegressor(max_iter=2000).fit(X, np.sin(X[:, -2]))
+
+
+@pytest.mark.parametrize("difference", [1e-7, 1e-10, 1e-13])
+@pytest.mark.parametrize("make", [np.asarray, sparse.csr_array])
+def test_columns_that_nearly_coincide_are_named(make, difference):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=200)
+    X = np.column_stack([x, x + difference * rng.normal(size=200)])
+    with pytest.warns(ConvergenceWarning) as caught:
+        ThroughOriginRegressor(max_iter=500).fit(make(X), x + rng.normal(size=200))
+    assert any("columns of X are nearly linearly dependent" in str(w.message) for w in caught)
+    penalised = ThroughOriginRegressor(alpha=0.1).fit(make(X), x)
+    assert_allclose(penalised.coef_, penalised.coef_.mean(), rtol=1e-4)
+
+
+def dependent(kind, rng):
+    x = rng.normal(size=200)
+    if kind == "copies":
+        return np.column_stack([x, x])
+    if kind == "sum":
+        counts = rng.integers(0, 9, (200, 2))  # whose sums have no rounding in float32 either
+        return np.column_stack([counts, counts.sum(axis=1)])
+    if kind == "empty":
+        return np.column_stack([x, np.zeros(200)])
+    return np.hstack([np.eye(k)[rng.integers(0, k, 200)] for k in (3, 5)])
+
+
+@pytest.mark.parametrize("kind", ["copies", "sum", "empty", "categories"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_dependent_columns_get_the_least_weights_in_silence(kind, dtype):
+    rng = np.random.default_rng(0)
+    X, y = dependent(kind, rng).astype(dtype), rng.normal(size=200).astype(dtype)
+    line = ThroughOriginRegressor().fit(X, y)
+    best = np.linalg.lstsq(X.astype(float), y.astype(float), rcond=1e-6)[0]
+    assert_allclose(line.predict(X), X @ best, atol=1e-4)
+
+
+@pytest.mark.parametrize("solver", ["adam", "adamw", "rmsprop", "adagrad"])
+def test_the_automatic_rate_is_for_steps_in_proportion_to_the_gradient(solver):
+    with pytest.raises(
+        ValueError, match=rf"'gd', 'momentum' or 'nesterov'. Got solver='{solver}'"
+    ):
+        ThroughOriginRegressor(solver=solver).fit(WEIGHT, WEIGHT[:, 0])
+    given = ThroughOriginRegressor(solver=solver, learning_rate=Cosine(0.1, epochs=3000), tol=None)
+    given.set_params(max_iter=3000).fit(WEIGHT, 2 * WEIGHT[:, 0])
+    assert_allclose(given.coef_, 2, rtol=0.02)
+
+
+class HeavyBall(Solver):
+    """A custom solver, whose steps are proportional to the gradient."""
+
+    def start(self, size, dtype):
+        self.before_ = np.zeros(size, dtype)
+
+    def step(self, parameters, gradient, rate):
+        self.before_ = 0.5 * self.before_ - rate * gradient
+        parameters += self.before_
+
+
+@pytest.mark.parametrize("solver", ["gd", "momentum", "nesterov", HeavyBall()])
+def test_the_automatic_rate_is_right(solver):
+    X, y = random_problem()
+    line = ThroughOriginRegressor(solver=solver).fit(X, 1000 * y)
+    assert_allclose(line.coef_, 1000 * least_squares(X, y), rtol=1e-4)

@@ -35,7 +35,7 @@ cdef extern from *:
         const double* class_weight
         const Py_ssize_t* order
         Py_ssize_t n_visits, n_features, n_neurons
-        double rate, decay
+        double rate, intercept_rate, decay
         int decays, fit_intercept, average
         double* coef_sum
         double* intercept_sum
@@ -70,6 +70,10 @@ cdef extern from *:
                 float, float, float, float, float, float) nogil
     void adam_d(double*, const double*, double*, double*, Py_ssize_t,
                 double, double, double, double, double, double) nogil
+
+# As in scikit-learn: the bias, which every sample updates, moves slower than the weights of
+# features that few samples have.
+cdef double SPARSE_INTERCEPT_RATE = 0.01
 
 ctypedef fused real:
     float
@@ -118,6 +122,7 @@ def rosenblatt_sparse(
                               intercept.shape[0], codes, weights, class_weight, order, rate,
                               decays, decay, fit_intercept, average, coef_sum, intercept_sum,
                               visits)
+    epoch.intercept_rate = SPARSE_INTERCEPT_RATE * rate
     # A matrix without stored values has no first one to point at.
     cdef const real* x = &data[0] if data.shape[0] else NULL
     cdef const index* at = &indices[0] if indices.shape[0] else NULL
@@ -172,7 +177,7 @@ cdef Epoch _epoch(
     epoch.class_weight = &class_weight[0]
     epoch.order = &order[0] if order.shape[0] else NULL
     epoch.n_visits = order.shape[0]
-    epoch.rate, epoch.decay, epoch.decays = rate, decay, decays
+    epoch.rate, epoch.intercept_rate, epoch.decay, epoch.decays = rate, rate, decay, decays
     epoch.fit_intercept, epoch.average = fit_intercept, average
     epoch.coef_sum = &coef_sum[0, 0] if average else NULL
     epoch.intercept_sum = &intercept_sum[0] if average else NULL

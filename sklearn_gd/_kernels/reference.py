@@ -15,6 +15,11 @@ from scipy import sparse
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
+# As in scikit-learn: the bias, which every sample updates, moves slower than the weights of
+# features that few samples have.
+SPARSE_INTERCEPT_RATE = 0.01
+
+
 class Epoch(NamedTuple):
     """What an epoch of Rosenblatt's rule needs beside its rows, in the order of its arguments.
 
@@ -91,13 +96,16 @@ def rosenblatt_dense(X: Array, *epoch: Any) -> tuple[int, float, float, int]:
     def add(i: int, step: Array, target: Array) -> None:
         target += np.multiply.outer(X[i], step)
 
-    return _run(it, len(X), score, add)
+    return _run(it, len(X), it.rate, score, add)
 
 
 def rosenblatt_sparse(
     data: Array, indices: Array, indptr: Array, *epoch: Any
 ) -> tuple[int, float, float, int]:
-    """Run one epoch over the rows of a CSR matrix; the rest as :func:`rosenblatt_dense`."""
+    """Run one epoch over the rows of a CSR matrix, with a slower bias.
+
+    Parameters and returns are those of :func:`rosenblatt_dense`.
+    """
     it = Epoch(*epoch)
     _require_csr(data, indices, indptr)
 
@@ -109,12 +117,13 @@ def rosenblatt_sparse(
         stored = slice(indptr[i], indptr[i + 1])
         np.add.at(target, indices[stored], np.multiply.outer(data[stored], step))
 
-    return _run(it, len(indptr) - 1, score, add)
+    return _run(it, len(indptr) - 1, SPARSE_INTERCEPT_RATE * it.rate, score, add)
 
 
 def _run(
     epoch: Epoch,
     n_samples: int,
+    intercept_rate: float,
     score: Callable[[int], Array],
     add: Callable[[int, Array, Array], None],
 ) -> tuple[int, float, float, int]:
@@ -136,13 +145,14 @@ def _run(
         if mistaken.any():
             change = np.where(mistaken, np.where(fires, weight_k, -weight_k), 0.0)
             step = (epoch.rate * change).astype(coef.dtype)
+            bias_step = (intercept_rate * change).astype(coef.dtype)
             add(i, step, coef)
             if epoch.fit_intercept:
-                intercept += step
+                intercept += bias_step
             if lazy:
                 add(i, visits * step.astype(np.float64), epoch.coef_sum)
                 if epoch.fit_intercept:
-                    epoch.intercept_sum[:] += visits * step.astype(np.float64)
+                    epoch.intercept_sum[:] += visits * bias_step.astype(np.float64)
             updates += int(mistaken.sum())
             missed += float(weight_k[mistaken & fires].sum())
             false_alarms += float(weight_k[mistaken & ~fires].sum())

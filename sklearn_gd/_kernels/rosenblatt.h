@@ -16,7 +16,7 @@ typedef struct {
     const double *class_weight; /* of a row, for the neuron of its class */
     const ptrdiff_t *order;
     ptrdiff_t n_visits, n_features, n_neurons;
-    double rate, decay;
+    double rate, intercept_rate, decay;
     int decays, fit_intercept, average;
     double *coef_sum, *intercept_sum;
     long long visits, updates;
@@ -150,7 +150,7 @@ INLINE void ON_TARGET(move_dense)(
 INLINE void ON_TARGET(move_biases)(const Epoch *epoch, const REAL *change, REAL *b, int lazy)
 {
     for (ptrdiff_t k = 0; epoch->fit_intercept && k < epoch->n_neurons; k++) {
-        const REAL step = (REAL) epoch->rate * change[k];
+        const REAL step = (REAL) epoch->intercept_rate * change[k];
         b[k] += step;
         if (lazy)
             epoch->intercept_sum[k] += (double) epoch->visits * step;

@@ -133,6 +133,10 @@ class Curvature:
 
     def largest(self, scale: Array | None = None) -> float:
         """Return the largest eigenvalue after scaling the parameters by `scale`."""
+        return self.extremes(scale)[1]
+
+    def extremes(self, scale: Array | None = None) -> tuple[float, float]:
+        """Return the smallest, or 0 if that takes long, and the largest eigenvalue."""
         n = len(self.penalty)
         scale = np.ones(n) if scale is None else scale
         with np.errstate(over="ignore"):
@@ -140,11 +144,14 @@ class Curvature:
         if not np.isfinite(diagonal).all():
             raise ValueError("X is too large: its squares overflow. Scale the features.")
         if not diagonal.any():
-            return 0.0
+            return 0.0, 0.0
         if self._matrix is not None:
             # One factor at a time: the product of both may overflow.
             scaled = (self._matrix + np.diag(self.penalty)) * scale * scale[:, None]
-            return float(np.linalg.eigvalsh(scaled)[-1]) if n <= _FEW else _largest(scaled)
+            if n > _FEW:
+                return 0.0, _largest(scaled)
+            eigenvalues = np.linalg.eigvalsh(scaled)
+            return float(eigenvalues[0]), float(eigenvalues[-1])
         from scipy.sparse.linalg import LinearOperator
 
         def times(v: Array) -> Array:
@@ -156,7 +163,7 @@ class Curvature:
             result: Array = scale * (self._factor * product + self.penalty * v)
             return result
 
-        return _largest(LinearOperator((n, n), matvec=times, dtype=np.float64))
+        return 0.0, _largest(LinearOperator((n, n), matvec=times, dtype=np.float64))
 
     def _forward(self, v: Array) -> Array:
         n_features = self._X.shape[1]

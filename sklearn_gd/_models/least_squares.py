@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+from typing import TYPE_CHECKING
+
 import numpy as np
 from scipy import sparse
+from scipy.linalg import cho_factor, cho_solve
 from sklearn.utils.validation import assert_all_finite
 
 from sklearn_gd import _kernels
 from sklearn_gd._data.batches import row_chunks, slice_rows
+from sklearn_gd._models.network import Network
 from sklearn_gd._pieces import Array, Matrix
+from sklearn_gd.activations import Identity
+from sklearn_gd.losses import Loss
+
+if TYPE_CHECKING:
+    from sklearn_gd._models.interfaces import LineDataset
 
 # Up to this number of columns of X and y, a compiled loop is faster than BLAS; it runs in double.
 _NARROW = 12
+
+# Relative error of a sum of products in float64; a curvature, relative to the largest, next to it;
+# and the smallest positive number of full precision.
+_ROUNDING, _NEARLY, _TINY = 1e-15, 1e-11, float(np.finfo(float).tiny)
 
 
 class Quadratic:
@@ -44,6 +58,70 @@ class Quadratic:
         if self.alpha:
             gradient += self.alpha * parameters
         return max(loss, 0.0), gradient
+
+    def relative_error(self, parameters: Array, gradient: Array) -> float:
+        """Estimate the largest relative error of the weights, by Newton's step.
+
+        Weights count in units in which their columns have one norm, and errors of small weights
+        relative to a thousandth of the largest. Directions along which X'X vanishes, up to
+        rounding, do not count.
+        """
+        scale = self._scale[:, None]
+        W = np.abs(parameters.reshape(self.xy.shape)) * scale
+        error = cho_solve(self._factor, gradient.reshape(self.xy.shape) / scale)
+        return float(np.max(np.abs(error) / np.maximum(W, max(1e-3 * W.max(), _TINY))))
+
+    @cached_property
+    def near_dependence(self) -> Array | None:
+        """A combination v of the columns for which X v nearly vanishes; None without one.
+
+        X'X does not tell whether X v vanishes up to rounding, and the columns are dependent.
+        """
+        v = np.random.default_rng(0).standard_normal(len(self.xx))
+        for _ in range(2):  # inverse iteration
+            v = cho_solve(self._factor, v)
+            v /= np.linalg.norm(v)
+        return v / self._scale if v @ self._scaled @ v < _NEARLY * len(v) else None
+
+    @cached_property
+    def _scale(self) -> Array:
+        """The norms of the columns, up to a factor; 1 for empty ones."""
+        diagonal = 2 * self.xx.diagonal() + self.alpha
+        return np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
+
+    @cached_property
+    def _scaled(self) -> Array:
+        """The second derivative, with columns of one norm."""
+        hessian = 2 * self.xx + self.alpha * np.eye(len(self.xx))
+        scaled: Array = hessian / self._scale / self._scale[:, None]
+        np.fill_diagonal(scaled, 1.0)
+        return scaled
+
+    @cached_property
+    def _factor(self) -> tuple[Array, bool]:
+        """Cholesky's factor of `_scaled`, of which rounding must not make an indefinite matrix."""
+        n_features = len(self.xx)
+        factor: tuple[Array, bool] = cho_factor(
+            self._scaled + _ROUNDING * n_features * np.eye(n_features)
+        )
+        return factor
+
+
+class _SquaredPrediction(Loss):
+    """The square of the prediction, whatever the target."""
+
+    def value(self, y_true: Array, y_pred: Array) -> Array:
+        return y_pred * y_pred
+
+
+def is_dependence(rows: LineDataset, v: Array) -> bool:
+    """Return whether X v vanishes up to rounding."""
+    sizes = (rows.n_features, rows.n_outputs)
+    network = Network(sizes, [Identity()], _SquaredPrediction(), 0.0, np.float64, biases=False)
+    moments = rows.moments()
+    norms = np.sqrt(moments.xx.diagonal() / moments.weight)
+    along = rows.objective(network).mean_loss(np.repeat(v, rows.n_outputs))
+    return bool(np.sqrt(along) <= 64 * np.finfo(rows.dtype).eps * (norms @ np.abs(v)))
 
 
 class Moments:
@@ -101,6 +179,10 @@ class Moments:
         if not (np.isfinite(total.xx.diagonal()).all() and np.isfinite(total.yy).all()):
             assert_all_finite(X, input_name="X")
             raise ValueError("X or y is too large: its squares overflow. Scale it.")
+        for squares, values in ((total.xx.diagonal(), X), (total.yy, y)):
+            small = squares < total.weight * _TINY
+            if small.any() and _has_values(values, small, weights):
+                raise ValueError("X or y is too small: its squares underflow. Scale it.")
         return total
 
     def joined(self, other: Moments) -> Moments:
@@ -109,6 +191,17 @@ class Moments:
         for name in ("xx", "xy", "yy", "weight"):
             setattr(total, name, getattr(self, name) + getattr(other, name))
         return total
+
+
+def _has_values(X: Matrix, columns: Array, weights: Array | None) -> bool:
+    """Return whether some of the columns have a value other than 0 in a row of some weight."""
+    for rows in row_chunks(X):
+        chunk = slice_rows(X, rows)[:, columns] != 0
+        if (
+            chunk.T @ np.ones(chunk.shape[0]) if weights is None else chunk.T @ weights[rows]
+        ).any():
+            return True
+    return False
 
 
 def is_narrow(X: Matrix, y: Array) -> bool:

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from sklearn_gd._pieces import Array
 from sklearn_gd.schedules import Schedule
 
 State = dict[str, Any]
+
+
+class Advice(NamedTuple):
+    """What to do, by how a fit has failed, as sentences for messages.
+
+    Attributes
+    ----------
+    not_converged : str
+        If it ended at `max_iter`.
+    diverged : str
+        If its loss has grown without bound.
+    """
+
+    not_converged: str
+    diverged: str
 
 
 class Learner(Protocol):
@@ -25,8 +40,12 @@ class Learner(Protocol):
         Whether training is complete before `max_iter`.
     keeps_best : bool
         Whether to keep the weights of the best epoch in addition to the current ones.
+    bounded : bool
+        Whether the loss has an upper bound, as counted mistakes have.
     updates : int
         Number of updates of the parameters so far.
+    advice : Advice
+        What to do if the fit fails.
     """
 
     schedule: Schedule
@@ -34,7 +53,9 @@ class Learner(Protocol):
     max_rate: float | None
     finished: bool
     keeps_best: bool
+    bounded: bool
     updates: int
+    advice: Advice
 
     def run_epoch(self, rate: float) -> float:
         """Run one epoch over the rows; return their mean loss, each row's before its update."""

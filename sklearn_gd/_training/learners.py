@@ -20,14 +20,21 @@ from sklearn_gd._data.batches import row_chunks, slice_rows
 from sklearn_gd._data.split import PickedRows
 from sklearn_gd._models.interfaces import NetworkObjective, Objective
 from sklearn_gd._models.labelled_rows import LabelledRows, one_hot
+from sklearn_gd._models.least_squares import Quadratic
 from sklearn_gd._models.network import Network, linear_step
 from sklearn_gd._pieces import Array, DeviceArray, namespace, require_unchanged, same_settings
-from sklearn_gd._training.learner import State
+from sklearn_gd._training.learner import Advice, State
 from sklearn_gd._training.state import copied, set_generator
 from sklearn_gd._training.stopping import is_finite
 from sklearn_gd.losses import Loss
 from sklearn_gd.schedules import Constant, Schedule
 from sklearn_gd.solvers import Rate, Solver
+
+# Relative error of the weights at which least squares are solved, and the size of a gradient, next
+# to the first one, that is rounding error.
+_PRECISION, _ROUNDING = 1e-5, 1e-15
+# Condition number up to which weights are that precise once the gradient is small.
+_WELL_CONDITIONED = 1e3
 
 
 class _Memory:
@@ -51,6 +58,8 @@ class _Memory:
     max_rate: float | None = None
     finished = False
     keeps_best = True
+    bounded = False
+    advice: Advice
     _remembered: tuple[str, ...] = ()
     _of_the_rows: tuple[str, ...] = ()
 
@@ -235,6 +244,8 @@ class FullBatchLearner(_Stepper):
         Whether the gradient is 0 at weights of 0 although they are not a minimum.
     max_rate : float or None
         Largest stable rate, if known.
+    condition : float
+        Condition number of the objective in the scale of the rates; infinite if unknown.
     """
 
     keeps_best = False
@@ -242,10 +253,16 @@ class FullBatchLearner(_Stepper):
     _of_the_rows = ("objective",)
 
     def __init__(
-        self, *memory: Any, rates: float | Array, flat_at_zero: bool, max_rate: float | None
+        self,
+        *memory: Any,
+        rates: float | Array,
+        flat_at_zero: bool,
+        max_rate: float | None,
+        condition: float,
     ) -> None:
         super().__init__(*memory)
         self.rates, self.flat_at_zero, self.max_rate = rates, flat_at_zero, max_rate
+        self.condition = condition
         self.base_rate = float(np.max(on_host(rates)))
         self.tol: float | None = None
         self.first = math.inf
@@ -262,6 +279,7 @@ class FullBatchLearner(_Stepper):
         the first step of a linear model, and take the gradient there instead.
         """
         self.tol, self.first = tol, self._steepness(gradient)
+        self._limit = 0.0 if tol is None else tol
         if self.flat_at_zero and not self._has_left_zero():
             self._leave_zero(float(self.schedule.rate(0)))
             self.first = self._steepness(self.objective(self.parameters)[1])
@@ -269,13 +287,27 @@ class FullBatchLearner(_Stepper):
     def run_epoch(self, rate: float) -> float:
         loss, gradient = self.objective(self.parameters)
         steepness = self._steepness(gradient)
-        self.finished = self.tol is not None and steepness <= self.tol * self.first < math.inf
+        self.finished = self.tol is not None and self._is_at_the_end(steepness, gradient)
         if not self.finished:
             if self.flat_at_zero and not self._has_left_zero():
                 self._leave_zero(rate)
             self._move(gradient, self.rates * rate)
             self.updates += 1
         return loss
+
+    def _is_at_the_end(self, steepness: float, gradient: Array) -> bool:
+        if not steepness <= self._limit * self.first < math.inf:
+            return False
+        if not isinstance(self.objective, Quadratic) or steepness <= _ROUNDING * self.first:
+            return True
+        if self.condition <= _WELL_CONDITIONED:
+            return True
+        # Along some directions the gradient is small long before the weights are right.
+        error = self.objective.relative_error(self.parameters, gradient)
+        if error <= _PRECISION or self.objective.near_dependence is not None:
+            return True
+        self._limit *= 0.1
+        return False
 
     def zeros(self) -> Array:
         """Return weights of 0, in the library and on the device of the parameters."""
@@ -308,6 +340,8 @@ class StepLearner(GradientLearner):
     The criterion is the sum of |z| over the misclassified rows, whose gradient is Rosenblatt's
     rule: the step itself has no gradient.
     """
+
+    bounded = True
 
     def run_epoch(self, rate: float) -> float:
         loss = super().run_epoch(rate)
@@ -380,6 +414,7 @@ class Rosenblatt(_Memory):
         As in the estimator.
     """
 
+    bounded = True
     _remembered: tuple[str, ...] = ("parameters", "visits", "updates", "finished")
     _of_the_rows = ("rows", "validation")
 

@@ -99,6 +99,7 @@ class Stopping:
         self._n_whole = 0  # number of epochs recorded completely
         self._waited = 0  # number of epochs since the last improvement
         self._rate: float | None = None
+        self._first_weights: Array | None = None
 
     @classmethod
     def after(cls, estimator: BaseEstimator, learner: Learner, baseline_loss: float) -> Stopping:
@@ -123,6 +124,8 @@ class Stopping:
         return history
 
     def __enter__(self) -> Stopping:
+        if self._in_fit and not self.loss_curve and not self.learner.bounded:
+            self._first_weights = copy_of(self.learner.weights())
         # An overflow is found in the loss, and reported once.
         self._quiet = np.errstate(all="ignore")
         self._quiet.__enter__()
@@ -231,8 +234,7 @@ class Stopping:
         elif self.tol is not None:
             what = (
                 f"reached max_iter={self.max_iter} epochs before its loss stopped improving. "
-                "Raise max_iter, scale the features (StandardScaler), or try another "
-                "learning_rate or solver; a larger tol accepts an earlier end."
+                f"{self.learner.advice.not_converged} A larger tol accepts an earlier end."
             )
         else:
             return
@@ -262,6 +264,8 @@ class Stopping:
         """
         self.loss_curve.append(loss)
         self._check_divergence(loss, self.loss_curve[0])
+        if self._first_weights is not None:
+            self._check_first_epoch(loss)
         monitored = loss
         if validation_loss is not None:
             monitored = validation_loss
@@ -381,18 +385,21 @@ class Stopping:
         elif loss > limit > 0:
             self._diverged(f"its loss has grown to {loss:.3g}, {before}")
 
+    def _check_first_epoch(self, loss: float) -> None:
+        """Raise a DivergenceError if the loss has exploded within the first epoch."""
+        weights, self._first_weights = self._first_weights, None
+        limit = _FAR_ABOVE * self.baseline_loss
+        if loss > limit > 0 and weights is not None:
+            first = self.learner.mean_loss(weights)
+            if loss > _FAR_ABOVE * first:
+                self._diverged(f"its loss has grown to {loss:.3g}, from {first:.3g} at first")
+
     def _diverged(self, what: str) -> NoReturn:
-        advice = "Scale the features and targets (StandardScaler)."
+        advice = self.learner.advice.diverged
         if self._rate is not None:
-            known = (
-                f"; the largest stable one is {self.learner.max_rate:.6g}"
-                if self.learner.max_rate
-                else ""
-            )
-            advice = (
-                f"The learning rate is {self._rate:.6g}{known}. Lower learning_rate, or "
-                "scale the features and targets (StandardScaler)."
-            )
+            max_rate = self.learner.max_rate
+            known = f"; the largest stable one is {max_rate:.6g}" if max_rate else ""
+            advice = f"The learning rate is {self._rate:.6g}{known}. {advice}"
         raise DivergenceError(
             f"{self.owner} diverged in epoch {self.n_iter}: {what}. {advice}", self.loss_curve
         )

@@ -125,7 +125,7 @@ def line(**parameters):
 def test_every_solver_makes_numpys_steps(library, solver):
     estimator = network(solver=solver, max_iter=4)
     assert_same_fit(library, estimator, X, y, WEIGHTS)
-    assert_same_fit(library, line(solver=solver, loss="huber"), X, Y, WEIGHTS)
+    assert_same_fit(library, line(solver=solver, loss="huber", learning_rate=0.05), X, Y, WEIGHTS)
 
 
 @LIBRARIES
@@ -341,7 +341,9 @@ def test_a_library_whose_arrays_never_change_trains(monkeypatch):
         monkeypatch.delattr(StrictArray, f"__i{name}__")
     for solver in [*sorted(solvers._BUILT_IN), SmoothSigns()]:
         assert_same_fit("strict", network(solver=solver, max_iter=4), X, y, WEIGHTS)
-        assert_same_fit("strict", line(solver=solver, loss="huber"), X, Y, WEIGHTS)
+        assert_same_fit(
+            "strict", line(solver=solver, loss="huber", learning_rate=0.05), X, Y, WEIGHTS
+        )
     assert_same_fit("strict", line(activation="silu", learning_rate=0.1), X, Y)
     stopped = network(learning_rate=0.2, max_iter=12)
     there, _ = assert_same_fit("strict", stopped, X[:60], y[:60], X_val=X[60:], y_val=y[60:])
@@ -385,7 +387,7 @@ def test_own_pieces_of_numpys_functions_are_refused_there(parameter, piece, what
         rf"The '{parameter}' parameter, .*, must be written with functions of the array API "
         rf"standard for arrays of array_api_strict on device .*{device}.*\. {what}"
     )
-    for estimator in (network(), line()):
+    for estimator in (network(), line(learning_rate=0.05)):
         if parameter not in estimator.get_params() or (
             isinstance(piece, list) and isinstance(estimator, ThroughOriginRegressor)
         ):

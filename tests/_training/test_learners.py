@@ -74,7 +74,7 @@ def test_full_batches_end_where_the_gradient_vanishes():
     quadratic = Quadratic(Moments(3, 1).added(X, Y, None), 0.0)
     learner = FullBatchLearner(
         np.zeros(3), as_solver("gd"), as_schedule(0.1), None, {}, float,
-        rates=1.0, flat_at_zero=False, max_rate=None,
+        rates=1.0, flat_at_zero=False, max_rate=None, condition=10.0,
     ).learn_from(quadratic)  # fmt: skip
     learner.end_below(1e-10, quadratic(learner.zeros())[1])
     for _ in range(2000):
