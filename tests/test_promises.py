@@ -96,7 +96,7 @@ def test_finite_blow_ups_are_noticed():
 
 
 def test_an_explosion_in_the_first_epoch_is_noticed():
-    """Else the loss of a first epoch, however large, would be what later ones are compared with."""
+    """Later losses would be compared with that of the first epoch, however large."""
     X, y = load_diabetes(return_X_y=True, scaled=False)
     # After the explosion all units are silent, and the loss is that of a constant.
     model = net(solver="gd", hidden_layer_sizes=20, learning_rate=0.05, max_iter=500)
