@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from sklearn.base import is_classifier
+from sklearn.base import BaseEstimator, is_classifier
 
-from sklearn_gd._pieces import Array
+from sklearn_gd._pieces import Array, ArrayLike
 from sklearn_gd.activations import Activation, as_activation
-from sklearn_gd.inspection._axes import COLOURS, new_axes, options
+from sklearn_gd.inspection._axes import COLOURS, Style, new_axes, options
 from sklearn_gd.inspection._layers import activation_name, check_names, number
 from sklearn_gd.inspection._recording import last_step
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
 
 _HUES = ("blue", "vermillion", "green", "orange", "purple", "sky", "black", "grey")
 _REACH = 6.0  # how far to either side of the threshold, where no limits are given
@@ -88,10 +92,10 @@ class ActivationDisplay:
         threshold: float | Sequence[float] = 0.0,
         limits: tuple[float, float] | None = None,
         derivative: bool = True,
-        ax: Any = None,
+        ax: Axes | None = None,
         name: str | Sequence[str] | None = None,
-        line_kwargs: dict[str, Any] | None = None,
-        derivative_kwargs: dict[str, Any] | None = None,
+        line_kwargs: Style | None = None,
+        derivative_kwargs: Style | None = None,
     ) -> Self:
         """Draw activations.
 
@@ -143,14 +147,14 @@ class ActivationDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator: Any,
+        estimator: BaseEstimator,
         *,
         limits: tuple[float, float] | None = None,
         derivative: bool = True,
-        ax: Any = None,
+        ax: Axes | None = None,
         name: str | Sequence[str] | None = None,
-        line_kwargs: dict[str, Any] | None = None,
-        derivative_kwargs: dict[str, Any] | None = None,
+        line_kwargs: Style | None = None,
+        derivative_kwargs: Style | None = None,
     ) -> Self:
         """Draw the activation of a fitted perceptron at its own threshold.
 
@@ -197,7 +201,7 @@ class ActivationDisplay:
         pieces: list[Activation],
         thresholds: list[float],
         names: list[str],
-        limits: Any,
+        limits: ArrayLike,
         derivative: bool,
     ) -> Self:
         low, high = _check_limits(limits, thresholds)
@@ -215,11 +219,11 @@ class ActivationDisplay:
 
     def plot(
         self,
-        ax: Any = None,
+        ax: Axes | None = None,
         *,
         name: str | Sequence[str] | None = None,
-        line_kwargs: dict[str, Any] | None = None,
-        derivative_kwargs: dict[str, Any] | None = None,
+        line_kwargs: Style | None = None,
+        derivative_kwargs: Style | None = None,
     ) -> Self:
         """Draw the curves.
 
@@ -249,13 +253,14 @@ class ActivationDisplay:
         # The wider one has room for a legend beside the curves.
         ax = new_axes("ActivationDisplay", ax, figsize=(8.4 if n > _MOST_INSIDE else 6.4, 4.8))
         self.ax_, self.figure_ = ax, ax.figure
-        self.lines_, self.derivative_lines_ = [], []
+        self.lines_: list[Line2D] = []
+        self.derivative_lines_: list[Line2D | None] = []
         for i, (x, y, slope) in enumerate(
             zip(self.inputs, self.outputs, self.derivatives, strict=True)
         ):
             # From the ninth curve on, colours come again with another dash.
             solid, dashed = (("-", "--"), ("-.", ":"))[i // len(_HUES) % 2]
-            style = {"color": COLOURS[_HUES[i % len(_HUES)]], "linewidth": 2.0}
+            style: Style = {"color": COLOURS[_HUES[i % len(_HUES)]], "linewidth": 2.0}
             style = options(line_kwargs, **style, linestyle=solid, label=names[i])
             self.lines_ += ax.plot(x, y, **style)
             line = None
@@ -274,7 +279,8 @@ class ActivationDisplay:
         different = sorted(set(self.thresholds))
         self.threshold_lines_ = []
         for threshold in different:
-            colour, label = COLOURS["grey"], f"threshold {number(threshold)}"
+            colour: Any = COLOURS["grey"]
+            label = f"threshold {number(threshold)}"
             if len(different) > 1:
                 line = self.lines_[self.thresholds.index(threshold)]
                 colour, label = line.get_color(), "_threshold"
@@ -296,14 +302,14 @@ class ActivationDisplay:
         if len(self.lines_) > 1 and any(self.derivative_lines_):
             from matplotlib.lines import Line2D
 
-            dashed: dict[str, Any] = {
+            dashed: Style = {
                 "color": COLOURS["black"],
                 "linewidth": 1.5,
                 "linestyle": "--",
             }
             handles.append(Line2D([], [], **dashed, label="derivative"))
         # A long legend would cover the curves.
-        beside: dict[str, Any] = {
+        beside: Style = {
             "loc": "upper left",
             "bbox_to_anchor": (1.01, 1.0),
             "borderaxespad": 0.0,

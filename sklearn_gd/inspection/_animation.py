@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from numbers import Integral
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sklearn_gd._pieces import Array
 from sklearn_gd.inspection._axes import COLOURS, pyplot
 from sklearn_gd.inspection._fit import grid_over, rows_of_one_feature
-from sklearn_gd.inspection._recording import like, spread_out
+from sklearn_gd.inspection._recording import Recording, like, spread_out
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+
+    from sklearn_gd.inspection._descent import DescentDisplay
+
+    Draw = Callable[[int], list[Artist]]
 
 _MOST = 40
 
 
-def animate(display: Any, frames: int | Sequence[int] | None, interval: int) -> Any:
+def animate(display: DescentDisplay, frames: int | Sequence[int] | None, interval: int) -> Any:
     """Return a matplotlib FuncAnimation of a DescentDisplay; see its ``animate``."""
     shown = _resolve(frames, display.iterations)
     position = {iteration: i for i, iteration in enumerate(display.iterations)}
@@ -24,17 +32,18 @@ def animate(display: Any, frames: int | Sequence[int] | None, interval: int) -> 
     from matplotlib.animation import FuncAnimation
 
     figure, (left, right) = plt.subplots(1, 2, figsize=(9.0, 4.0), layout="constrained")
-    rows = _rows(display.recording)
-    if rows is None:
+    recording = display.recording
+    rows = _rows(recording)
+    if recording is None or rows is None:
         draw_left = _loss_panel(left, display)
     else:
-        draw_left = _fit_panel(left, display.recording, rows)
+        draw_left = _fit_panel(left, recording, rows)
     display.draw_loss(right)
     look = {"color": COLOURS["vermillion"], "markersize": 4.0}
     (trail,) = right.plot([], [], marker="o", linewidth=1.2, **look)
     (ball,) = right.plot([], [], marker="o", markersize=10.0, color=COLOURS["black"])
 
-    def draw(iteration: int) -> list[Any]:
+    def draw(iteration: int) -> list[Artist]:
         i = position[iteration]
         trail.set_data(*display.coordinates[: i + 1].T)
         ball.set_data(*display.coordinates[[i]].T)
@@ -48,7 +57,7 @@ def animate(display: Any, frames: int | Sequence[int] | None, interval: int) -> 
     return animation
 
 
-def _rows(recording: Any) -> Array | None:
+def _rows(recording: Recording | None) -> Array | None:
     """Return the one feature as it was before any scaling; None where there is no such line."""
     if recording is None or recording.Y.shape[1] != 1:
         return None
@@ -58,7 +67,7 @@ def _rows(recording: Any) -> Array | None:
         return None
 
 
-def _fit_panel(ax: Any, recording: Any, rows: Array) -> Any:
+def _fit_panel(ax: Axes, recording: Recording, rows: Array) -> Draw:
     """Draw the data, and return what draws the curve and residuals of one iteration."""
     from matplotlib.collections import LineCollection
 
@@ -66,16 +75,15 @@ def _fit_panel(ax: Any, recording: Any, rows: Array) -> Any:
     grid = grid_over(rows, recording, 100)
     inputs = like(recording.given, grid[:, None])
     ax.scatter(x, y, s=18, color=COLOURS["black"], zorder=3)
-    segments = ax.add_collection(
-        LineCollection([], colors=COLOURS["vermillion"], linewidths=1.0, zorder=1)
-    )
+    segments = LineCollection([], colors=COLOURS["vermillion"], linewidths=1.0, zorder=1)
+    ax.add_collection(segments)
     (curve,) = ax.plot(grid, np.zeros_like(grid), color=COLOURS["blue"], linewidth=2.0)
     # Wild iterations leave the picture, and not the data its middle.
     low, high = min(y.min(), 0.0), max(y.max(), 0.0)
     margin = 0.15 * (high - low or 1.0)
     ax.set(xlabel="x", ylabel="y", ylim=(low - margin, high + margin), title="the fit")
 
-    def draw(iteration: int) -> list[Any]:
+    def draw(iteration: int) -> list[Artist]:
         curve.set_ydata(recording.predict(iteration, inputs)[:, 0])
         y_pred = recording.predict(iteration, recording.given)[:, 0]
         ends = [np.column_stack([x, y]), np.column_stack([x, y_pred])]
@@ -85,13 +93,13 @@ def _fit_panel(ax: Any, recording: Any, rows: Array) -> Any:
     return draw
 
 
-def _loss_panel(ax: Any, display: Any) -> Any:
+def _loss_panel(ax: Axes, display: DescentDisplay) -> Draw:
     """Draw the loss over the iterations, and return what draws it up to one of them."""
     steps = np.array(display.iterations)
     (curve,) = ax.plot(steps, display.losses, color=COLOURS["blue"], linewidth=2.0)
     ax.set(xlabel="iteration", ylabel=display.loss_name, title="the loss")
 
-    def draw(iteration: int) -> list[Any]:
+    def draw(iteration: int) -> list[Artist]:
         met = steps <= iteration
         curve.set_data(steps[met], display.losses[met])
         return [curve]

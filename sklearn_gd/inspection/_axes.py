@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Options of an artist.
+Style: TypeAlias = dict[str, Any]
 
 # Okabe and Ito, "Color universal design" (2008): safe for colour-blind readers.
 COLOURS = {
@@ -30,7 +36,7 @@ def pyplot(owner: str) -> Any:
     return plt
 
 
-def new_axes(owner: str, ax: Any = None, **figure_options: Any) -> Any:
+def new_axes(owner: str, ax: Axes | None = None, **figure_options: Any) -> Any:
     """Return the Axes to draw on: those given, or those of a new figure.
 
     Parameters
@@ -59,7 +65,7 @@ def new_axes(owner: str, ax: Any = None, **figure_options: Any) -> Any:
     return ax
 
 
-def options(given: dict[str, Any] | None, kind: Any = None, **defaults: Any) -> dict[str, Any]:
+def options(given: Style | None, kind: Any = None, **defaults: object) -> Style:
     """Return an artist's options: the user's before the defaults, whatever their aliases.
 
     Parameters

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from numbers import Integral
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from sklearn.base import BaseEstimator
 from sklearn.utils import check_scalar
 
-from sklearn_gd._pieces import Array
+from sklearn_gd._pieces import Array, ArrayLike
 from sklearn_gd.inspection._animation import animate
-from sklearn_gd.inspection._axes import COLOURS, new_axes, options
+from sklearn_gd.inspection._axes import COLOURS, Style, new_axes, options
 from sklearn_gd.inspection._layers import known_features
 from sklearn_gd.inspection._recording import Recording, is_step, spread_out
 from sklearn_gd.losses import AbsoluteError, SquaredError, as_loss
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
 
 _MOST = 1000  # points of a path: more take long, and cannot be told apart
 
@@ -92,7 +97,7 @@ class DescentDisplay:
         axis_names: list[str],
         loss_name: str,
         diverged: bool = False,
-        recording: Any = None,
+        recording: Recording | None = None,
     ) -> None:
         self.path, self.losses, self.iterations = path, losses, iterations
         self.origin, self.directions = origin, directions
@@ -103,17 +108,17 @@ class DescentDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator: Any,
-        X: Any,
-        y: Any,
+        estimator: BaseEstimator,
+        X: ArrayLike,
+        y: ArrayLike,
         *,
-        sample_weight: Any = None,
+        sample_weight: ArrayLike | None = None,
         grid_resolution: int = 101,
-        ax: Any = None,
+        ax: Axes | None = None,
         name: str | None = None,
-        line_kwargs: dict[str, Any] | None = None,
-        path_kwargs: dict[str, Any] | None = None,
-        contour_kwargs: dict[str, Any] | None = None,
+        line_kwargs: Style | None = None,
+        path_kwargs: Style | None = None,
+        contour_kwargs: Style | None = None,
     ) -> Self:
         """Fit a clone of the estimator, record its descent, and draw it.
 
@@ -187,12 +192,12 @@ class DescentDisplay:
 
     def plot(
         self,
-        ax: Any = None,
+        ax: Axes | None = None,
         *,
         name: str | None = None,
-        line_kwargs: dict[str, Any] | None = None,
-        path_kwargs: dict[str, Any] | None = None,
-        contour_kwargs: dict[str, Any] | None = None,
+        line_kwargs: Style | None = None,
+        path_kwargs: Style | None = None,
+        contour_kwargs: Style | None = None,
     ) -> Self:
         """Draw the display.
 
@@ -211,10 +216,10 @@ class DescentDisplay:
         self.draw_loss(ax, line_kwargs, contour_kwargs)
         steps = self.iterations[-1]
         label = f"{steps} iteration{'s' * (steps != 1)}{', diverged' * self.diverged}"
-        style = {"color": COLOURS["vermillion"], "marker": "o", "markersize": 4.0}
+        style: Style = {"color": COLOURS["vermillion"], "marker": "o", "markersize": 4.0}
         style |= {"linewidth": 1.2, "label": name or label, "zorder": 3}
-        (self.path_,) = ax.plot(*self.coordinates.T, **options(path_kwargs, **style))
-        ends = {"color": COLOURS["black"], "linestyle": "none", "zorder": 4}
+        self.path_: Line2D = ax.plot(*self.coordinates.T, **options(path_kwargs, **style))[0]
+        ends: Style = {"color": COLOURS["black"], "linestyle": "none", "zorder": 4}
         ax.plot(*self.coordinates[0], marker="s", label="first guess", **ends)
         ax.plot(*self.coordinates[-1], marker="*", markersize=11.0, label="last", **ends)
         ax.legend()
@@ -222,9 +227,9 @@ class DescentDisplay:
 
     def draw_loss(
         self,
-        ax: Any,
-        line_kwargs: dict[str, Any] | None = None,
-        contour_kwargs: dict[str, Any] | None = None,
+        ax: Axes,
+        line_kwargs: Style | None = None,
+        contour_kwargs: Style | None = None,
     ) -> None:
         """Draw the loss over the weights, without the path.
 
@@ -329,7 +334,7 @@ def _weight_names(recording: Recording) -> list[str]:
     return weights + ["bias"] * (n_weights - n_features)
 
 
-def _loss_name(model: Any) -> str:
+def _loss_name(model: BaseEstimator) -> str:
     if is_step(model):
         return "share of mistakes"
     loss = as_loss(model.loss)

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from numbers import Integral
-from typing import Any, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from scipy import sparse
+from sklearn.base import BaseEstimator
 from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_array, check_is_fitted
 
-from sklearn_gd._pieces import Array
-from sklearn_gd.inspection._axes import COLOURS, new_axes, options
+from sklearn_gd._pieces import Array, ArrayLike
+from sklearn_gd.inspection._axes import COLOURS, Style, new_axes, options
 from sklearn_gd.inspection._recording import Recording, last_step, like
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 class FitDisplay:
@@ -80,18 +84,18 @@ class FitDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator: Any,
-        X: Any,
-        y: Any,
+        estimator: BaseEstimator,
+        X: ArrayLike,
+        y: ArrayLike,
         *,
-        sample_weight: Any = None,
+        sample_weight: ArrayLike | None = None,
         iterations: Sequence[int] | None = None,
         grid_resolution: int = 200,
-        ax: Any = None,
+        ax: Axes | None = None,
         name: str | None = None,
-        scatter_kwargs: dict[str, Any] | None = None,
-        line_kwargs: dict[str, Any] | None = None,
-        residual_kwargs: dict[str, Any] | None = None,
+        scatter_kwargs: Style | None = None,
+        line_kwargs: Style | None = None,
+        residual_kwargs: Style | None = None,
     ) -> Self:
         """Draw a fitted model, or the iterations on the way to it.
 
@@ -165,12 +169,12 @@ class FitDisplay:
 
     def plot(
         self,
-        ax: Any = None,
+        ax: Axes | None = None,
         *,
         name: str | None = None,
-        scatter_kwargs: dict[str, Any] | None = None,
-        line_kwargs: dict[str, Any] | None = None,
-        residual_kwargs: dict[str, Any] | None = None,
+        scatter_kwargs: Style | None = None,
+        line_kwargs: Style | None = None,
+        residual_kwargs: Style | None = None,
     ) -> Self:
         """Draw the display.
 
@@ -216,7 +220,7 @@ class FitDisplay:
         labels = [f"iteration {i}" if i else "first guess" for i in self.iterations]
         return [*labels[:-1], name or labels[-1]]
 
-    def _styles(self) -> list[dict[str, Any]]:
+    def _styles(self) -> list[Style]:
         """Return how each curve is drawn: from a dashed, faint guess to the last one in full."""
         n = len(self.curves)
         styles = []
@@ -235,7 +239,7 @@ def grid_over(rows: Array, recording: Recording, n: int) -> Array:
     return np.linspace(low, high, n)
 
 
-def _check_one_output(owner: str, y: Any) -> None:
+def _check_one_output(owner: str, y: ArrayLike) -> None:
     shape = np.shape(y)
     if len(shape) == 2 and shape[1] > 1:
         raise ValueError(f"{owner} draws one output: y must have one column. Got {shape[1]}.")
@@ -259,12 +263,12 @@ def _resolve(iterations: Sequence[int], n_steps: int) -> list[int]:
     return steps
 
 
-def _name_of(X: Any) -> str | None:
+def _name_of(X: ArrayLike) -> str | None:
     columns = getattr(X, "columns", None)
     return None if columns is None else str(columns[0])
 
 
-def rows_of_one_feature(owner: str, X: Any) -> Array:
+def rows_of_one_feature(owner: str, X: ArrayLike) -> Array:
     """Return X, of one feature, as numbers of shape (n_samples, 1).
 
     Raises

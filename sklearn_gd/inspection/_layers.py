@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.base import is_classifier
+from sklearn.base import BaseEstimator, is_classifier
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
@@ -29,7 +30,11 @@ class Layers(NamedTuple):
     fires: bool  # whether an output is a neuron that fires above a threshold
 
 
-def read_layers(estimator: Any, feature_names: Any, target_names: Any) -> Layers:
+def read_layers(
+    estimator: BaseEstimator,
+    feature_names: Sequence[str] | None,
+    target_names: Sequence[str] | None,
+) -> Layers:
     """Return the layers of a fitted estimator, or of the last step of a Pipeline.
 
     Raises
@@ -106,7 +111,7 @@ def _biases(layer: Layer) -> Array:
     return zeros if layer.intercept is None else np.asarray(on_host(layer.intercept))
 
 
-def known_features(before: Any, model: Any, n: int) -> list[str] | None:
+def known_features(before: BaseEstimator, model: BaseEstimator, n: int) -> list[str] | None:
     """Return the names that the features had in ``fit``; None where they had none.
 
     Parameters

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from numbers import Integral
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -37,7 +37,7 @@ class Column(NamedTuple):
         return len(self.shown) + (self.gap is not None)
 
 
-def check_max_neurons(value: Any) -> int:
+def check_max_neurons(value: object) -> int:
     """Return `max_neurons`, or raise where it is no integer from 2 on."""
     if not isinstance(value, Integral) or isinstance(value, bool) or int(value) < 2:
         raise ValueError(

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 
-from sklearn_gd._pieces import Array
-from sklearn_gd.inspection._axes import COLOURS, new_axes, options
+from sklearn_gd._pieces import Array, ArrayLike
+from sklearn_gd.inspection._axes import COLOURS, Style, new_axes, options
 from sklearn_gd.inspection._loss_curve import CYCLE, set_log_scale
 from sklearn_gd.inspection._recording import fit_quietly, is_step, silent_clone, split
 from sklearn_gd.inspection._search import candidates_of
 from sklearn_gd.solvers import GradientDescent
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 # So small a rate that an epoch leaves the model where it began.
 _VANISHING = 1e-300
@@ -96,11 +99,11 @@ class LearningRateDisplay:
     def __init__(
         self,
         *,
-        rates: Any,
-        values: Any,
+        rates: ArrayLike,
+        values: ArrayLike,
         value_name: str,
         is_score: bool = False,
-        spread: Any = None,
+        spread: ArrayLike | None = None,
         combinations: Sequence[str] | None = None,
         dropped: Any = None,
         best: int | None = None,
@@ -125,17 +128,17 @@ class LearningRateDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator: Any,
-        X: Any,
-        y: Any,
+        estimator: BaseEstimator,
+        X: ArrayLike,
+        y: ArrayLike,
         *,
-        rates: Any = None,
+        rates: ArrayLike | None = None,
         max_iter: int = 50,
-        sample_weight: Any = None,
-        ax: Any = None,
+        sample_weight: ArrayLike | None = None,
+        ax: Axes | None = None,
         name: str | None = None,
-        line_kwargs: dict[str, Any] | None = None,
-        diverged_kwargs: dict[str, Any] | None = None,
+        line_kwargs: Style | None = None,
+        diverged_kwargs: Style | None = None,
     ) -> Self:
         """Fit clones at several rates, and draw the training loss at which each arrives.
 
@@ -202,13 +205,13 @@ class LearningRateDisplay:
     @classmethod
     def from_search(
         cls,
-        search: Any,
+        search: BaseEstimator,
         *,
         param_name: str | None = None,
-        ax: Any = None,
+        ax: Axes | None = None,
         name: str | None = None,
-        line_kwargs: dict[str, Any] | None = None,
-        diverged_kwargs: dict[str, Any] | None = None,
+        line_kwargs: Style | None = None,
+        diverged_kwargs: Style | None = None,
     ) -> Self:
         """Draw the scores that a search over the learning rate has found.
 
@@ -268,11 +271,11 @@ class LearningRateDisplay:
 
     def plot(
         self,
-        ax: Any = None,
+        ax: Axes | None = None,
         *,
         name: str | None = None,
-        line_kwargs: dict[str, Any] | None = None,
-        diverged_kwargs: dict[str, Any] | None = None,
+        line_kwargs: Style | None = None,
+        diverged_kwargs: Style | None = None,
     ) -> Self:
         """Draw the display.
 
@@ -305,7 +308,7 @@ class LearningRateDisplay:
         return self
 
     def _draw_lines(
-        self, ax: Any, rates: Array, values: Array, name: str | None, given: Any
+        self, ax: Axes, rates: Array, values: Array, name: str | None, given: Any
     ) -> None:
         """Draw one line a combination, with the spread around it."""
         of = np.array([""] * len(rates) if self.combinations is None else self.combinations)
@@ -326,7 +329,7 @@ class LearningRateDisplay:
                 look = {"color": line.get_color(), "alpha": 0.15, "linewidth": 0}
                 self.bands_.append(ax.fill_between(x, y - around, y + around, **look))
 
-    def _look(self, k: int, groups: list[str], name: str | None) -> dict[str, Any]:
+    def _look(self, k: int, groups: list[str], name: str | None) -> Style:
         """Return how a line is drawn: in a colour of its own, or in grey where there are many."""
         label = ", ".join(filter(None, [name, groups[k]])) or self.name
         look = {"color": CYCLE[k % len(CYCLE)], "marker": "o", "markersize": 4.0, "zorder": 2.5}
@@ -343,12 +346,12 @@ class LearningRateDisplay:
         label = ", ".join(filter(None, [name, rest])) if is_first else f"_{label}"
         return {**look, "color": _GREY, "markersize": 2.5, "linewidth": 0.8, "label": label}
 
-    def _mark_candidates(self, ax: Any, rates: Array, values: Array, given: Any) -> None:
+    def _mark_candidates(self, ax: Axes, rates: Array, values: Array, given: Any) -> None:
         """Mark the candidates that failed, were dropped, or are the best."""
         self.diverged_ = self.dropped_ = self.best_point_ = None
         failed = np.unique(rates[np.isnan(values) & ~np.isnan(rates)])
         if failed.size:
-            look: dict[str, Any] = {
+            look: Style = {
                 "color": COLOURS["vermillion"],
                 "marker": "x",
                 "linestyle": "none",
@@ -370,20 +373,26 @@ class LearningRateDisplay:
             look |= {"label": f"best: {rates[self.best]:.3g}"}
             (self.best_point_,) = ax.plot(rates[self.best], values[self.best], **look)
 
-    def _draw_references(self, ax: Any) -> None:
+    def _draw_references(self, ax: Axes) -> None:
         """Draw the loss before training, and the largest stable rate, where they are known."""
         self.start_line_ = self.max_rate_line_ = None
         if self.start is not None:
-            look = {"color": _GREY, "linestyle": ":", "linewidth": 1.2, "label": "before training"}
-            self.start_line_ = ax.axhline(self.start, **look)
+            self.start_line_ = ax.axhline(
+                self.start, color=_GREY, linestyle=":", linewidth=1.2, label="before training"
+            )
         if self.max_learning_rate is not None and 0 < self.max_learning_rate < np.inf:
             of = "" if self.is_plain else " of plain descent"
             label = f"largest stable rate{of}: {self.max_learning_rate:.3g}"
-            look = {"color": COLOURS["green"], "linestyle": "--", "linewidth": 1.5}
-            self.max_rate_line_ = ax.axvline(self.max_learning_rate, **look, label=label)
+            self.max_rate_line_ = ax.axvline(
+                self.max_learning_rate,
+                color=COLOURS["green"],
+                linestyle="--",
+                linewidth=1.5,
+                label=label,
+            )
 
 
-def _set_score_scale(ax: Any, scores: Array, spread: Array) -> None:
+def _set_score_scale(ax: Axes, scores: Array, spread: Array) -> None:
     """Press scores that lie far below the others together, so that these can be told apart.
 
     A rate just beyond the largest stable one may score a million times worse without failing.
@@ -397,7 +406,7 @@ def _set_score_scale(ax: Any, scores: Array, spread: Array) -> None:
         ax.set_ylim(top=scores[best] + spread[best] + 0.2 * middle, auto=None)
 
 
-def _check_rates(rates: Any) -> Array:
+def _check_rates(rates: ArrayLike) -> Array:
     try:
         checked = np.sort(np.asarray(rates, float))
     except (TypeError, ValueError):
@@ -418,7 +427,7 @@ def _default_rates(largest: float | None) -> Array:
     return largest * steps
 
 
-def _prepared(model: Any, max_iter: int) -> Any:
+def _prepared(model: BaseEstimator, max_iter: int) -> BaseEstimator:
     """Return the model as all of its clones are to be, their rates apart."""
     if isinstance(model.solver, str) and model.solver == "lbfgs":
         raise ValueError(
@@ -433,7 +442,9 @@ def _prepared(model: Any, max_iter: int) -> Any:
     return model
 
 
-def _fitted(model: Any, rate: float, X: Any, y: Any, sample_weight: Any) -> Any:
+def _fitted(
+    model: BaseEstimator, rate: float, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None
+) -> Any:
     """Return a clone fitted at a rate, or None where it diverges."""
     model = clone(model).set_params(learning_rate=float(rate))
     return model if fit_quietly(model, X, y, sample_weight) else None

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_gd._pieces import Array
-from sklearn_gd.inspection._axes import COLOURS, new_axes, options
+from sklearn_gd._pieces import Array, ArrayLike
+from sklearn_gd.inspection._axes import COLOURS, Style, new_axes, options
 from sklearn_gd.inspection._recording import fitted_inside, last_step
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 # Those of the colours that stand out on white, in an order in which neighbours differ most.
 CYCLE = [
@@ -83,8 +87,8 @@ class LossCurveDisplay:
     def __init__(
         self,
         *,
-        loss_curves: Sequence[Any],
-        validation_loss_curves: Sequence[Any] | None = None,
+        loss_curves: Sequence[ArrayLike],
+        validation_loss_curves: Sequence[ArrayLike] | None = None,
         best_iters: Sequence[int | None] | None = None,
         names: Sequence[str] | None = None,
         n_folds: int | None = None,
@@ -101,14 +105,14 @@ class LossCurveDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator: Any,
+        estimator: BaseEstimator,
         *,
         log_scale: bool = False,
-        ax: Any = None,
+        ax: Axes | None = None,
         name: str | Sequence[str] | None = None,
-        train_kwargs: dict[str, Any] | None = None,
-        validation_kwargs: dict[str, Any] | None = None,
-        best_kwargs: dict[str, Any] | None = None,
+        train_kwargs: Style | None = None,
+        validation_kwargs: Style | None = None,
+        best_kwargs: Style | None = None,
     ) -> Self:
         """Draw what a fitted estimator tells of its epochs.
 
@@ -161,14 +165,14 @@ class LossCurveDisplay:
     @classmethod
     def from_cv_results(
         cls,
-        cv_results: Mapping[str, Any],
+        cv_results: Mapping[str, ArrayLike],
         *,
         log_scale: bool = False,
-        ax: Any = None,
+        ax: Axes | None = None,
         name: str | None = None,
-        train_kwargs: dict[str, Any] | None = None,
-        validation_kwargs: dict[str, Any] | None = None,
-        best_kwargs: dict[str, Any] | None = None,
+        train_kwargs: Style | None = None,
+        validation_kwargs: Style | None = None,
+        best_kwargs: Style | None = None,
     ) -> Self:
         """Draw the fits of a cross-validation, one thin curve a fold, and their mean.
 
@@ -241,13 +245,13 @@ class LossCurveDisplay:
 
     def plot(
         self,
-        ax: Any = None,
+        ax: Axes | None = None,
         *,
         name: str | Sequence[str] | None = None,
         log_scale: bool = False,
-        train_kwargs: dict[str, Any] | None = None,
-        validation_kwargs: dict[str, Any] | None = None,
-        best_kwargs: dict[str, Any] | None = None,
+        train_kwargs: Style | None = None,
+        validation_kwargs: Style | None = None,
+        best_kwargs: Style | None = None,
     ) -> Self:
         """Draw the display.
 
@@ -305,7 +309,13 @@ class LossCurveDisplay:
         return list(names)
 
     def _draw_fit(
-        self, ax: Any, i: int, name: str, train: Any, validation: Any, best: Any
+        self,
+        ax: Axes,
+        i: int,
+        name: str,
+        train: Style | None,
+        validation: Style | None,
+        best: Style | None,
     ) -> tuple[Any, Any, Any]:
         """Draw one fit, and return its two lines and its point, or None in their places."""
         several = len(self.loss_curves) > 1 and not self.n_folds
@@ -353,11 +363,13 @@ class LossCurveDisplay:
         training = name if self.validation_loss_curves[i] is None else f"{name}, training"
         return training, f"{name}, validation", "best epoch" if i == first else "_best epoch"
 
-    def _draw_means(self, ax: Any, name: str, train: Any, validation: Any) -> None:
+    def _draw_means(
+        self, ax: Axes, name: str, train: Style | None, validation: Style | None
+    ) -> None:
         """Draw the mean of the folds, over the epochs that all of them ran."""
         n, n_folds = len(self.loss_curves), self.n_folds
         of = f"mean of {n} folds" if n == n_folds else f"mean of {n} of {n_folds} folds"
-        look: dict[str, Any] = {"linewidth": 2.5, "zorder": 3}
+        look: Style = {"linewidth": 2.5, "zorder": 3}
         label = f"{_before(name)}training loss, {of}"
         mean_look = options(train, **look, color=CYCLE[0], label=label)
         self.mean_line_ = _draw_curve(ax, _mean(self.loss_curves), mean_look)
@@ -368,7 +380,7 @@ class LossCurveDisplay:
             self.validation_mean_line_ = _draw_curve(ax, mean, mean_look)
 
 
-def set_log_scale(ax: Any, values: Any) -> None:
+def set_log_scale(ax: Axes, values: ArrayLike) -> None:
     """Make the y axis logarithmic; linear near zero where some of `values` have no logarithm."""
     finite = np.concatenate([np.ravel(each) for each in values])
     finite = finite[np.isfinite(finite)]
@@ -386,7 +398,7 @@ def set_log_scale(ax: Any, values: Any) -> None:
         ax.set_ylim(bottom=-0.5 * smallest, auto=None)
 
 
-def _curves_of(estimators: list[Any]) -> dict[str, Any]:
+def _curves_of(estimators: list[BaseEstimator]) -> Style:
     """Return the losses that fitted estimators tell."""
     models = [_model_of(estimator) for estimator in estimators]
     for model in models:
@@ -407,7 +419,7 @@ def _curves_of(estimators: list[Any]) -> dict[str, Any]:
     }
 
 
-def _class_names(estimators: list[Any]) -> list[str]:
+def _class_names(estimators: list[BaseEstimator]) -> list[str]:
     """Return the classes' names, numbered where one comes twice."""
     names = [type(_model_of(estimator)).__name__ for estimator in estimators]
     return [
@@ -420,17 +432,17 @@ def _before(name: str) -> str:
     return f"{name}, " if name else ""
 
 
-def _mean(curves: Sequence[Any]) -> Array:
+def _mean(curves: Sequence[ArrayLike]) -> Array:
     shortest = min(map(len, curves))
     mean: Array = np.mean([curve[:shortest] for curve in curves], axis=0)
     return mean
 
 
-def _draw_curve(ax: Any, curve: Any, look: dict[str, Any]) -> Any:
+def _draw_curve(ax: Axes, curve: ArrayLike, look: Style) -> Any:
     # A single epoch makes no line that could be seen.
     marker = {"marker": "o"} if len(curve) == 1 else {}
     return ax.plot(np.arange(1, len(curve) + 1), curve, **{**marker, **look})[0]
 
 
-def _model_of(estimator: Any) -> Any:
+def _model_of(estimator: BaseEstimator) -> BaseEstimator:
     return last_step(fitted_inside(estimator))

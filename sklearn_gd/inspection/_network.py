@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from sklearn.base import BaseEstimator
 
 from sklearn_gd._pieces import Array
-from sklearn_gd.inspection._axes import COLOURS, new_axes, options
-from sklearn_gd.inspection._ink import FONT, largest, strokes, write_text
+from sklearn_gd.inspection._axes import COLOURS, Style, new_axes, options
 from sklearn_gd.inspection._layers import number, read_layers, shortened
 from sklearn_gd.inspection._layout import (
     Column,
@@ -21,6 +21,10 @@ from sklearn_gd.inspection._layout import (
     segments,
 )
 from sklearn_gd.inspection._recording import fitted_inside, last_step
+from sklearn_gd.inspection._style import FONT, largest, strokes, write_text
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 Writer = Callable[..., Any]
 
@@ -113,16 +117,16 @@ class NetworkDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator: Any,
+        estimator: BaseEstimator,
         *,
         feature_names: Sequence[str] | None = None,
         target_names: Sequence[str] | None = None,
         max_neurons: int = 12,
-        ax: Any = None,
+        ax: Axes | None = None,
         name: str | None = None,
-        neuron_kwargs: dict[str, Any] | None = None,
-        connection_kwargs: dict[str, Any] | None = None,
-        text_kwargs: dict[str, Any] | None = None,
+        neuron_kwargs: Style | None = None,
+        connection_kwargs: Style | None = None,
+        text_kwargs: Style | None = None,
     ) -> Self:
         """Draw a fitted estimator.
 
@@ -175,13 +179,13 @@ class NetworkDisplay:
 
     def plot(
         self,
-        ax: Any = None,
+        ax: Axes | None = None,
         *,
         max_neurons: int = 12,
         name: str | None = None,
-        neuron_kwargs: dict[str, Any] | None = None,
-        connection_kwargs: dict[str, Any] | None = None,
-        text_kwargs: dict[str, Any] | None = None,
+        neuron_kwargs: Style | None = None,
+        connection_kwargs: Style | None = None,
+        text_kwargs: Style | None = None,
     ) -> Self:
         """Draw the network.
 
@@ -223,9 +227,7 @@ class NetworkDisplay:
             ax.set_title(title, pad=4 * 1.3 * FONT + 4)  # above captions of three lines
         return self
 
-    def _draw_connections(
-        self, columns: list[Column], given: dict[str, Any] | None, write: Writer
-    ) -> None:
+    def _draw_connections(self, columns: list[Column], given: Style | None, write: Writer) -> None:
         from matplotlib.collections import LineCollection
 
         self.weights_ = [
@@ -244,7 +246,7 @@ class NetworkDisplay:
                 for weight, place in zip(weights.ravel(), places, strict=True):
                     self.weight_texts_.append(write(number(weight), place, boxed=True))
 
-    def _draw_neurons(self, most: int, given: dict[str, Any] | None) -> float:
+    def _draw_neurons(self, most: int, given: Style | None) -> float:
         """Draw the neurons of columns of at most `most` places; return their radius, in points."""
         height = self.ax_.get_window_extent().height * 72 / self.figure_.dpi
         style = options(

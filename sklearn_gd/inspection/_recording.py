@@ -6,7 +6,7 @@ import warnings
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone, is_classifier
+from sklearn.base import BaseEstimator, clone, is_classifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_array, check_consistent_length
@@ -16,14 +16,15 @@ from sklearn_gd._data.array_api import on_host
 from sklearn_gd._data.validation import check_weights, well_formed
 from sklearn_gd._models.labelled_rows import LabelledRows, one_hot, targets_of
 from sklearn_gd._models.network import Network, outputs
-from sklearn_gd._pieces import Array
+from sklearn_gd._pieces import Array, ArrayLike
 from sklearn_gd._training.callback_tasks import with_recorder
 from sklearn_gd.activations import Step, as_activation
 from sklearn_gd.exceptions import DivergenceError
+from sklearn_gd.inspection._axes import Style
 from sklearn_gd.losses import as_loss
 
 
-def split(estimator: Any) -> tuple[Any, Any]:
+def split(estimator: BaseEstimator) -> tuple[BaseEstimator | None, BaseEstimator]:
     """Return what the rows go through first, or None, and the estimator of this package.
 
     Raises
@@ -49,12 +50,12 @@ def split(estimator: Any) -> tuple[Any, Any]:
     return before, last
 
 
-def last_step(estimator: Any) -> Any:
+def last_step(estimator: BaseEstimator) -> BaseEstimator:
     """Return the estimator of this package that `estimator` is, or ends with; see `split`."""
     return split(estimator)[1]
 
 
-def fitted_inside(estimator: Any) -> Any:
+def fitted_inside(estimator: BaseEstimator) -> BaseEstimator:
     """Return what was fitted inside a search, or a TransformedTargetRegressor; else itself."""
     for name in ("best_estimator_", "regressor_"):
         if hasattr(estimator, name):
@@ -62,12 +63,12 @@ def fitted_inside(estimator: Any) -> Any:
     return estimator
 
 
-def is_step(model: Any) -> bool:
+def is_step(model: BaseEstimator) -> bool:
     """Return whether the model is made of neurons that do no more than fire or not."""
     return is_classifier(model) and isinstance(as_activation(model.activation), Step)
 
 
-def silent_clone(estimator: Any) -> Any:
+def silent_clone(estimator: BaseEstimator) -> BaseEstimator:
     """Return a clone that prints nothing, and calls none of the callbacks, which clones share."""
     model = clone(estimator)
     last_step(model).set_params(verbose=False)
@@ -77,7 +78,9 @@ def silent_clone(estimator: Any) -> Any:
     return model
 
 
-def fit_quietly(model: Any, X: Any, y: Any, sample_weight: Any) -> bool:
+def fit_quietly(
+    model: BaseEstimator, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None
+) -> bool:
     """Fit a model that is looked at as it is, wherever it ends; say if it did not diverge."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
@@ -113,13 +116,13 @@ class Recording:
 
     def __init__(
         self,
-        model: Any,
-        steps: list[dict[str, Any]],
-        X: Any,
-        y: Any,
-        sample_weight: Any = None,
+        model: BaseEstimator,
+        steps: list[Style],
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
         *,
-        before: Any = None,
+        before: BaseEstimator | None = None,
         given: Any = None,
         diverged: bool = False,
     ) -> None:
@@ -145,7 +148,13 @@ class Recording:
         self.Y, self.weights = self._targets(y, check_weights(sample_weight, self.X))
 
     @classmethod
-    def of(cls, estimator: Any, X: Any, y: Any, sample_weight: Any = None) -> Recording:
+    def of(
+        cls,
+        estimator: BaseEstimator,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+    ) -> Recording:
         """Fit a clone of the estimator, and record its descent.
 
         A fit that diverges is recorded up to where it did.
@@ -154,14 +163,20 @@ class Recording:
         given = X
         if before is not None:
             X = before.fit_transform(X, y)
-        steps: list[dict[str, Any]] = []
+        steps: list[Style] = []
         with_recorder(model, steps.append)
         converged = fit_quietly(model, X, y, sample_weight)
         around = {"before": before, "given": given, "diverged": not converged}
         return cls(model, steps, X, y, sample_weight, **around)
 
     @classmethod
-    def of_fitted(cls, estimator: Any, X: Any, y: Any, sample_weight: Any = None) -> Recording:
+    def of_fitted(
+        cls,
+        estimator: BaseEstimator,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+    ) -> Recording:
         """Return the one iteration at which a fitted estimator ended."""
         before, model = split(estimator)
         given = X
@@ -189,7 +204,7 @@ class Recording:
             X = _through(self.before, X)
         return outputs(*self.layers[iteration], self.activations, _checked(X))
 
-    def _targets(self, y: Any, weights: Array | None) -> tuple[Array, Array | None]:
+    def _targets(self, y: ArrayLike, weights: Array | None) -> tuple[Array, Array | None]:
         """Return the targets (n_samples, n_outputs), and what each of them weighs; None: alike."""
         if y is None:
             raise ValueError("The 'y' parameter must hold the observed values. Got None.")
@@ -224,7 +239,7 @@ class Recording:
         return Y, rows.weigh(slice(None), n_neurons)
 
 
-def _checked(X: Any) -> Any:
+def _checked(X: ArrayLike) -> Any:
     """Return rows in float64, dense or CSR."""
     return check_array(well_formed(X), accept_sparse="csr", dtype=np.float64)
 
@@ -238,19 +253,19 @@ def spread_out(n_steps: int, many: int) -> list[int]:
     return sorted({*range(alone), *rest.tolist()})
 
 
-def like(X: Any, values: Array) -> Any:
+def like(X: ArrayLike, values: Array) -> Any:
     """Return `values` as a data frame with the columns of X, where X is one of pandas."""
     return type(X)(values, columns=X.columns) if hasattr(X, "iloc") else values
 
 
-def _through(before: Any, X: Any) -> Any:
+def _through(before: BaseEstimator, X: ArrayLike) -> Any:
     with warnings.catch_warnings():
         # Points of a grid come without the names that the data had.
         warnings.filterwarnings("ignore", "X does not have valid feature names")
         return before.transform(X)
 
 
-def _layers(model: Any, step: dict[str, Any]) -> list[Layer]:
+def _layers(model: BaseEstimator, step: Style) -> list[Layer]:
     """Return the layers of a model as they were in one step of its descent, in double."""
     then = object.__new__(type(model))
     vars(then).update({**vars(model), **step})

@@ -7,15 +7,17 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import Pipeline
 
+from sklearn_gd.inspection._axes import Style
 from sklearn_gd.schedules import Schedule
 
 _SEARCHES = "a GridSearchCV, RandomizedSearchCV, HalvingGridSearchCV or HalvingRandomSearchCV"
 
 
-def candidates_of(search: Any, param_name: str | None = None) -> dict[str, Any]:
+def candidates_of(search: BaseEstimator, param_name: str | None = None) -> Style:
     """Return the rates of a fitted search, and how they scored.
 
     Parameters
@@ -68,7 +70,7 @@ def candidates_of(search: Any, param_name: str | None = None) -> dict[str, Any]:
     }
 
 
-def _results_of(search: Any) -> Any:
+def _results_of(search: BaseEstimator) -> Any:
     if not hasattr(search, "cv_results_"):
         if hasattr(search, "fit") and hasattr(search, "cv"):
             raise NotFittedError(
@@ -104,7 +106,7 @@ def _rate_parameter(searched: set[str], given: str | None) -> str:
     return found[0]
 
 
-def _metric_of(search: Any) -> str:
+def _metric_of(search: BaseEstimator) -> str:
     if not getattr(search, "multimetric_", False):
         return "score"
     if not isinstance(search.refit, str):
@@ -115,13 +117,13 @@ def _metric_of(search: Any) -> str:
     return search.refit
 
 
-def _score_name(search: Any, metric: str) -> str:
+def _score_name(search: BaseEstimator, metric: str) -> str:
     if metric != "score":
         return metric
     return search.scoring if isinstance(search.scoring, str) else "Score"
 
 
-def _last_step(estimator: Any) -> Any:
+def _last_step(estimator: BaseEstimator) -> BaseEstimator:
     return estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
 
 
@@ -134,9 +136,7 @@ def _short_names(names: set[str]) -> dict[str, str]:
     }
 
 
-def _place(
-    params: dict[str, Any], rate_name: str, others: dict[str, str]
-) -> tuple[float | None, str]:
+def _place(params: Style, rate_name: str, others: dict[str, str]) -> tuple[float | None, str]:
     """Return a candidate's rate, None where it is no positive number, and the rest in words."""
     said = [
         f"{short}={_in_words(params[name])}" for name, short in others.items() if name in params
@@ -157,7 +157,7 @@ def _place(
     return None, ", ".join(said)
 
 
-def _in_words(value: Any) -> str:
+def _in_words(value: object) -> str:
     if isinstance(value, Integral) and not isinstance(value, bool):
         return str(int(value))
     if isinstance(value, (float, np.floating)):

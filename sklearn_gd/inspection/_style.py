@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sklearn_gd._pieces import Array
-from sklearn_gd.inspection._axes import COLOURS, options
+from sklearn_gd.inspection._axes import COLOURS, Style, options
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 FONT = 9.0  # points
 
 
 def write_text(
-    ax: Any,
-    given: dict[str, Any] | None,
+    ax: Axes,
+    given: Style | None,
     text: str,
     place: Any,
     offset: tuple[float, float] = (0, 0),
@@ -23,7 +26,7 @@ def write_text(
     coordinates: Any = "data",
     *,
     boxed: bool = False,
-    **defaults: Any,
+    **defaults: object,
 ) -> Any:
     """Write a text `offset` points from a place; in front of a white box, where asked for."""
     from matplotlib.text import Text
@@ -38,7 +41,7 @@ def write_text(
     )
 
 
-def strokes(weights: Array, most: float) -> dict[str, Any]:
+def strokes(weights: Array, most: float) -> Style:
     """Return colour, width and dash of each connection."""
     from matplotlib.colors import to_rgba
 

@@ -1,0 +1,35 @@
+"""Frames of an animation: which there are, and what they draw."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+pytest.importorskip("matplotlib.pyplot", reason="matplotlib is not installed")
+
+from sklearn_gd import ThroughOriginRegressor
+from sklearn_gd.inspection import DescentDisplay
+from sklearn_gd.inspection._animation import _resolve, animate
+
+X = np.linspace(1, 2, 10)[:, None]
+LINE = ThroughOriginRegressor(solver="gd", learning_rate=0.1, max_iter=6, tol=None)
+
+
+def test_frames_are_chosen_by_number_or_by_iteration():
+    iterations = list(range(11))
+    assert _resolve(None, iterations)[0] == 0
+    assert _resolve(None, iterations)[-1] == 10
+    assert len(_resolve(4, iterations)) == 4
+    assert _resolve([0, 3, 10], iterations) == [0, 3, 10]
+    with pytest.raises(ValueError, match="'frames' parameter"):
+        _resolve([0, 99], iterations)
+
+
+def test_a_frame_shows_the_line_of_its_iteration():
+    display = DescentDisplay.from_estimator(LINE, X, 3 * X[:, 0])
+    animation = animate(display, [0, 6], 100)
+    left = animation._fig.axes[0]
+    fitted = LINE.fit(X, 3 * X[:, 0])
+    animation._func(6)
+    grid, drawn = left.lines[0].get_data()
+    assert_allclose(drawn, fitted.predict(np.asarray(grid)[:, None]))
+    assert "iteration 6" in animation._fig.axes[1].get_title()

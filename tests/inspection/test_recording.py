@@ -1,0 +1,61 @@
+"""Recordings of a descent against the fit itself."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_gd import FeedForwardRegressor, ThroughOriginRegressor
+from sklearn_gd.inspection._recording import (
+    Recording,
+    fit_quietly,
+    like,
+    split,
+    spread_out,
+)
+
+X = np.random.default_rng(0).normal(size=(30, 2))
+Y = X[:, 0] + 0.1 * np.sin(X[:, 1])
+NET = FeedForwardRegressor(hidden_layer_sizes=(3,), max_iter=4, tol=None, random_state=0)
+
+
+def test_a_recording_has_the_start_and_every_epoch():
+    recording = Recording.of(NET, X, Y)
+    assert len(recording.layers) == 5
+    fitted = NET.set_params(max_iter=4).fit(X, Y)
+    assert_allclose(recording.predict(4, X)[:, 0], fitted.predict(X))
+    assert not hasattr(fitted, "_skl_callbacks") or not fitted._skl_callbacks
+
+
+def test_what_stands_before_the_model_is_applied():
+    pipe = make_pipeline(StandardScaler(), ThroughOriginRegressor()).fit(X, Y)
+    before, model = split(pipe)
+    assert model is pipe[-1]
+    recording = Recording.of_fitted(pipe, X, Y)
+    assert_allclose(recording.predict(0, X)[:, 0], pipe.predict(X))
+    assert before is not None
+    assert split(ThroughOriginRegressor())[0] is None
+
+
+def test_a_fit_that_diverges_is_said_to():
+    assert fit_quietly(ThroughOriginRegressor(max_iter=1), X, Y, None)  # without a warning
+    assert not fit_quietly(ThroughOriginRegressor(solver="gd", learning_rate=1e9), X, Y, None)
+
+
+@pytest.mark.parametrize(("n_steps", "many"), [(3, 10), (1000, 20), (50, 49)])
+def test_steps_are_spread_out(n_steps, many):
+    chosen = spread_out(n_steps, many)
+    assert len(chosen) <= many
+    assert chosen == sorted(set(chosen))
+    assert (chosen[0], chosen[-1]) == (0, n_steps - 1)
+    gaps = np.diff(chosen)
+    assert gaps[0] == 1
+    assert gaps[-1] >= gaps[0]
+
+
+def test_values_are_like_the_rows():
+    frame = pd.DataFrame(X, columns=["a", "b"])
+    assert list(like(frame, X).columns) == ["a", "b"]
+    assert like(X, X) is X
