@@ -549,26 +549,26 @@ for _kind in (*_BUILT_IN.values(), FunctionPair):
 
 
 def as_activation(spec: object, *, parameter: str = "activation", also: str = "") -> Activation:
-    """Return a fresh activation for a name, an instance or a pair of callables.
+    """Return a new activation for a name, an instance or a pair of callables.
 
     Parameters
     ----------
     spec : str, Activation or tuple of two callables
-        What to turn into an activation.
+        Name, instance, or pair (f, df) of a function and its derivative.
     parameter : str, default="activation"
-        The name to use in error messages.
+        Name of the parameter, for error messages.
     also : str, default=""
-        What else the caller accepts, for error messages.
+        Further accepted values, for error messages.
 
     Returns
     -------
     activation : Activation
-        A clone, or a new instance; never `spec` itself.
+        New instance; a clone if `spec` is an instance.
 
     Raises
     ------
     ValueError, TypeError
-        Naming `parameter`, what is accepted and what came.
+        If `spec` is invalid; the message names `parameter` and the accepted values.
 
     Examples
     --------

@@ -237,24 +237,24 @@ for _kind in _BUILT_IN.values():
 
 
 def as_loss(spec: object, *, parameter: str = "loss") -> Loss:
-    """Return a fresh loss for a name or an instance.
+    """Return a new loss for a name or an instance.
 
     Parameters
     ----------
     spec : str or Loss
-        What to turn into a loss.
+        Name or instance.
     parameter : str, default="loss"
-        The name to use in error messages.
+        Name of the parameter, for error messages.
 
     Returns
     -------
     loss : Loss
-        A clone, or a new instance; never `spec` itself.
+        New instance; a clone if `spec` is an instance.
 
     Raises
     ------
     ValueError, TypeError
-        Naming `parameter`, what is accepted and what came.
+        If `spec` is invalid; the message names `parameter` and the accepted values.
 
     Examples
     --------
