@@ -1,7 +1,7 @@
 """Estimators for scikit-learn trained by gradient descent.
 
-A line through the origin, a neuron, and a network of neurons, each with its own descent loop and
-pluggable activations, losses, solvers and learning-rate schedules.
+A regression through the origin, a perceptron, and a feed-forward network, with pluggable
+activations, losses, solvers and learning-rate schedules.
 """
 
 from sklearn_gd._base import __version__ as __version__

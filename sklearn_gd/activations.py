@@ -1,11 +1,11 @@
-r"""Activation functions: what a neuron puts out for its weighted input.
+r"""Activation functions: the output of a neuron as a function of its weighted input.
 
-Every activation maps the pre-activation `z` to `a = f(z)`, element by element, and knows its
-derivative, written next to it. Estimators take a name (``"tanh"``), an instance
-(``ELU(alpha=0.5)``) or a pair ``(f, df)`` of callables.
+An activation maps the pre-activation `z` to `a = f(z)`, elementwise, and computes its derivative.
+Estimators take a name (``"tanh"``), an instance (``ELU(alpha=0.5)``) or a pair ``(f, df)`` of
+callables.
 
-Your own activation derives from :class:`Activation` and has two methods. The derivative gets both
-`z` and `a = f(z)`; use whichever is easier:
+A custom activation derives from :class:`Activation` and has two methods. The derivative gets both
+`z` and `a = f(z)`, and can use either:
 
 >>> import numpy as np
 >>> from sklearn_gd import FeedForwardRegressor
@@ -30,8 +30,8 @@ The shortest form is a pair, here the sine and its derivative:
 >>> net.fit(X, X[:, 0]).predict(X).shape
 (50,)
 
-Written with NumPy's functions, they train on NumPy's data. Built-in activations, and your own that
-are written with functions of the array API standard, train on arrays of other libraries too.
+Custom activations that use NumPy functions are for NumPy arrays. Those that use functions of the
+array API standard, and all built-in ones, support arrays of other libraries too.
 """
 
 from __future__ import annotations
@@ -41,7 +41,6 @@ from collections.abc import Callable
 from functools import cached_property
 from inspect import unwrap
 from numbers import Real
-from typing import Any
 
 import numpy as np
 from scipy import special
@@ -67,7 +66,7 @@ __all__ = [
 ]
 
 
-# With SCIPY_ARRAY_API=1, SciPy wraps these; the ufuncs inside can write to a buffer.
+# With SCIPY_ARRAY_API=1, SciPy wraps these functions; only the ufuncs inside have `out`.
 erf, expit = unwrap(special.erf), unwrap(special.expit)
 
 _HOOKS = ("_apply", "_apply_to_sum", "_chain", "_chain_to_sum")
@@ -75,23 +74,23 @@ _BOUNDS = ("zero_at_origin", "range", "slope", "curvature", "product")
 
 
 class Activation(Piece):
-    r"""Base of all activations, element by element.
+    r"""Base of all activations, which are elementwise.
 
-    An own activation defines ``__call__(z)`` and ``derivative(z, a)``; for arrays of other
-    libraries than NumPy, with functions of the array API standard. The attributes below are worked
-    out numerically, with NumPy, where a class does not state them.
+    A custom activation defines ``__call__(z)`` and ``derivative(z, a)``. To support arrays of
+    libraries other than NumPy, they use functions of the array API standard. Attributes that a
+    class does not define are computed numerically, with NumPy.
 
     Attributes
     ----------
     zero_at_origin : bool
-        Whether f(0) = 0, as a model through the origin needs it.
+        Whether f(0) = 0, as a model through the origin requires.
     differentiable : bool
-        Whether the derivative can drive gradient descent (False for the step).
+        Whether the derivative is usable for gradient descent (False for the step).
     range : tuple of two floats
         Infimum and supremum of f.
     slope : float
-        Supremum of \|f'\|. With `curvature` and `product`, this bounds the second derivative of
-        loss(f(z)), and so gives the automatic learning rate.
+        Supremum of \|f'\|. Together with `curvature` and `product` it bounds the second
+        derivative of loss(f(z)), from which the automatic learning rate is computed.
     curvature : float
         Supremum of \|f''\|, away from kinks.
     product : float
@@ -100,23 +99,23 @@ class Activation(Piece):
 
     _needed = {"__call__": "__call__(z)", "derivative": "derivative(z, a)"}
     differentiable = True
-    # True where the derivative is found from `a` alone, so that `a` may overwrite `z`.
+    # True if the derivative needs only `a`, so that `a` may overwrite `z`.
     _forgets_z = False
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
+    def __init_subclass__(cls, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)
         if cls.__module__ != __name__ and cls.__dict__.keys() & {"__call__", "derivative"}:
-            # What a built-in class knows of its own function does not hold for another one.
+            # Shortcuts and bounds of a built-in class do not hold for a changed function.
             for name in (*_BOUNDS, "_forgets_z", *_HOOKS):
                 if name not in cls.__dict__:
                     setattr(cls, name, Activation.__dict__[name])
 
     def __call__(self, z: Array) -> Array:
-        """Return f(z), of z's shape and dtype."""
+        """Return f(z), with the shape and dtype of z."""
         raise NotImplementedError("an activation defines __call__(z)")
 
     def derivative(self, z: Array, a: Array) -> Array:
-        """Return f'(z), given z and a = f(z); of z's shape and dtype."""
+        """Return f'(z), given z and a = f(z), with the shape and dtype of z."""
         raise NotImplementedError("an activation defines derivative(z, a)")
 
     @cached_property
@@ -127,7 +126,7 @@ class Activation(Piece):
     def range(self) -> tuple[float, float]:
         with np.errstate(all="ignore"):
             a = self(np.concatenate([[-50.0, -25.0], _grid(), [25.0, 50.0]]))
-        flat = 1e-6  # a function that moves less than this between 25 and 50 has levelled off
+        flat = 1e-6  # a function that changes less than this from 25 to 50 is taken as bounded
         return (
             float(a.min()) if abs(a[0] - a[1]) < flat else -np.inf,
             float(a.max()) if abs(a[-1] - a[-2]) < flat else np.inf,
@@ -150,7 +149,7 @@ class Activation(Piece):
         return self._find_extremes()
 
     def _find_extremes(self) -> tuple[float, float, float]:
-        """Return slope, curvature and product as they are on the grid, whatever is stated."""
+        """Return slope, curvature and product on the grid, ignoring the attributes."""
         z = _grid()
         with np.errstate(all="ignore"):
             a = self(z)
@@ -158,7 +157,7 @@ class Activation(Piece):
             width = z[1] - z[0]
             fine = np.abs(np.diff(slope)) / width
             coarse = np.abs(slope[2:] - slope[:-2]) / (2 * width)
-            # At a kink, the finer difference is twice the coarser one; elsewhere they agree.
+            # At a kink, the finer difference is twice the coarser; elsewhere they are equal.
             smooth = np.maximum(fine[1:], fine[:-1]) <= 1.5 * coarse
             bend = np.where(smooth & np.isfinite(coarse), coarse, 0.0)
             product = bend * np.abs(a[1:-1])
@@ -169,30 +168,29 @@ class Activation(Piece):
             float(product[np.isfinite(product)].max()),
         )
 
-    def __getstate__(self) -> dict[str, Any]:
-        # Cached bounds are no part of what the piece is.
-        state: dict[str, Any] = super().__getstate__()
-        for name in (*_BOUNDS, "_extremes"):
+    def __getstate__(self) -> dict[str, object]:
+        state: dict[str, object] = super().__getstate__()
+        for name in (*_BOUNDS, "_extremes"):  # cached values are not stored
             state.pop(name, None)
         return state
 
     def _apply(self, z: Array, out: Array) -> Array:
-        """Write f(z) to `out`, which may be `z` itself where the class forgets z."""
+        """Write f(z) to `out`, which may be `z` itself if ``_forgets_z``."""
         out[...] = self(z)
         return out
 
     def _apply_to_sum(self, z: Array, b: Array, out: Array) -> Array:
-        """Write f(z + b) to `out`, as ``_apply``; `z` is overwritten, with z + b if needed."""
+        """Write f(z + b) to `out`, as in ``_apply``; may overwrite `z` with z + b."""
         if b.size:
             z += b
         return self._apply(z, out)
 
     def _chain(self, delta: Array, z: Array, a: Array) -> None:
-        """Multiply `delta` by f'(z), in place: the chain rule at one layer."""
+        """Multiply `delta` by f'(z), in place: the chain rule for one layer."""
         delta *= self.derivative(z, a)
 
     def _chain_to_sum(self, delta: Array, z: Array, a: Array, sums: Array) -> None:
-        """Multiply `delta` by f'(z), and write its sums over the rows, where there is room."""
+        """Multiply `delta` by f'(z), and write its column sums to `sums` unless that is empty."""
         self._chain(delta, z, a)
         if sums.size:
             np.sum(delta, axis=0, out=sums)
@@ -205,24 +203,24 @@ class Activation(Piece):
         for method, result in (("__call__(z)", a), ("derivative(z, a)", slope)):
             if np.shape(result) != z.shape:
                 raise ValueError(
-                    f"{method} must return an array of z's shape; for {z.shape} it returned "
+                    f"{method} must return an array of the shape of z; for {z.shape} it returned "
                     f"{np.shape(result)}."
                 )
 
 
 def _logistic(z: Array) -> Array:
-    """Return 1 / (1 + exp(-z)), which the array API standard has no function for."""
+    """Return 1 / (1 + exp(-z)); the array API standard has no function for it."""
     xp = namespace(z)
     if xp is np:
         return expit(z)
     if hasattr(xp, "sigmoid"):
         return xp.sigmoid(z)
-    with np.errstate(over="ignore"):  # for libraries that are made of NumPy
+    with np.errstate(over="ignore"):  # for libraries that wrap NumPy
         return 1 / (1 + xp.exp(-z))
 
 
 def _error_function(z: Array) -> Array:
-    """Return erf(z), which the standard has no function for: else SciPy's, on the host."""
+    """Return erf(z); computed by SciPy, on the host, if the array library has no erf."""
     xp = namespace(z)
     if xp is np:
         return erf(z)
@@ -230,19 +228,19 @@ def _error_function(z: Array) -> Array:
 
 
 def _grid() -> Array:
-    """Return where an activation of unknown bounds is looked at."""
+    """Return the points at which unknown bounds of an activation are computed."""
     return np.linspace(-8.0, 8.0, 8001)
 
 
 class FunctionPair(Activation):
-    """An activation made of two callables; what a pair ``(f, df)`` stands for.
+    """Activation made of two callables; a pair ``(f, df)`` is converted to it.
 
     Parameters
     ----------
     f : callable
-        The function, ``f(z)``.
+        Function ``f(z)``.
     df : callable
-        Its derivative, ``df(z)``: of the pre-activation.
+        Derivative ``df(z)``, as a function of the pre-activation z.
 
     Examples
     --------
@@ -265,7 +263,7 @@ class FunctionPair(Activation):
 
 
 class Identity(Activation):
-    """f(z) = z: a linear neuron."""
+    """Identity f(z) = z, of a linear neuron."""
 
     zero_at_origin = True
     range = (-np.inf, np.inf)
@@ -286,10 +284,10 @@ class Identity(Activation):
 
 
 class Step(Activation):
-    """f(z) = 1 if z > 0, else 0: the neuron of McCulloch and Pitts (1943).
+    """Step function f(z) = 1 if z > 0, else 0 (McCulloch and Pitts 1943).
 
-    Its derivative is zero wherever it exists, so that gradient descent does not move it:
-    only :class:`~sklearn_gd.PerceptronClassifier` takes it, with Rosenblatt's rule.
+    Its derivative is zero wherever it exists, so gradient descent cannot train it; only
+    :class:`~sklearn_gd.PerceptronClassifier` accepts it, with Rosenblatt's rule.
     """
 
     differentiable = False
@@ -310,7 +308,7 @@ class Step(Activation):
 
 
 class Sigmoid(Activation):
-    """f(z) = 1 / (1 + exp(-z)), between 0 and 1: the logistic function."""
+    """Logistic sigmoid f(z) = 1 / (1 + exp(-z)), between 0 and 1."""
 
     zero_at_origin = False
     range = (0.0, 1.0)
@@ -328,7 +326,7 @@ class Sigmoid(Activation):
 
 
 class Tanh(Activation):
-    """f(z) = tanh(z), between -1 and 1."""
+    """Hyperbolic tangent f(z) = tanh(z), between -1 and 1."""
 
     zero_at_origin = True
     range = (-1.0, 1.0)
@@ -346,7 +344,7 @@ class Tanh(Activation):
 
 
 class ReLU(Activation):
-    """f(z) = max(z, 0), the rectified linear unit [1]_. Its derivative at 0 is taken to be 0.
+    """Rectified linear unit f(z) = max(z, 0) [1]_. Its derivative at 0 is taken as 0.
 
     References
     ----------
@@ -385,12 +383,12 @@ class ReLU(Activation):
 
 
 class LeakyReLU(Activation):
-    """f(z) = z for z > 0, else `negative_slope` * z.
+    """Leaky ReLU f(z) = z for z > 0, else `negative_slope` * z.
 
     Parameters
     ----------
     negative_slope : float, default=0.01
-        The slope below 0, in [0, 1].
+        Slope for z < 0, in [0, 1].
     """
 
     _parameter_constraints = {"negative_slope": [Interval(Real, 0, 1, closed="both")]}
@@ -414,12 +412,12 @@ class LeakyReLU(Activation):
 
 
 class ELU(Activation):
-    """f(z) = z for z > 0, else `alpha` * (exp(z) - 1): the exponential linear unit [1]_.
+    """Exponential linear unit f(z) = z for z > 0, else `alpha` * (exp(z) - 1) [1]_.
 
     Parameters
     ----------
     alpha : float, default=1.0
-        Minus the value that f approaches for z to minus infinity; positive.
+        Scale for z < 0; f approaches -`alpha` as z goes to minus infinity. Positive.
 
     References
     ----------
@@ -465,7 +463,7 @@ class ELU(Activation):
 
 
 class Softplus(Activation):
-    """f(z) = log(1 + exp(z)): a smooth ReLU, whose derivative is the sigmoid."""
+    """Softplus f(z) = log(1 + exp(z)), a smooth ReLU whose derivative is the sigmoid."""
 
     zero_at_origin = False
     range = (0.0, np.inf)
@@ -482,7 +480,7 @@ class Softplus(Activation):
 
 
 class SiLU(Activation):
-    """f(z) = z * sigmoid(z): the sigmoid linear unit, also called swish [1]_.
+    """Sigmoid linear unit f(z) = z * sigmoid(z), also called swish [1]_.
 
     References
     ----------
@@ -506,7 +504,9 @@ class SiLU(Activation):
 
 
 class GELU(Activation):
-    r"""f(z) = z * Phi(z), Phi the normal distribution function: the exact form of [1]_.
+    """Gaussian error linear unit f(z) = z * Phi(z), in the exact form [1]_.
+
+    Phi is the cumulative distribution function of the standard normal distribution.
 
     References
     ----------
@@ -518,18 +518,18 @@ class GELU(Activation):
     slope, curvature, product = 1.1289042, 0.7978846, 0.2511987
 
     def __call__(self, z: Array) -> Array:
-        return z * self._share(z)
+        return z * self._phi(z)
 
     def derivative(self, z: Array, a: Array) -> Array:
         density = namespace(z).exp(-0.5 * z * z) * (1 / math.sqrt(2 * math.pi))
-        return self._share(z) + z * density
+        return self._phi(z) + z * density
 
-    def _share(self, z: Array) -> Array:
+    def _phi(self, z: Array) -> Array:
         """Return Phi(z)."""
         return 0.5 * (1 + _error_function(z * math.sqrt(0.5)))
 
     def _apply(self, z: Array, out: Array) -> Array:
-        return np.multiply(z, self._share(z), out=out)
+        return np.multiply(z, self._phi(z), out=out)
 
 
 _BUILT_IN: dict[str, type[Activation]] = {
@@ -549,26 +549,26 @@ for _kind in (*_BUILT_IN.values(), FunctionPair):
 
 
 def as_activation(spec: object, *, parameter: str = "activation", also: str = "") -> Activation:
-    """Return a fresh activation for a name, an instance or a pair of callables.
+    """Return a new activation for a name, an instance or a pair of callables.
 
     Parameters
     ----------
     spec : str, Activation or tuple of two callables
-        What to turn into an activation.
+        Name, instance, or pair (f, df) of a function and its derivative.
     parameter : str, default="activation"
-        The name to use in error messages.
+        Name of the parameter, for error messages.
     also : str, default=""
-        What else the caller accepts, for error messages.
+        Further accepted values, for error messages.
 
     Returns
     -------
     activation : Activation
-        A clone, or a new instance; never `spec` itself.
+        New instance; a clone if `spec` is an instance.
 
     Raises
     ------
     ValueError, TypeError
-        Naming `parameter`, what is accepted and what came.
+        If `spec` is invalid; the message names `parameter` and the accepted values.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Errors and warnings that the estimators give beside scikit-learn's own."""
+"""Errors and warnings of the estimators, in addition to those of scikit-learn."""
 
 from collections.abc import Iterable
 
@@ -6,17 +6,17 @@ __all__ = ["DivergenceError", "ModelVersionWarning"]
 
 
 class DivergenceError(ValueError):
-    """The loss of a fit left the finite numbers, or grew far above where it started.
+    """The loss of a fit became infinite or NaN, or grew far above its initial value.
 
-    A ValueError, so that a search over learning rates (``GridSearchCV`` with
-    ``error_score=np.nan``) marks the candidate as failed and goes on.
+    It is a ValueError, so that a search over learning rates (``GridSearchCV`` with
+    ``error_score=np.nan``) marks the candidate as failed and continues.
 
     Parameters
     ----------
     message : str
-        What happened, at which epoch and rate, and what to do about it.
+        Description of the divergence, with its epoch, rate and remedy.
     loss_curve : list of float, default=()
-        The loss of every epoch up to and including the one that diverged.
+        Loss of every epoch up to and including the one that diverged.
 
     Examples
     --------
@@ -30,7 +30,7 @@ class DivergenceError(ValueError):
     """
 
     def __init__(self, message: str, loss_curve: Iterable[float] = ()) -> None:
-        # Both go to args: an exception pickles by its args, and has to cross process borders.
+        # Exceptions are pickled by their args, for example from a worker process.
         super().__init__(message, loss_curve)
         self.loss_curve = list(loss_curve)
 
@@ -41,17 +41,17 @@ class DivergenceError(ValueError):
 class ModelVersionWarning(UserWarning):
     """A stored model was loaded by another version of sklearn_gd than the one that stored it.
 
-    It may fail, or predict something else than it did. What scikit-learn's
-    ``InconsistentVersionWarning`` is for its own estimators, and given in the same places.
+    The model may fail or give different predictions. The warning is given in the same cases as
+    scikit-learn's ``InconsistentVersionWarning``.
 
     Parameters
     ----------
     estimator_name : str
-        The class of the model.
+        Class name of the model.
     current_version : str
-        The version of sklearn_gd that loads it.
+        Version of sklearn_gd that loads the model.
     original_version : str
-        The version that stored it.
+        Version of sklearn_gd that stored the model.
 
     Examples
     --------
@@ -70,7 +70,7 @@ class ModelVersionWarning(UserWarning):
     def __str__(self) -> str:
         return (
             f"A {self.estimator_name} stored by sklearn_gd {self.original_version} was loaded by "
-            f"sklearn_gd {self.current_version}: it may fail, or predict something else than it "
-            "did. Fit it again and store it anew, or load it where "
+            f"sklearn_gd {self.current_version}: it may fail or give different predictions. Fit "
+            "and store it again, or load it where "
             f"sklearn-gd=={self.original_version} is installed."
         )

@@ -1,9 +1,9 @@
-"""Losses: how far a prediction is from its target, element by element.
+"""Losses: elementwise functions of targets and predictions.
 
-A loss knows its value and its gradient with respect to the prediction; estimators average over
-rows and outputs. Estimators take a name (``"huber"``) or an instance (``Huber(delta=2.0)``).
+A loss computes its value and its gradient with respect to the prediction; estimators average over
+samples and outputs. Estimators take a name (``"huber"``) or an instance (``Huber(delta=2.0)``).
 
-Your own loss derives from :class:`Loss` and has two methods:
+A custom loss derives from :class:`Loss` and has two methods:
 
 >>> import numpy as np
 >>> from sklearn_gd import ThroughOriginRegressor
@@ -27,7 +27,6 @@ from __future__ import annotations
 
 import math
 from numbers import Real
-from typing import Any
 
 import numpy as np
 from sklearn.utils._param_validation import Interval
@@ -38,42 +37,42 @@ __all__ = ["AbsoluteError", "Huber", "LogCosh", "Loss", "Pinball", "SquaredError
 
 
 class Loss(Piece):
-    """Base of all losses, element by element and not averaged.
+    """Base of all losses, which are elementwise and not averaged.
 
-    An own loss defines ``value(y_true, y_pred)`` and ``gradient(y_true, y_pred)``; for arrays of
-    other libraries than NumPy, with functions of the array API standard.
+    A custom loss defines ``value(y_true, y_pred)`` and ``gradient(y_true, y_pred)``. To support
+    arrays of libraries other than NumPy, they use functions of the array API standard.
 
     Attributes
     ----------
     curvature : float or None
-        An upper bound of the second derivative with respect to y_pred. None where there is none
-        (a kink, or curvature without bound); the automatic learning rate is then refused.
+        Upper bound of the second derivative with respect to y_pred. None if there is no bound, or
+        the loss has a kink; the automatic learning rate is then rejected.
     """
 
     _needed = {"value": "value(y_true, y_pred)", "gradient": "gradient(y_true, y_pred)"}
     curvature: float | None = None
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
+    def __init_subclass__(cls, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)
         if cls.__module__ != __name__ and cls.__dict__.keys() & {"value", "gradient"}:
-            # What a built-in class knows of its own function does not hold for another one.
+            # Shortcuts and bounds of a built-in class do not hold for a changed function.
             for name in ("_value_and_gradient", "_best_constant", "curvature"):
                 if name not in cls.__dict__:
                     setattr(cls, name, Loss.__dict__[name])
 
     def value(self, y_true: Array, y_pred: Array) -> Array:
-        """Return the loss of each element, in the inputs' shape and dtype."""
+        """Return the loss of each element, with the inputs' shape and dtype."""
         raise NotImplementedError("a loss defines value(y_true, y_pred)")
 
     def gradient(self, y_true: Array, y_pred: Array) -> Array:
-        """Return the derivative of `value` with respect to y_pred, element by element."""
+        """Return the derivative of `value` with respect to y_pred, for each element."""
         raise NotImplementedError("a loss defines gradient(y_true, y_pred)")
 
     def _value_and_gradient(self, y_true: Array, y_pred: Array) -> tuple[Array, Array]:
         return self.value(y_true, y_pred), self.gradient(y_true, y_pred)
 
     def _best_constant(self, y_true: Array, weights: Array | None) -> Array:
-        """Return, for each column of `y_true`, the one prediction of the smallest mean loss."""
+        """Return, for each column of `y_true`, the constant with the smallest mean loss."""
         from scipy.optimize import minimize_scalar
 
         low, high = y_true.min(axis=0), y_true.max(axis=0)
@@ -81,7 +80,7 @@ class Loss(Piece):
         for j in np.flatnonzero(high > low):
             start, width, column = float(low[j]), float(high[j]) - float(low[j]), y_true[:, j]
 
-            # Searched on [0, 1], since the search's own tolerance is an absolute one.
+            # Searched on [0, 1], since the tolerance of the search is absolute.
             def mean_loss(t: float, start: float = start, width: float = width) -> float:
                 constant = np.full_like(column, start + t * width)  # noqa: B023
                 values = self.value(column, constant)  # noqa: B023
@@ -91,7 +90,7 @@ class Loss(Piece):
         return best
 
     def _baseline(self, y_true: Array, weights: Array | None) -> float:
-        """Return the mean loss of the best constant prediction, which `tol` is relative to."""
+        """Return the mean loss of the best constant prediction; `tol` is relative to it."""
         with np.errstate(all="ignore"):
             constant = np.broadcast_to(self._best_constant(y_true, weights), y_true.shape)
             best = self._mean(y_true, constant.astype(y_true.dtype), weights)
@@ -120,13 +119,13 @@ class Loss(Piece):
         for method, result in results.items():
             if np.shape(result) != y_true.shape:
                 raise ValueError(
-                    f"{method} must return one number an element, not averaged; for shape "
+                    f"{method} must return one number per element, not averaged; for shape "
                     f"{y_true.shape} it returned {np.shape(result)}."
                 )
 
 
 class SquaredError(Loss):
-    """(y_pred - y_true)²; no one-half, so that its mean is the mean squared error."""
+    """Squared error (y_pred - y_true)², without the factor 1/2: its mean is the MSE."""
 
     curvature = 2.0
 
@@ -145,7 +144,7 @@ class SquaredError(Loss):
 
 
 class AbsoluteError(Loss):
-    """The absolute value of y_pred - y_true: fits the median. Its gradient at 0 is taken as 0."""
+    """Absolute error abs(y_pred - y_true), which fits the median. Its gradient at 0 is 0."""
 
     def value(self, y_true: Array, y_pred: Array) -> Array:
         return namespace(y_pred).abs(y_pred - y_true)
@@ -155,12 +154,12 @@ class AbsoluteError(Loss):
 
 
 class Huber(Loss):
-    """Half the squared error up to `delta`, and linear beyond: Huber (1964).
+    """Huber loss: half the squared error up to `delta`, and linear above (Huber 1964).
 
     Parameters
     ----------
     delta : float, default=1.0
-        Errors beyond this count linearly; positive, in the units of y.
+        Size of error above which the loss is linear, in the units of y; positive.
     """
 
     _parameter_constraints = {"delta": [Interval(Real, 0, None, closed="neither")]}
@@ -181,14 +180,15 @@ class Huber(Loss):
 
 
 class Pinball(Loss):
-    """`quantile` * error where the prediction is too low, (1 - `quantile`) * error above.
+    """Pinball loss, which fits a quantile (Koenker & Bassett 1978).
 
-    Its mean is smallest at the quantile of y: Koenker & Bassett (1978).
+    It is `quantile` times the error if the prediction is too low, and (1 - `quantile`) times the
+    error if it is too high. Its mean is smallest at the quantile of y.
 
     Parameters
     ----------
     quantile : float, default=0.5
-        The quantile to fit, in (0, 1).
+        Quantile to fit, in (0, 1).
     """
 
     _parameter_constraints = {"quantile": [Interval(Real, 0, 1, closed="neither")]}
@@ -208,13 +208,13 @@ class Pinball(Loss):
 
 
 class LogCosh(Loss):
-    """log(cosh(y_pred - y_true)): squared for small errors, absolute for large ones."""
+    """Loss log(cosh(y_pred - y_true)): about quadratic for small errors, linear for large."""
 
     curvature = 1.0
 
     def value(self, y_true: Array, y_pred: Array) -> Array:
-        # log(cosh(e)) = |e| + log(1 + exp(-2|e|)) - log 2, which cannot overflow; for small e the
-        # three terms cancel, and the same thing is said by log(1 + 2 sinh(e/2)²).
+        # log(cosh(e)) = |e| + log(1 + exp(-2|e|)) - log 2, which cannot overflow. For small e
+        # these terms cancel; there log(1 + 2 sinh(e/2)²), which is equal, is accurate.
         xp = namespace(y_pred)
         error = xp.abs(y_pred - y_true)
         small = xp.log1p(2 * xp.square(xp.sinh(xp.minimum(error, scalar_like(error, 1)) / 2)))
@@ -237,24 +237,24 @@ for _kind in _BUILT_IN.values():
 
 
 def as_loss(spec: object, *, parameter: str = "loss") -> Loss:
-    """Return a fresh loss for a name or an instance.
+    """Return a new loss for a name or an instance.
 
     Parameters
     ----------
     spec : str or Loss
-        What to turn into a loss.
+        Name or instance.
     parameter : str, default="loss"
-        The name to use in error messages.
+        Name of the parameter, for error messages.
 
     Returns
     -------
     loss : Loss
-        A clone, or a new instance; never `spec` itself.
+        New instance; a clone if `spec` is an instance.
 
     Raises
     ------
     ValueError, TypeError
-        Naming `parameter`, what is accepted and what came.
+        If `spec` is invalid; the message names `parameter` and the accepted values.
 
     Examples
     --------

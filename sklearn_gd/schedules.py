@@ -1,10 +1,11 @@
 """Schedules: the learning rate as a function of the epoch.
 
 A schedule maps the epoch, counted from 0, to the rate of all steps of that epoch. Estimators take
-a float (the same as ``Constant(rate)``) or an instance (``Exponential(0.1, decay=0.95)``).
+a float (the same as ``Constant(rate)``), a name (``"cosine"``) or an instance
+(``Exponential(0.1, decay=0.95)``).
 
-Your own schedule derives from :class:`Schedule` and has one method. It is a class, not a closure,
-so that it pickles, clones and can be searched over (``learning_rate__decay``):
+A custom schedule derives from :class:`Schedule` and has one method. It is a class, not a closure,
+so that it can be pickled, cloned and tuned by a search (``learning_rate__decay``):
 
 >>> from sklearn_gd import FeedForwardRegressor
 >>> from sklearn_gd.schedules import Schedule
@@ -52,7 +53,7 @@ _COUNT = [Interval(Integral, 1, None, closed="left")]
 
 
 class Schedule(Piece):
-    """Base of all schedules. An own one defines ``rate(epoch)``."""
+    """Base of all schedules. A custom schedule defines ``rate(epoch)``."""
 
     _needed = {"rate": "rate(epoch)"}
 
@@ -61,21 +62,24 @@ class Schedule(Piece):
         raise NotImplementedError("a schedule defines rate(epoch)")
 
     def observe(self, improved: bool) -> None:
-        """Hear, after each epoch, whether it improved the loss. Most schedules do not care."""
+        """Update the schedule after each epoch, which improved the loss or not.
+
+        By default, nothing is updated.
+        """
 
     def _probe(self) -> None:
         rate = self.rate(0)
         if not (isinstance(rate, Real) and math.isfinite(rate) and rate >= 0):
-            raise ValueError(f"rate(epoch) must return a finite number >= 0; it gave {rate!r}.")
+            raise ValueError(f"rate(epoch) must return a finite number >= 0. Got {rate!r}.")
 
 
 class Constant(Schedule):
-    """The same rate at every epoch.
+    """Constant rate.
 
     Parameters
     ----------
     initial_rate : float, default=0.001
-        The rate; positive.
+        Learning rate of every epoch; positive.
     """
 
     _parameter_constraints = {"initial_rate": _POSITIVE}
@@ -88,14 +92,14 @@ class Constant(Schedule):
 
 
 class InverseScaling(Schedule):
-    """initial_rate / (1 + epoch) ** power.
+    """Inverse scaling, initial_rate / (1 + epoch) ** power.
 
     Parameters
     ----------
     initial_rate : float, default=0.001
-        The rate of the first epoch; positive.
+        Learning rate of the first epoch; positive.
     power : float, default=0.5
-        How fast it falls; 0 or more.
+        Exponent of the decay; at least 0.
     """
 
     _parameter_constraints = {"initial_rate": _POSITIVE, "power": _NON_NEGATIVE}
@@ -109,14 +113,14 @@ class InverseScaling(Schedule):
 
 
 class Exponential(Schedule):
-    """initial_rate * decay ** epoch.
+    """Exponential decay, initial_rate * decay ** epoch.
 
     Parameters
     ----------
     initial_rate : float, default=0.001
-        The rate of the first epoch; positive.
+        Learning rate of the first epoch; positive.
     decay : float, default=0.99
-        The factor from one epoch to the next, in (0, 1].
+        Factor by which the rate is multiplied after each epoch, in (0, 1].
     """
 
     _parameter_constraints = {"initial_rate": _POSITIVE, "decay": _FACTOR}
@@ -130,16 +134,16 @@ class Exponential(Schedule):
 
 
 class StepDecay(Schedule):
-    """initial_rate * factor ** (epoch // every): a staircase.
+    """Step decay, initial_rate * factor ** (epoch // every).
 
     Parameters
     ----------
     initial_rate : float, default=0.001
-        The rate of the first step of the staircase; positive.
+        Learning rate of the first `every` epochs; positive.
     factor : float, default=0.5
-        The factor from one step to the next, in (0, 1].
+        Factor by which the rate is multiplied after every `every` epochs, in (0, 1].
     every : int, default=50
-        The length of a step, in epochs.
+        Number of epochs with the same rate.
     """
 
     _parameter_constraints = {"initial_rate": _POSITIVE, "factor": _FACTOR, "every": _COUNT}
@@ -154,18 +158,18 @@ class StepDecay(Schedule):
 
 
 class Cosine(Schedule):
-    """Up a line for `warm_up` epochs, then down half a cosine to `final_rate` [1]_.
+    """Linear warm-up, then cosine annealing to `final_rate` [1]_.
 
     Parameters
     ----------
     initial_rate : float, default=0.001
-        The rate at the top; positive.
+        Learning rate after the warm-up, the highest; positive.
     epochs : int, default=200
-        The length of warm-up and descent together; afterwards the rate stays `final_rate`.
+        Number of epochs of warm-up and annealing; after them the rate stays `final_rate`.
     warm_up : int, default=0
-        The length of the warm-up, in epochs; epoch i has (i + 1) / (warm_up + 1) of the rate.
+        Number of epochs of the warm-up; epoch i has (i + 1) / (warm_up + 1) of the rate.
     final_rate : float, default=0.0
-        Where the descent ends; 0 or more.
+        Learning rate at the end of the annealing; at least 0.
 
     References
     ----------
@@ -195,26 +199,26 @@ class Cosine(Schedule):
     def rate(self, epoch: int) -> float:
         if epoch < self.warm_up:
             return self.initial_rate * (epoch + 1) / (self.warm_up + 1)
-        down = min(1.0, (epoch - self.warm_up) / max(1, self.epochs - self.warm_up))
-        height = (1 + math.cos(math.pi * down)) / 2
-        return self.final_rate + (self.initial_rate - self.final_rate) * height
+        progress = min(1.0, (epoch - self.warm_up) / max(1, self.epochs - self.warm_up))
+        factor = (1 + math.cos(math.pi * progress)) / 2
+        return self.final_rate + (self.initial_rate - self.final_rate) * factor
 
 
 class Adaptive(Schedule):
-    """Divides the rate when the loss stops improving.
+    """Adaptive rate, divided when the loss stops improving.
 
-    Keep `patience` below the estimator's `n_iter_no_change`, which ends the fit.
+    `patience` should be less than the estimator's `n_iter_no_change`, after which the fit ends.
 
     Parameters
     ----------
     initial_rate : float, default=0.001
-        The rate of the first epoch; positive.
+        Learning rate of the first epoch; positive.
     divisor : float, default=5.0
-        What the rate is divided by; more than 1.
+        Number by which the rate is divided; greater than 1.
     patience : int, default=3
-        After so many epochs in a row without an improvement.
+        Number of consecutive epochs without improvement after which the rate is divided.
     min_rate : float, default=0.0
-        The rate goes no lower; 0 or more.
+        Lower bound of the rate; at least 0.
 
     Examples
     --------
@@ -269,26 +273,26 @@ for _kind in _BUILT_IN.values():
 
 
 def as_schedule(spec: object, *, parameter: str = "learning_rate", also: str = "") -> Schedule:
-    """Return a fresh schedule for a positive float, a name or an instance.
+    """Return a new schedule for a positive float, a name or an instance.
 
     Parameters
     ----------
     spec : float, str or Schedule
-        What to turn into a schedule; a float is a constant rate.
+        Rate, name or instance; a float is a constant rate.
     parameter : str, default="learning_rate"
-        The name to use in error messages.
+        Name of the parameter, for error messages.
     also : str, default=""
-        What else the caller accepts, for error messages.
+        Further accepted values, for error messages.
 
     Returns
     -------
     schedule : Schedule
-        A clone, or a new instance; never `spec` itself.
+        New instance; a clone if `spec` is an instance.
 
     Raises
     ------
     ValueError, TypeError
-        Naming `parameter`, what is accepted and what came.
+        If `spec` is invalid; the message names `parameter` and the accepted values.
 
     Examples
     --------

@@ -1,11 +1,11 @@
-"""Solvers: the rule that turns a gradient into a step.
+"""Solvers: update rules, which compute a step from a gradient.
 
-A solver moves one flat parameter vector, in place where the library of the array can, and returns
-it. It holds its own memory (velocities, moments) and nothing else: the learning rate is handed in,
-one number or one per parameter, and when to stop is not its business. Estimators take a name
-(``"adam"``) or an instance (``Adam(beta_1=0.8)``).
+A solver updates one flat parameter vector, in place if the array library can, and returns it. Its
+state consists of velocities or moments alone: the learning rate, one number or one per parameter,
+is an argument, and the training loop decides when to stop. Estimators take a name (``"adam"``) or
+an instance (``Adam(beta_1=0.8)``).
 
-Your own solver derives from :class:`Solver`. ``start`` makes the memory, ``step`` uses it:
+A custom solver derives from :class:`Solver`. ``start`` initializes its state, ``step`` uses it:
 
 >>> import numpy as np
 >>> from sklearn_gd import FeedForwardRegressor
@@ -61,44 +61,44 @@ _POSITIVE = [Interval(Real, 0, None, closed="neither")]
 class Solver(Piece):
     """Base of all solvers.
 
-    An own solver defines ``step(parameters, gradient, rate)`` and, where it has a memory,
-    ``start(size, dtype)``; for arrays of other libraries than NumPy, `step` is written with
-    functions of the array API standard.
+    A custom solver defines ``step(parameters, gradient, rate)`` and, if it has a state,
+    ``start(size, dtype)``. To support arrays of libraries other than NumPy, `step` uses functions
+    of the array API standard.
 
     Attributes
     ----------
     full_batch : bool
-        True where the loop promises that every gradient is that of the whole objective, without
-        noise. Set by the loop, before ``start``.
+        Whether every gradient is the exact gradient of the whole objective. Set by the training
+        loop before ``start``.
     """
 
     _needed = {"step": "step(parameters, gradient, rate)"}
     full_batch = False
 
     def start(self, size: int, dtype: DTypeLike) -> None:
-        """Make the memory for `size` parameters of `dtype`; called once a fit.
+        """Initialize the state for `size` parameters of `dtype`; called once per fit.
 
-        Its arrays are NumPy's, and attributes: for parameters of another library they are moved
-        there before the first step.
+        The state consists of attributes. Its arrays are NumPy arrays; for parameters of another
+        library they are converted before the first step.
         """
 
     def step(self, parameters: Array, gradient: Array, rate: Rate) -> Array | None:
-        """Move `parameters`, in place where they are NumPy's; `gradient` may be overwritten.
+        """Update `parameters`, in place if they are a NumPy array; may overwrite `gradient`.
 
         Parameters
         ----------
         parameters : array of shape (size,)
-            The point.
+            Parameters to update.
         gradient : array of shape (size,)
-            The gradient there.
+            Gradient at `parameters`.
         rate : float or array of shape (size,)
-            The learning rate: one for all, or one per parameter.
+            Learning rate: one for all parameters, or one per parameter.
 
         Returns
         -------
-        parameters : array of shape (size,)
-            The point moved to. None stands for the array that was given, moved in place, which
-            not every library can.
+        parameters : array of shape (size,) or None
+            Updated parameters. None means that the given array was updated in place, which not
+            every library supports.
         """
         raise NotImplementedError("a solver defines step(parameters, gradient, rate)")
 
@@ -130,7 +130,7 @@ class Solver(Piece):
 
 
 class GradientDescent(Solver):
-    """w ← w - rate · g: down the gradient, and nothing else (Cauchy 1847)."""
+    """Plain gradient descent, w ← w - rate · g (Cauchy 1847)."""
 
     def step(self, parameters: Array, gradient: Array, rate: Rate) -> Array:
         if _has_kernel(parameters, rate):
@@ -142,12 +142,12 @@ class GradientDescent(Solver):
 
 
 class Momentum(Solver):
-    """v ← momentum · v - rate · g; w ← w + v: the heavy ball of Polyak (1964).
+    """Gradient descent with momentum, v ← momentum · v - rate · g; w ← w + v (Polyak 1964).
 
     Parameters
     ----------
     momentum : float, default=0.9
-        How much of the last step is kept, in [0, 1).
+        Fraction of the last step that is added to the next, in [0, 1).
     """
 
     _parameter_constraints = {"momentum": _FRACTION}
@@ -174,9 +174,10 @@ class Nesterov(Momentum):
     Parameters
     ----------
     momentum : float or "auto", default="auto"
-        How much of the last step is kept, in [0, 1). ``"auto"`` is 0.9 for mini-batches; for
-        :class:`~sklearn_gd.ThroughOriginRegressor`, whose gradient is exact, it is Nesterov's
-        growing sequence k / (k + 3), begun anew whenever the momentum points uphill [2]_.
+        Fraction of the last step that is added to the next, in [0, 1). ``"auto"`` is 0.9 for
+        mini-batches; for :class:`~sklearn_gd.ThroughOriginRegressor`, whose gradient is exact, it
+        is Nesterov's increasing sequence k / (k + 3), restarted whenever the momentum points
+        uphill [2]_.
 
     References
     ----------
@@ -200,7 +201,7 @@ class Nesterov(Momentum):
         if self.full_batch and self.momentum == "auto":
             return self._accelerate(parameters, gradient, rate)
         momentum = 0.9 if self.momentum == "auto" else self.momentum
-        # `velocity_` is momentum · v: what this step begins with and the last one ended with.
+        # Between steps, `velocity_` is momentum · v.
         gradient *= rate
         self.velocity_ -= gradient
         parameters -= gradient
@@ -209,7 +210,7 @@ class Nesterov(Momentum):
         return parameters
 
     def _accelerate(self, parameters: Array, gradient: Array, rate: Rate) -> Array:
-        # `parameters` is the point looked ahead to; `last_` the plain step before.
+        # `parameters` is the look-ahead point; `last_` is the last point without momentum.
         parameters -= rate * gradient
         if self.steps_since_restart_ >= 0:
             self.velocity_ = parameters - self.last_
@@ -225,12 +226,12 @@ class Nesterov(Momentum):
 
 
 class Adagrad(Solver):
-    """Rates divided by the root of the sum of all squared gradients [1]_.
+    """Adagrad: rates divided by the root of the sum of all squared gradients [1]_.
 
     Parameters
     ----------
     epsilon : float, default=1e-10
-        Added to the root, against division by zero; positive.
+        Positive constant added to the root, to avoid division by zero.
 
     References
     ----------
@@ -255,14 +256,14 @@ class Adagrad(Solver):
 
 
 class RMSprop(Solver):
-    """Rates divided by the root of a running mean of squared gradients [1]_.
+    """RMSprop: rates divided by the root of the moving average of squared gradients [1]_.
 
     Parameters
     ----------
     decay : float, default=0.9
-        How much of the running mean is kept at each step, in [0, 1).
+        Decay rate of the moving average of squared gradients, in [0, 1).
     epsilon : float, default=1e-8
-        Added to the root, against division by zero; positive.
+        Positive constant added to the root, to avoid division by zero.
 
     References
     ----------
@@ -289,19 +290,19 @@ class RMSprop(Solver):
 
 
 class Adam(Solver):
-    """Running means of the gradient and of its square, corrected for their start [1]_.
+    """Adam: bias-corrected moving averages of the gradient and of its square [1]_.
 
-    Written as at the end of the paper's section 2, with the correction in the rate, so that
+    As at the end of the paper's section 2, the bias correction is applied to the rate, so that
     `epsilon` is added to the uncorrected root (scikit-learn does the same; torch does not).
 
     Parameters
     ----------
     beta_1 : float, default=0.9
-        How much of the running mean of gradients is kept at each step, in [0, 1).
+        Decay rate of the moving average of gradients, in [0, 1).
     beta_2 : float, default=0.999
-        The same for squared gradients, in [0, 1).
+        Decay rate of the moving average of squared gradients, in [0, 1).
     epsilon : float, default=1e-8
-        Added to the root, against division by zero; positive.
+        Positive constant added to the root, to avoid division by zero.
 
     References
     ----------
@@ -325,9 +326,9 @@ class Adam(Solver):
         t = self.steps_
         rate = rate * ((1 - self.beta_2**t) ** 0.5 / (1 - self.beta_1**t))
         if _has_kernel(parameters, rate):
-            memory = self.means_, self.squares_
+            moments = self.means_, self.squares_
             constants = self.beta_1, self.beta_2, self.epsilon
-            _kernels.adam(parameters, gradient, *memory, rate, *constants)
+            _kernels.adam(parameters, gradient, *moments, rate, *constants)
             return parameters
         self.means_ *= self.beta_1
         self.means_ += (1 - self.beta_1) * gradient
@@ -340,21 +341,21 @@ class Adam(Solver):
 
 
 class AdamW(Adam):
-    """Adam with decoupled weight decay [1]_: every step first takes rate · weight_decay · w off w.
+    """Adam with decoupled weight decay [1]_: each step first subtracts rate · weight_decay · w.
 
-    It sees one flat vector, so the decay acts on biases too; the estimators' `alpha`, an L2 term
-    in the objective, acts on weights only.
+    The decay applies to all parameters, including biases; the estimators' `alpha`, an L2 term in
+    the objective, applies to weights only.
 
     Parameters
     ----------
     beta_1 : float, default=0.9
-        As for :class:`Adam`.
+        Decay rate of the moving average of gradients, in [0, 1).
     beta_2 : float, default=0.999
-        As for :class:`Adam`.
+        Decay rate of the moving average of squared gradients, in [0, 1).
     epsilon : float, default=1e-8
-        As for :class:`Adam`.
+        Positive constant added to the root, to avoid division by zero.
     weight_decay : float, default=0.01
-        The decay; 0 or more.
+        Coefficient of the weight decay; at least 0.
 
     References
     ----------
@@ -382,12 +383,12 @@ class AdamW(Adam):
 
 
 def _has_kernel(parameters: Array, rate: Rate) -> bool:
-    """Return whether a compiled loop is for these: NumPy's parameters, at one rate for all."""
+    """Return whether a compiled loop applies: to NumPy arrays with one rate for all."""
     return isinstance(parameters, np.ndarray) and not isinstance(rate, np.ndarray)
 
 
 def _root(squares: Array, epsilon: float) -> Array:
-    """Return sqrt(squares) + epsilon, without a second array on the way."""
+    """Return sqrt(squares) + epsilon, without a temporary array."""
     root = namespace(squares).sqrt(squares)
     root += epsilon
     return root
@@ -407,26 +408,26 @@ for _kind in _BUILT_IN.values():
 
 
 def as_solver(spec: object, *, parameter: str = "solver", also: str = "") -> Solver:
-    """Return a fresh solver for a name or an instance.
+    """Return a new solver for a name or an instance.
 
     Parameters
     ----------
     spec : str or Solver
-        What to turn into a solver.
+        Name or instance.
     parameter : str, default="solver"
-        The name to use in error messages.
+        Name of the parameter, for error messages.
     also : str, default=""
-        What else the caller accepts, for error messages.
+        Further accepted values, for error messages.
 
     Returns
     -------
     solver : Solver
-        A clone, or a new instance; never `spec` itself.
+        New instance; a clone if `spec` is an instance.
 
     Raises
     ------
     ValueError, TypeError
-        Naming `parameter`, what is accepted and what came.
+        If `spec` is invalid; the message names `parameter` and the accepted values.
 
     Examples
     --------

@@ -1,6 +1,6 @@
-"""Checks for authors of pieces of their own.
+"""Checks of custom activations, losses, solvers and schedules.
 
-Each takes a piece and raises an AssertionError that says what is wrong with it:
+Each check raises an AssertionError that says what is wrong:
 
 >>> import numpy as np
 >>> from sklearn_gd.testing import check_activation
@@ -10,8 +10,8 @@ Each takes a piece and raises an AssertionError that says what is wrong with it:
 ...     print(str(error)[:38])
 derivative(z, a) is not the slope of f
 
-A class that was defined in a function or at a prompt cannot be pickled, whatever it is like; for
-such a one the checks leave pickling out.
+Pickling is not checked for classes that are defined in a function or at a prompt, which can never
+be pickled.
 """
 
 from __future__ import annotations
@@ -21,42 +21,43 @@ import pickle
 import sys
 from collections.abc import Callable
 from copy import deepcopy
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import DTypeLike
 from sklearn.base import clone
 
 from sklearn_gd._pieces import Array, Piece
 from sklearn_gd.activations import Activation, as_activation
 from sklearn_gd.losses import Loss, as_loss
 from sklearn_gd.schedules import Schedule, as_schedule
-from sklearn_gd.solvers import Solver, as_solver
+from sklearn_gd.solvers import Rate, Solver, as_solver
 
 __all__ = ["check_activation", "check_loss", "check_schedule", "check_solver"]
 
 Function = Callable[[Array], Array]
 P = TypeVar("P", bound=Piece)
 
-# Off round numbers, where kinks tend to be.
+# Shifted away from round numbers, where kinks tend to be.
 _GRID = np.linspace(-8, 8, 2001) + 0.0241379
 _FAR = np.array([-1e3, -40.0, 40.0, 1e3])
 _STEP = 1e-5
 
 
-def check_activation(activation: str | Activation | tuple[Any, Any]) -> None:
-    """Check an activation: shapes, dtypes, derivative, extremes, stated bounds, pickling.
+def check_activation(activation: str | Activation | tuple[Function, Function]) -> None:
+    """Check an activation: shapes, dtypes, derivative, large inputs, bounds, pickling.
 
     Parameters
     ----------
     activation : str, Activation or (f, df)
-        What an estimator would be given.
+        Activation to check, as given to an estimator.
 
     Raises
     ------
     AssertionError
-        Saying what is wrong.
+        If a check fails; the message says which.
     ValueError, TypeError
-        Where an estimator would not take it at all.
+        If estimators do not accept it at all.
 
     Examples
     --------
@@ -81,19 +82,19 @@ def check_activation(activation: str | Activation | tuple[Any, Any]) -> None:
 
 
 def check_loss(loss: str | Loss) -> None:
-    """Check a loss: shapes, dtypes, gradient, its smallest value, curvature, pickling.
+    """Check a loss: shapes, dtypes, gradient, minimum, curvature, pickling.
 
     Parameters
     ----------
     loss : str or Loss
-        What an estimator would be given.
+        Loss to check, as given to an estimator.
 
     Raises
     ------
     AssertionError
-        Saying what is wrong.
+        If a check fails; the message says which.
     ValueError, TypeError
-        Where an estimator would not take it at all.
+        If estimators do not accept it at all.
 
     Examples
     --------
@@ -110,7 +111,7 @@ def check_loss(loss: str | Loss) -> None:
         best = float(value(np.array([y]))[0])
         around = value(np.array([y - 1.0, y + 1.0]))
         assert (around >= best).all(), (
-            f"value(y_true, y_pred) is larger for the true prediction {y} than for one beside it."
+            f"value(y_true, y_pred) is larger for the true prediction {y} than for one near it."
         )
         far = np.array([-1e6, 1e6])
         finite = np.isfinite(value(far)).all() and np.isfinite(gradient(far)).all()
@@ -120,19 +121,19 @@ def check_loss(loss: str | Loss) -> None:
 
 
 def check_solver(solver: str | Solver) -> None:
-    """Check a solver: steps in place, rates, dtypes, memory of its own, descent, pickling.
+    """Check a solver: steps in place, rates, dtypes, independent state, descent, pickling.
 
     Parameters
     ----------
     solver : str or Solver
-        What an estimator would be given.
+        Solver to check, as given to an estimator.
 
     Raises
     ------
     AssertionError
-        Saying what is wrong.
+        If a check fails; the message says which.
     ValueError, TypeError
-        Where an estimator would not take it at all.
+        If estimators do not accept it at all.
 
     Examples
     --------
@@ -142,38 +143,38 @@ def check_solver(solver: str | Solver) -> None:
     """
     piece = as_solver(solver)
     for dtype in (np.float32, np.float64):
-        moved = _walk(piece, 5, 0.01, dtype)
+        moved = _run(piece, 5, 0.01, dtype)
         assert moved.dtype == dtype, (
-            f"step(...) turns parameters of {dtype.__name__} to {moved.dtype}."
+            f"step(...) turns parameters of {dtype.__name__} into {moved.dtype}."
         )
-        assert np.isfinite(moved).all(), "step(...) leaves the finite numbers."
-        again = _walk(piece, 5, 0.01, dtype)
-        assert (moved == again).all(), "Two walks from one start differ: something is left over."
-        each = _walk(piece, 5, np.full(4, 0.01, dtype), dtype)
+        assert np.isfinite(moved).all(), "step(...) gives parameters that are not finite."
+        again = _run(piece, 5, 0.01, dtype)
+        assert (moved == again).all(), "Two equal runs differ: state of the first is left over."
+        each = _run(piece, 5, np.full(4, 0.01, dtype), dtype)
         assert np.allclose(each, moved, rtol=1e-4), (
             "step(...) with one rate per parameter, all equal, differs from the same single rate."
         )
-    still = _walk(piece, 3, 0.0, np.float64)
-    assert (still == _START).all(), "step(...) moves parameters at a rate of zero."
+    unmoved = _run(piece, 3, 0.0, np.float64)
+    assert (unmoved == _START).all(), "step(...) changes parameters at a rate of zero."
     _check_descends(piece)
-    _check_goes_on(piece)
-    _check_piece(piece, lambda p: _walk(p, 3, 0.01, np.float64))
+    _check_pickled_state(piece)
+    _check_piece(piece, lambda p: _run(p, 3, 0.01, np.float64))
 
 
 def check_schedule(schedule: str | float | Schedule) -> None:
-    """Check a schedule: rates are finite numbers, and depend on the epoch and what it heard alone.
+    """Check a schedule: finite rates, which depend only on the epoch and on ``observe``; pickling.
 
     Parameters
     ----------
     schedule : str, float or Schedule
-        What an estimator would be given.
+        Schedule to check, as given to an estimator.
 
     Raises
     ------
     AssertionError
-        Saying what is wrong.
+        If a check fails; the message says which.
     ValueError, TypeError
-        Where an estimator would not take it at all.
+        If estimators do not accept it at all.
 
     Examples
     --------
@@ -184,39 +185,39 @@ def check_schedule(schedule: str | float | Schedule) -> None:
     piece = as_schedule(schedule)
     for epoch in (*range(300), 10_000):
         rate = piece.rate(epoch)
-        assert isinstance(rate, (int, float)), f"rate({epoch}) is {rate!r}, no number."
+        assert isinstance(rate, (int, float)), f"rate({epoch}) is {rate!r}, which is not a number."
         assert math.isfinite(rate), f"rate({epoch}) is {rate!r}, not finite."
         assert rate >= 0, f"rate({epoch}) is {rate!r}, negative."
     assert _rates(piece) == _rates(piece), "rate(epoch) differs from call to call."
-    heard, untold = clone(piece), _rates(piece)
+    observed, initial_rates = clone(piece), _rates(piece)
     for epoch in range(30):
-        heard.observe(epoch % 4 == 0)
-        assert math.isfinite(heard.rate(epoch)), "rate(epoch) is not finite after observe(...)."
-    assert _rates(clone(heard)) == untold, "A clone remembers what its original heard."
-    carried = _through_pickle(heard)
-    assert _rates(carried) == _rates(heard), "A pickled copy forgets what its original heard."
+        observed.observe(epoch % 4 == 0)
+        assert math.isfinite(observed.rate(epoch)), "rate(epoch) is not finite after observe(...)."
+    assert _rates(clone(observed)) == initial_rates, "A clone keeps the effects of observe(...)."
+    same = _rates(_pickled(observed)) == _rates(observed)
+    assert same, "A pickled copy loses the effects of observe(...)."
     _check_piece(piece, _rates)
 
 
 def _check_elementwise(name: str, method: Function) -> None:
-    """Check that a method keeps shape and dtype, and reads each element alone."""
+    """Check that a method keeps shape and dtype, and is elementwise."""
     for dtype in (np.float32, np.float64):
         z = (_GRID[:1200:100].reshape(3, 4) / 2).astype(dtype)
         before = z.copy()
         result = method(z)
         assert np.shape(result) == z.shape, (
-            f"{name} returns shape {np.shape(result)} for {z.shape}: it must keep it."
+            f"{name} returns shape {np.shape(result)} for {z.shape}: it must be the same."
         )
         assert result.dtype == dtype, f"{name} turns {dtype.__name__} into {result.dtype}."
         assert (z == before).all(), f"{name} writes to its input."
         alone = np.array([method(z[i : i + 1, j : j + 1])[0, 0] for i, j in np.ndindex(z.shape)])
         assert np.allclose(result.ravel(), alone, rtol=1e-5, atol=1e-6), (
-            f"{name} depends on other elements than its own."
+            f"{name} depends on other elements of its input."
         )
 
 
 def _check_slope(name: str, of: str, f: Function, slope: Function, z: Array) -> None:
-    """Check a derivative by differences; at a kink it may be anything between its two sides."""
+    """Compare a derivative with differences; at a kink it may be between the one-sided ones."""
     stated = slope(z)
     right = (f(z + _STEP) - f(z)) / _STEP
     left = (f(z) - f(z - _STEP)) / _STEP
@@ -225,11 +226,11 @@ def _check_slope(name: str, of: str, f: Function, slope: Function, z: Array) -> 
     kinked = np.abs(right - left) > 0.01 * (1 + np.abs(middle))
     lower, upper = np.minimum(left, right) - 0.01, np.maximum(left, right) + 0.01
     between = (stated >= lower) & (stated <= upper)
-    right_there = np.where(kinked, between, np.abs(stated - middle) <= tolerance)
-    if not right_there.all():
-        i = int(np.argmin(right_there))
+    is_correct = np.where(kinked, between, np.abs(stated - middle) <= tolerance)
+    if not is_correct.all():
+        i = int(np.argmin(is_correct))
         raise AssertionError(
-            f"{name} is not the slope of {of} at z = {z[i]:g}: it says {stated[i]:g}, and the "
+            f"{name} is not the slope of {of} at z = {z[i]:g}: it is {stated[i]:g}, and the "
             f"slope is {middle[i]:g}."
         )
 
@@ -251,9 +252,9 @@ def _check_bounds(piece: Activation) -> None:
 
 def _check_curvature(piece: Loss, gradient: Function) -> None:
     if piece.curvature is not None:
-        bend = float(np.max(np.diff(gradient(_GRID)) / np.diff(_GRID)))
-        assert bend <= 1.01 * piece.curvature + 1e-6, (
-            f"curvature is {piece.curvature:g}, and the gradient rises by {bend:g}."
+        found = float(np.max(np.diff(gradient(_GRID)) / np.diff(_GRID)))
+        assert found <= 1.01 * piece.curvature + 1e-6, (
+            f"curvature is {piece.curvature:g}, and the gradient's slope is up to {found:g}."
         )
 
 
@@ -262,45 +263,45 @@ def _at_target(method: Callable[[Array, Array], Array], y: float) -> Function:
 
 
 _START = np.array([1.0, -2.0, 0.5, 3.0])
-_BOWL = np.array([1.0, 0.5, 2.0, 0.1])
+_COEFFICIENTS = np.array([1.0, 0.5, 2.0, 0.1])
 
 
-def _walk(piece: Solver, n_steps: int, rate: Any, dtype: Any) -> Array:
-    """Return where so many steps down a quadratic bowl lead."""
+def _run(piece: Solver, n_steps: int, rate: Rate, dtype: DTypeLike) -> Array:
+    """Return the parameters after some steps on a quadratic function."""
     solver, parameters = clone(piece), _START.astype(dtype)
     solver.start(4, dtype)
     for _ in range(n_steps):
-        solver.step(parameters, (_BOWL * parameters).astype(dtype), rate)
+        solver.step(parameters, (_COEFFICIENTS * parameters).astype(dtype), rate)
     return parameters
 
 
-def _height(parameters: Array) -> float:
-    return float(_BOWL @ np.square(parameters))
+def _objective(parameters: Array) -> float:
+    return float(_COEFFICIENTS @ np.square(parameters))
 
 
 def _check_descends(piece: Solver) -> None:
     with np.errstate(all="ignore"):
         best = min(
-            _height(_walk(piece, 300, rate, np.float64)) for rate in (1.0, 0.1, 0.01, 0.001)
+            _objective(_run(piece, 300, rate, np.float64)) for rate in (1.0, 0.1, 0.01, 0.001)
         )
-    assert best < 0.9 * _height(_START), (
-        "step(...) does not descend on a quadratic bowl, at any rate from 1 to 0.001."
+    assert best < 0.9 * _objective(_START), (
+        "step(...) does not descend on a quadratic function, at any rate from 1 to 0.001."
     )
 
 
-def _check_goes_on(piece: Solver) -> None:
-    """Check that a pickled copy of a solver on its way goes the same way."""
+def _check_pickled_state(piece: Solver) -> None:
+    """Check that a solver pickled between two steps continues with the same steps."""
     solver, parameters = clone(piece), _START.copy()
     solver.start(4, np.float64)
     for _ in range(3):
-        solver.step(parameters, _BOWL * parameters, 0.01)
-    twin, twin_parameters = _through_pickle(solver), parameters.copy()
+        solver.step(parameters, _COEFFICIENTS * parameters, 0.01)
+    copy, copied_parameters = _pickled(solver), parameters.copy()
     for _ in range(3):
-        solver.step(parameters, _BOWL * parameters, 0.01)
+        solver.step(parameters, _COEFFICIENTS * parameters, 0.01)
     for _ in range(3):
-        twin.step(twin_parameters, _BOWL * twin_parameters, 0.01)
-    assert (parameters == twin_parameters).all(), (
-        "A pickled copy of the solver does not go on where its original was."
+        copy.step(copied_parameters, _COEFFICIENTS * copied_parameters, 0.01)
+    assert (parameters == copied_parameters).all(), (
+        "A pickled copy of the solver does not continue as the original does."
     )
 
 
@@ -308,17 +309,17 @@ def _rates(piece: Schedule) -> list[float]:
     return [piece.rate(epoch) for epoch in range(60)]
 
 
-def _check_piece(piece: Piece, result: Callable[[Any], Any]) -> None:
-    """Check that copies of a piece, by clone and by pickle, do as it does."""
-    assert repr(piece), "repr() gives nothing."
-    for how, copy in (("clone", clone), ("pickle", _through_pickle)):
-        twin = copy(piece)
-        assert type(twin) is type(piece), f"A copy by {how} is of another type."
-        same = np.array_equal(result(twin), result(piece), equal_nan=True)
+def _check_piece(piece: P, result: Callable[[P], Array | list[float]]) -> None:
+    """Check that copies of a piece, by clone and by pickle, give the same results."""
+    assert repr(piece), "repr() is empty."
+    for how, copied in (("clone", clone(piece)), ("pickle", _pickled(piece))):
+        assert type(copied) is type(piece), f"A copy by {how} is of another type."
+        same = np.array_equal(result(copied), result(piece), equal_nan=True)
         assert same, f"A copy by {how} gives other results."
 
 
-def _through_pickle(piece: P) -> P:
+def _pickled(piece: P) -> P:
+    """Return a copy by pickle, or by deepcopy if its class cannot be found by its name."""
     kind = type(piece)
     if getattr(sys.modules.get(kind.__module__), kind.__qualname__, None) is not kind:
         return deepcopy(piece)
@@ -326,8 +327,8 @@ def _through_pickle(piece: P) -> P:
         data = pickle.dumps(piece)
     except Exception as error:
         raise AssertionError(
-            f"{piece!r} does not pickle ({error}): functions and classes in it must be defined "
+            f"{piece!r} cannot be pickled ({error}): functions and classes in it must be defined "
             "at the top of a module."
         ) from error
-    twin: P = pickle.loads(data)
-    return twin
+    copied: P = pickle.loads(data)
+    return copied

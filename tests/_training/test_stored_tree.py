@@ -454,9 +454,8 @@ def test_parameters_are_checked_before_there_is_room_for_weights(
     parameter, value, crafted, tmp_path
 ):
     crafted.parts["estimator"]["content"]["content"][parameter] = crafted.json(value)
-    refused(
-        crafted, tmp_path / "fit", "not a valid checkpoint|does not hold what a checkpoint holds"
-    )
+    message = "not a valid checkpoint|does not hold what a checkpoint holds"
+    refused(crafted, tmp_path / "fit", message)
 
 
 @pytest.mark.parametrize("name", ["schedules.Adaptive", "activations.ELU", "losses.Huber"])
