@@ -1,1 +1,1 @@
-"""Speed and memory beside peers, measured in turn in one process: ``python -m benchmarks``."""
+"""Compare speed and memory with other estimators in one process: ``python -m benchmarks``."""

@@ -7,18 +7,18 @@ import os
 import warnings
 from pathlib import Path
 
-from benchmarks import everyday, footprint, line, network, neuron, report
+from benchmarks import accuracy, everyday, footprint, line, network, neuron, report
 from benchmarks.race import race
 
 RACES = {"line": line, "neuron": neuron, "network": network, "everyday": everyday}
-SECTIONS = (*RACES, "footprint", "plots")
+SECTIONS = (*RACES, "footprint", "accuracy", "plots")
 
 
 def main() -> None:
     chosen = arguments()
     if chosen.quick and chosen.out:
         raise SystemExit("--quick measures nothing worth writing down: leave out --out.")
-    warnings.simplefilter("ignore")  # fits cut short on purpose say that they were
+    warnings.simplefilter("ignore")  # fits that do not converge on purpose warn about it
     os.environ["PYTHONWARNINGS"] = "ignore"
     for name in chosen.only or SECTIONS:
         print(f"\n{name}\n", flush=True)
@@ -27,6 +27,8 @@ def main() -> None:
             continue
         if name == "footprint":
             lines = report.figure_table(footprint.figures(chosen.quick))
+        elif name == "accuracy":
+            lines = accuracy.lines(accuracy.measure(chosen.quick))
         else:
             lines = report.table(run(name, chosen))
         print(report.plain(lines), flush=True)
@@ -56,11 +58,11 @@ def draw(chosen: argparse.Namespace) -> None:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--only", nargs="+", choices=SECTIONS, help="these sections")
-    parser.add_argument("--match", default="", help="cases with this in their name")
-    parser.add_argument("--quick", action="store_true", help="tiny sizes: does it run at all?")
-    parser.add_argument("--rounds", type=int, default=5, help="turns each contender has")
-    parser.add_argument("--out", type=Path, help="the Markdown page to put the tables in")
+    parser.add_argument("--only", nargs="+", choices=SECTIONS, help="sections to run")
+    parser.add_argument("--match", default="", help="run only cases whose name contains this")
+    parser.add_argument("--quick", action="store_true", help="tiny sizes, to check that it runs")
+    parser.add_argument("--rounds", type=int, default=5, help="number of runs of each contender")
+    parser.add_argument("--out", type=Path, help="Markdown page to write the tables to")
     return parser.parse_args()
 
 

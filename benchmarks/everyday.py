@@ -1,4 +1,4 @@
-"""What users do all day: predict, and search a grid of rates."""
+"""Common tasks: prediction, and a grid search over learning rates."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from sklearn.linear_model import LinearRegression, Perceptron, SGDRegressor
 from sklearn.model_selection import GridSearchCV
 from sklearn.neural_network import MLPRegressor
 
-from benchmarks.race import OURS, Case, Contender
+from benchmarks.race import OURS, SAME, Case, Contender
 from sklearn_gd import FeedForwardRegressor, PerceptronClassifier, ThroughOriginRegressor
 
 
 def pairs(few: bool) -> list[tuple[Any, Any, str]]:
     """Return our estimators, each with scikit-learn's counterpart and its name for the rate.
 
-    Epochs are equal, but for the line: a step on all rows is no epoch of stochastic steps, so that
-    both sides stop by their own defaults.
+    Numbers of epochs are equal, except for the line: a step on all rows is not comparable to an
+    epoch of stochastic steps, so both sides stop by their own defaults.
     """
     epochs = {"max_iter": 2 if few else 20, "tol": None}
     theirs = {"max_iter": epochs["max_iter"], "tol": 0.0, "n_iter_no_change": 1_000}
@@ -31,7 +31,9 @@ def pairs(few: bool) -> list[tuple[Any, Any, str]]:
         ),
         (PerceptronClassifier(**epochs), Perceptron(**epochs), "eta0"),
         (
-            FeedForwardRegressor(hidden_layer_sizes=(20,), random_state=0, **epochs),
+            FeedForwardRegressor(
+                **{**SAME, **epochs}, hidden_layer_sizes=(20,), batch_size=200, random_state=0
+            ),
             MLPRegressor(hidden_layer_sizes=(20,), random_state=0, alpha=0.0, **theirs),
             "learning_rate_init",
         ),
@@ -84,7 +86,7 @@ def enter_grid(n: int, p: int, n_rates: int, which: int, few: bool) -> dict[str,
     ours, theirs, rate = pairs(few)[which]
 
     def contender(model: Any, parameter: str) -> Contender:
-        # Each over rates of use to it: a step on all rows bears a larger one than one on a row.
+        # Useful rates differ: a step on all rows allows a larger rate than a step on one row.
         ends = (0.01, 0.2) if isinstance(model, ThroughOriginRegressor) else (1e-4, 1e-2)
         rates = np.geomspace(*ends, n_rates)
         search = GridSearchCV(model, {parameter: rates.tolist()}, cv=5, refit=False)

@@ -1,4 +1,4 @@
-"""What a fit costs beside time, and how its time grows: memory, rows, threads, the import."""
+"""Memory use, scaling with rows and threads, and import time."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from sklearn_gd import FeedForwardRegressor, PerceptronClassifier, ThroughOrigin
 
 @dataclass
 class Figure:
-    """One number, and the largest that it is meant to be."""
+    """A measured number, and its upper limit."""
 
     name: str
     value: float
@@ -43,7 +43,7 @@ def figures(quick: bool) -> Iterator[Figure]:
 
 
 def memory(quick: bool) -> Iterator[Figure]:
-    """Yield the largest extra memory that NumPy held at once during a fit."""
+    """Yield the peak of the memory that NumPy allocates during a fit."""
     n = 5_000 if quick else 1_000_000
     rng = np.random.default_rng(0)
     X = rng.standard_normal((n, 10))
@@ -63,7 +63,7 @@ def memory(quick: bool) -> Iterator[Figure]:
 
     labels = (y > 0).astype(int)
     neuron = PerceptronClassifier(max_iter=2, tol=None, random_state=0)
-    # The order of the rows, their classes in two forms and the copy of a few chunks.
+    # For the order of the rows, their classes in two forms, and copies of a few chunks.
     yield Figure(
         f"neuron, {n:,} x 10, float64", megabytes(neuron, X, labels), 64.0 * n / 1e6 + 8, "MB"
     )
@@ -72,14 +72,14 @@ def memory(quick: bool) -> Iterator[Figure]:
     net = FeedForwardRegressor(
         hidden_layer_sizes=hidden, batch_size=256, max_iter=1, tol=None, random_state=0
     )
-    # Parameters, gradient, Adam's two moments and a vector of its own; then chunks of rows.
+    # For the parameters, the gradient, Adam's two moments and its buffer, and chunks of rows.
     n_parameters = (p + 1) * hidden[0] + (hidden[0] + 1) * hidden[1] + hidden[1] + 1
     allowed = (8 * 8 * n_parameters + 8 * 4 * rows) / 1e6 + 16
     yield Figure(f"network, {rows:,} x {p}, {hidden}", megabytes(net, X, X[:, 0]), allowed, "MB")
 
 
 def megabytes(model: Any, X: Any, y: Any) -> float:
-    model.fit(X[:100], y[:100])  # what the first fit imports is not counted
+    model.fit(X[:100], y[:100])  # so that imports of the first fit are not counted
     tracemalloc.start()
     model.fit(X, y)
     _, peak = tracemalloc.get_traced_memory()
@@ -88,7 +88,7 @@ def megabytes(model: Any, X: Any, y: Any) -> float:
 
 
 def growth(quick: bool) -> Iterator[Figure]:
-    """Yield the slopes of log time over log rows."""
+    """Yield the slope of log time over log number of rows for each estimator."""
     rng = np.random.default_rng(0)
     scale = 200 if quick else 1
     net = FeedForwardRegressor(hidden_layer_sizes=(50,), max_iter=4, tol=None, random_state=0)
@@ -109,7 +109,7 @@ def growth(quick: bool) -> Iterator[Figure]:
 
 
 def threads(quick: bool) -> Iterator[Figure]:
-    """Yield the time of a wide network on two threads, in terms of that on one."""
+    """Yield the time of a wide network with two threads, relative to one thread."""
     rng = np.random.default_rng(0)
     for n, p, width in [(500, 10, 32)] if quick else [(20_000, 100, 256), (10_000, 200, 512)]:
         X = rng.standard_normal((n, p)).astype(np.float32)
@@ -140,9 +140,9 @@ def best_seconds(work: Callable[[], Any], rounds: int = 5) -> float:
 
 
 def import_seconds(before: str) -> float:
-    """Return how many seconds our import adds to scikit-learn's, in a fresh process.
+    """Return the seconds that importing sklearn_gd takes after scikit-learn, in a fresh process.
 
-    Both are imported from compiled bytecode, as where pip installed them.
+    Both are imported from compiled bytecode, as after an installation by pip.
     """
     code = (
         f"import sklearn.base, sklearn.utils.validation, time{before}\n"
@@ -151,7 +151,7 @@ def import_seconds(before: str) -> float:
         "print(time.perf_counter() - begin)"
     )
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}
-    for _ in range(2):  # the first may have to compile
+    for _ in range(2):  # the first run may compile bytecode
         done = subprocess.run(
             [sys.executable, "-c", code],
             env=environment,

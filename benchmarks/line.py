@@ -1,4 +1,4 @@
-"""A line through the origin: moments and descent, against solvers of the normal equations."""
+"""ThroughOriginRegressor compared with solvers of the normal equations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A network: equal layers, first weights, batches and epochs, and the bare products as a floor."""
+"""Networks with equal layers, initial weights, batches and epochs; matrix products as a bound."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import numpy as np
 from scipy import sparse
 from sklearn.neural_network import MLPRegressor
 
-from benchmarks.race import OURS, Case, Contender
+from benchmarks.race import OURS, SAME, Case, Contender
 from sklearn_gd import FeedForwardRegressor
 
 Array = np.ndarray
 
-# Rows, features, hidden layers, batch, epochs, and how much longer MLPRegressor should take.
+# Rows, features, hidden layers, batch, epochs, and the aim for the ratio of MLPRegressor's time.
 SIZES = [
     (1_000, 10, (10,), 32, 50, 3.0),
     (20_640, 8, (100,), 200, 10, 3.0),
@@ -59,7 +59,7 @@ def cases(quick: bool) -> Iterator[Case]:
 
 
 class Problem:
-    """Rows, targets and first weights, the same for all contenders."""
+    """Rows, targets and initial weights, the same for all contenders."""
 
     def __init__(self, n: int, p: int, hidden: tuple[int, ...], dtype: str) -> None:
         rng = np.random.default_rng(0)
@@ -97,8 +97,10 @@ def enter(
         "alpha": 0.0,
         "random_state": 0,
     }
-    ours = FeedForwardRegressor(solver=solver, learning_rate=RATES[solver], tol=None, **common)
-    # Its loss carries one half: plain descent needs twice the rate for equal steps.
+    ours = FeedForwardRegressor(
+        **{**SAME, "learning_rate": RATES[solver]}, solver=solver, **common
+    )
+    # Its loss has a factor 1/2: plain gradient descent needs twice the rate for equal steps.
     theirs = MLPRegressor(
         solver="sgd" if solver == "gd" else solver,
         learning_rate_init=RATES[solver] * (2 if solver == "gd" else 1),
@@ -127,7 +129,7 @@ def enter(
 
 
 def from_first_weights(model: Any, problem: Problem) -> Contender:
-    """Return a contender whose every fit begins at the problem's first weights."""
+    """Return a contender whose fits all start from the initial weights of the problem."""
     epochs = model.max_iter
     model.set_params(max_iter=1, warm_start=True).fit(problem.X[:300], problem.y[:300])
     model.set_params(max_iter=epochs)
@@ -140,7 +142,7 @@ def from_first_weights(model: Any, problem: Problem) -> Contender:
 
 
 def products(problem: Problem, batch: int, epochs: int) -> None:
-    """Do the matrix products of as many training steps, and nothing else."""
+    """Compute only the matrix products of the training steps."""
     layers = problem.coefs
     a = [np.ones((batch, width), problem.X.dtype) for width in problem.sizes]
     gradients = [np.empty_like(W) for W in layers]
@@ -152,7 +154,7 @@ def products(problem: Problem, batch: int, epochs: int) -> None:
             if i:
                 np.matmul(a[i + 1], layers[i].T, out=a[i])
         for after in a[1:]:
-            after.fill(1.0)  # or the products grow until they overflow
+            after.fill(1.0)  # otherwise the products would overflow
 
 
 def enter_sparse(
@@ -170,7 +172,7 @@ def enter_sparse(
     }
     theirs = MLPRegressor(tol=0.0, n_iter_no_change=10 * epochs, **common)
     return {
-        OURS: from_first_weights(FeedForwardRegressor(tol=None, **common), problem),
+        OURS: from_first_weights(FeedForwardRegressor(**SAME, **common), problem),
         "MLPRegressor": from_first_weights(theirs, problem),
     }
 
@@ -185,6 +187,6 @@ def enter_lbfgs(n: int, p: int, hidden: tuple[int, ...], epochs: int) -> dict[st
         "random_state": 0,
     }
     return {
-        OURS: from_first_weights(FeedForwardRegressor(tol=None, **common), problem),
+        OURS: from_first_weights(FeedForwardRegressor(**SAME, **common), problem),
         "MLPRegressor": from_first_weights(MLPRegressor(tol=0.0, **common), problem),
     }

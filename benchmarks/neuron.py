@@ -1,4 +1,4 @@
-"""Rosenblatt's rule, at equal numbers of epochs over equal rows in equal order."""
+"""Rosenblatt's rule, with equal numbers of epochs on the same rows in the same order."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from benchmarks.race import OURS, Case, Contender
 from sklearn_gd import PerceptronClassifier
 
 EPOCHS = 20
-# Rows, features, classes, stored values a row (0: dense), and how much longer peers should take.
+# Rows, features, classes, stored values per row (0: dense), and the aim for the ratio of times.
 SIZES = [
     (20_000, 20, 2, 0, 2.0),
     (20_000, 200, 2, 0, 2.0),
@@ -47,18 +47,18 @@ def enter(n: int, p: int, classes: int, stored: int, dtype: str) -> dict[str, Co
         return Contender(lambda: model.fit(X, y), lambda fitted: 1.0 - fitted.score(X, y))
 
     hinge = SGDClassifier(loss="hinge", penalty=None, learning_rate="constant", eta0=1.0, **once)
-    # scikit-learn moves the intercept a hundred times less on sparse rows: compared without one.
+    # On sparse rows, scikit-learn scales steps of the intercept by 0.01, so none is fitted.
     intercept = {"fit_intercept": not stored}
     return {
         OURS: contender(PerceptronClassifier(**once, **intercept)),
         "Perceptron": contender(Perceptron(**once, **intercept)),
-        # It keeps a margin, and so makes more updates and ends elsewhere.
+        # The hinge loss has a margin: it makes more updates, and its result differs.
         "SGDClassifier, hinge": Contender(lambda: hinge.fit(X, y)),
     }
 
 
 def rows(n: int, p: int, classes: int, stored: int, dtype: str) -> tuple[Any, np.ndarray]:
-    """Return rows whose classes no plane quite separates, so that mistakes never end."""
+    """Return rows whose classes are not quite linearly separable, so that updates never stop."""
     rng = np.random.default_rng(0)
     if stored:
         X = sparse.csr_array(sparse.random(n, p, stored / p, "csr", None, rng))

@@ -1,4 +1,4 @@
-"""Cost over size, on logarithmic axes."""
+"""Plot the time of a fit against the problem size, on logarithmic axes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sklearn.linear_model import LinearRegression, Perceptron
 from sklearn.neural_network import MLPRegressor
 
 from benchmarks.footprint import best_seconds
-from benchmarks.race import OURS
+from benchmarks.race import OURS, SAME
 from sklearn_gd import FeedForwardRegressor, PerceptronClassifier, ThroughOriginRegressor
 
 Fits = dict[str, Callable[[], Any]]
@@ -47,7 +47,7 @@ def network(batch: int, width: int) -> Fits:
     }
     theirs = MLPRegressor(tol=0.0, n_iter_no_change=100, **common)
     return {
-        OURS: lambda: FeedForwardRegressor(tol=None, **common).fit(X, y),
+        OURS: lambda: FeedForwardRegressor(**SAME, **common).fit(X, y),
         "MLPRegressor": lambda: theirs.fit(X, y),
     }
 
@@ -68,7 +68,7 @@ PANELS: list[tuple[str, list[int], Callable[[int], Fits]]] = [
 
 
 def draw(path: Path) -> None:
-    """Measure every panel and save the picture."""
+    """Measure every panel and save the figure."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -82,7 +82,7 @@ def draw(path: Path) -> None:
                 seconds.setdefault(label, []).append(best_seconds(fit, rounds=3))
         for (label, values), style in zip(seconds.items(), ("o-", "s--"), strict=True):
             ax.loglog(sizes, values, style, label=label)
-        ax.set(xlabel=name, ylabel="seconds a fit")
+        ax.set(xlabel=name, ylabel="seconds per fit")
         ax.set_xticks(sizes, [f"{size:,}" for size in sizes])
         ax.set_xticks([], minor=True)
         ax.grid(alpha=0.3)

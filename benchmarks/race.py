@@ -1,4 +1,4 @@
-"""Contenders that take turns: A B C A B C ..., so that a machine's moods meet them all alike."""
+"""Time contenders in turns, A B C A B C ..., so that disturbances affect all of them equally."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 OURS = "sklearn_gd"
+# Parameters with which a FeedForwardRegressor does what an MLPRegressor does.
+SAME = {"activation": "relu", "standardize": False, "learning_rate": 0.001, "tol": None}
 
 
 @dataclass
@@ -19,9 +21,9 @@ class Contender:
     Parameters
     ----------
     run : callable
-        Does it, and returns what came out of it. Only this is timed.
+        Function that does the work and returns its result. Only this is timed.
     loss : callable, optional
-        Returns the loss of what came out, to compare with the others'. Not timed.
+        Function that returns the loss of a result, to compare it with the others. Not timed.
     """
 
     run: Callable[[], Any]
@@ -30,21 +32,21 @@ class Contender:
 
 @dataclass
 class Case:
-    """One row of the table.
+    """One case of a table.
 
     Parameters
     ----------
     name : str
-        What is done, and to how much data.
+        Description of the task and the size of the data.
     enter : callable
-        Makes the data, then returns the contenders by name, ours (`OURS`) among them.
+        Function that generates the data and returns the contenders by name, including `OURS`.
     aims : dict of str to float, optional
-        How many times our time a contender is meant to take, at least. A floor, which nobody can
-        get below, has an aim below one.
+        Smallest acceptable ratio of a contender's time to ours. It is below one for a lower bound,
+        such as the matrix products alone.
     alike : float, optional
-        How far the contenders' losses may lie apart, relative to ours; one that may end anywhere
-        above ours stands in `worse`.
+        Largest difference of a contender's loss from ours, relative to ours.
     worse : tuple of str, optional
+        Contenders whose loss may be larger than ours by any amount.
     """
 
     name: str
@@ -56,7 +58,7 @@ class Case:
 
 @dataclass
 class Result:
-    """The seconds of every round of a case, by contender."""
+    """The times of a case in seconds: a list of all rounds for each contender."""
 
     case: Case
     seconds: dict[str, list[float]]
@@ -65,11 +67,11 @@ class Result:
         return statistics.median(self.seconds[name])
 
     def ratio(self, name: str) -> float:
-        """Return how many times our time a contender took: the median over the rounds."""
+        """Return the median over the rounds of the ratio of a contender's time to ours."""
         return statistics.median(self._ratios(name))
 
     def spread(self, name: str) -> tuple[float, float]:
-        """Return the smallest and the largest ratio of a round."""
+        """Return the smallest and largest ratio over the rounds."""
         ratios = self._ratios(name)
         return min(ratios), max(ratios)
 
@@ -79,9 +81,9 @@ class Result:
 
 
 def race(case: Case, rounds: int) -> Result:
-    """Let the contenders of a case take turns; the first turn of each is not counted.
+    """Run the contenders of a case in turns; the first run of each is not counted.
 
-    Who begins a round changes from round to round, so that nobody always follows the same one.
+    Each round starts with another contender.
     """
     contenders = case.enter()
     for contender in contenders.values():
@@ -98,7 +100,7 @@ def race(case: Case, rounds: int) -> Result:
 
 
 def losses(case: Case) -> dict[str, float]:
-    """Let each contender run once, and return the losses that they reach."""
+    """Run each contender once, and return the loss of each result."""
     return {
         name: contender.loss(contender.run())
         for name, contender in case.enter().items()

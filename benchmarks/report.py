@@ -1,4 +1,4 @@
-"""What was measured, as a table for a terminal and for a page."""
+"""Format results as tables for a terminal and for a Markdown page."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PACKAGES = ("numpy", "scipy", "scikit-learn", "torch", "jax")
 
 
 def table(results: Iterable[Result]) -> list[list[str]]:
-    """Return one line a contender: case, seconds, how many times ours, spread, aim."""
+    """Return one line per contender: case, time, ratio to our time, spread, aim."""
     lines = [["case", "contender", "median", "times ours", "rounds", "aim", ""]]
     for result in results:
         ours = result.median(OURS)
@@ -79,7 +79,7 @@ def markdown(lines: list[list[str]]) -> str:
 
 
 def machine() -> str:
-    """Return what it was measured on, in one sentence."""
+    """Return a description of the machine and the software versions."""
     versions = []
     for name in PACKAGES:
         try:
@@ -103,7 +103,7 @@ def processor() -> str:
 
 
 def replace_section(page: Path, name: str, text: str) -> None:
-    """Put `text` between the markers of section `name` of a page; make the page or the section."""
+    """Put `text` between the markers of section `name` of a page; create either if missing."""
     begin, end = f"<!-- {name}: measured -->", f"<!-- {name}: end -->"
     old = page.read_text(encoding="utf-8") if page.exists() else ""
     new = f"{begin}\n\n{text}\n\n{end}"

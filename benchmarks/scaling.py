@@ -1,8 +1,7 @@
-"""What a step on a Dask cluster costs, and where more workers stop helping.
+"""Measure the cost of a step on a Dask cluster, and how it scales with the number of workers.
 
-``python -m benchmarks.scaling`` measures rounds of messages on this machine, and lets a simulation
-of larger clusters, with these costs, say when a step gets no faster;
-``--out docs/scaling.md`` writes both tables to the page.
+``python -m benchmarks.scaling`` measures rounds of messages on this machine, and simulates larger
+clusters with these costs. ``--out docs/scaling.md`` writes both tables to the page.
 """
 
 from __future__ import annotations
@@ -21,21 +20,21 @@ from sklearn_gd.dask._shard import packed, unpacked
 
 SIZES = (1_000, 100_000, 1_000_000)  # parameters, of eight bytes each
 WORKERS = (1, 2, 4, 8)
-# The cluster that is simulated: 100,000 parameters, a gigabyte a second from each machine.
+# The simulated cluster: 100,000 parameters, one gigabyte per second from each machine.
 PARAMETERS, BANDWIDTH = 100_000, 1e9
 MANY = (1, 10, 100, 1_000, 10_000)
 FAN_OUT = 8
 
 
 class Echo:
-    """An actor that is called like those of `sklearn_gd.dask`, and returns a gradient at once."""
+    """An actor with the interface of those of `sklearn_gd.dask` that returns immediately."""
 
     def call(self, *message: object) -> tuple:
         parameters = unpacked(message)[5][2]
         return packed((True, [0.0, parameters, 0]))
 
 
-# What goes along with the parameters: which parts of which rows, the network, the batch.
+# Sent together with the parameters: the rows, the network, the batch.
 QUESTION = ("total", "train", [0, 1, 2], bytes(700), "gradient")
 BATCH = (50.0, 3, 10, 123)
 
@@ -45,7 +44,7 @@ def echo(parameters: np.ndarray) -> np.ndarray:
 
 
 def seconds_a_round(ask: Callable[[np.ndarray], object], size: int, repeats: int) -> float:
-    """Return the median time of one question to all workers and their answers."""
+    """Return the median time of one request to all workers, including their answers."""
     parameters = np.random.default_rng(0).normal(size=size)
     times = []
     for _ in range(repeats + 2):
@@ -56,7 +55,7 @@ def seconds_a_round(ask: Callable[[np.ndarray], object], size: int, repeats: int
 
 
 def measure(n_workers: int, sizes: tuple[int, ...], repeats: int) -> dict[str, list[float]]:
-    """Return the seconds a round takes for each size, by each way of sending messages."""
+    """Return the seconds per round for each size, for each way of sending messages."""
     with (
         LocalCluster(
             n_workers=n_workers, threads_per_worker=1, dashboard_address=":0", silence_logs=50
@@ -68,7 +67,7 @@ def measure(n_workers: int, sizes: tuple[int, ...], repeats: int) -> dict[str, l
         actors = [future.result() for future in futures]
 
         def by_actors(parameters: np.ndarray) -> list:
-            # Those of the client that is open now.
+            # `actors` are those of the client that is open now.
             question = (*QUESTION, ("all", (), parameters, BATCH))
             answers = [a.call(*packed(question)) for a in actors]
             return [unpacked(answer.result()) for answer in answers]
@@ -94,10 +93,10 @@ def measure(n_workers: int, sizes: tuple[int, ...], repeats: int) -> dict[str, l
 
 
 def costs(rounds: dict[int, dict[str, list[float]]]) -> tuple[float, float]:
-    """Return the seconds a message costs, whoever it goes to, and a byte, both there and back.
+    """Return the seconds per message and per byte, for a round trip.
 
-    A round of W workers and s bytes is told as fixed + W * (message + s * byte); the three are
-    least squares of relative errors.
+    The time of a round with W workers and s bytes is modelled as fixed + W * (message + s * byte),
+    fitted by least squares of the relative errors.
     """
     rows = [
         (n_workers, 8.0 * size, seconds)
@@ -113,19 +112,19 @@ def costs(rounds: dict[int, dict[str, list[float]]]) -> tuple[float, float]:
 
 
 def through_one(work: np.ndarray, each: float) -> float:
-    """Return the seconds of a step in which one machine sends to all, and hears from all.
+    """Return the seconds of a step in which one machine sends to and receives from all others.
 
-    It sends one message after the other, `each` seconds apart, and then takes in the answers.
+    It sends one message after the other, `each` seconds apart, and then receives the answers.
     """
     n_workers = len(work)
     ready = np.sort(np.arange(1, n_workers + 1) * each + work)
     ready = np.maximum(ready, n_workers * each)
-    # After the k-th answer is there, it and those behind it have to be taken in.
+    # When the k-th answer arrives, it and all later ones remain to be received.
     return float((ready + np.arange(n_workers, 0, -1) * each).max())
 
 
 def through_a_tree(work: np.ndarray, each: float) -> float:
-    """Return the seconds of a step in which sums go up, and parameters down, a tree of workers."""
+    """Return the seconds of a step in which parameters and sums pass through a tree of workers."""
     levels = max(1, int(np.ceil(np.log(len(work)) / np.log(FAN_OUT) - 1e-9)))
     ready = work + levels * FAN_OUT * each  # on the way down
     for _ in range(levels):
@@ -138,9 +137,9 @@ def through_a_tree(work: np.ndarray, each: float) -> float:
 
 
 def simulate(batch_seconds: float, n_workers: int, each: float, way: Callable) -> float:
-    """Return the mean seconds of a step of a batch that one worker works on so long.
+    """Return the mean seconds of a step with a batch that takes one worker `batch_seconds`.
 
-    Workers are not alike from step to step: their times are lognormal, a fifth up or down.
+    The times of the workers vary: they are lognormal with a standard deviation of about 20 %.
     """
     rng = np.random.default_rng(0)
     draws = rng.lognormal(-0.02, 0.2, size=(200 if n_workers <= 100 else 20, n_workers))
@@ -148,7 +147,7 @@ def simulate(batch_seconds: float, n_workers: int, each: float, way: Callable) -
 
 
 def tables(quick: bool) -> tuple[list[list[str]], list[list[str]], list[str]]:
-    """Return the table of rounds, the table of simulated steps, and what the costs are."""
+    """Return the table of rounds, the table of simulated steps, and sentences on the costs."""
     workers, sizes, repeats = ((1, 2), SIZES[:1], 3) if quick else (WORKERS, SIZES, 30)
     rounds = {n: measure(n, sizes, repeats) for n in workers}
     measured = [["Workers", "By", *(f"{size:,} parameters" for size in sizes)]]
@@ -156,11 +155,11 @@ def tables(quick: bool) -> tuple[list[list[str]], list[list[str]], list[str]]:
         for name, seconds in by_way.items():
             measured.append([str(n), name, *(f"{1e3 * s:.1f} ms" for s in seconds)])
     message, byte = costs(rounds)
-    # Half of a round is on its way there, half on its way back.
+    # Half of the time of a round is for sending, half for receiving.
     here = message / 2 + 8 * PARAMETERS * byte / 2
     network = 1e-4 + 8 * PARAMETERS / BANDWIDTH
-    head = ["A batch takes one worker", "Messages", *(f"{n:,} workers" for n in MANY)]
-    simulated = [head]
+    columns = (f"{n:,} worker{'s' if n > 1 else ''}" for n in MANY)
+    simulated = [["Batch on one worker", "Messages", *columns]]
     for batch_seconds in (0.1, 10.0):
         for name, way, each in [
             ("through one client", through_one, here),
@@ -172,23 +171,24 @@ def tables(quick: bool) -> tuple[list[list[str]], list[list[str]], list[str]]:
             )
     best = np.sqrt(np.array([0.1, 10.0]) / (2 * here))
     facts = [
-        f"A message there and back costs {1e3 * message:.2f} ms, a megabyte {1e9 * byte:.1f} ms.",
-        f"Through one client, {PARAMETERS:,} parameters are sent and taken in at "
-        f"{1e3 * here:.2f} ms a worker each way: the fastest step of a batch of 0.1 s is that of "
-        f"{best[0]:.0f} workers, of one of 10 s that of {best[1]:.0f}.",
+        f"A message and its answer take {1e3 * message:.2f} ms, plus {1e9 * byte:.1f} ms per "
+        "megabyte.",
+        f"Sending {PARAMETERS:,} parameters through one client takes {1e3 * here:.2f} ms per "
+        f"worker, and so does receiving them: a step is fastest with {best[0]:.0f} workers for a "
+        f"batch of 0.1 s, and with {best[1]:.0f} for a batch of 10 s.",
     ]
     return measured, simulated, facts
 
 
 def _short(ratio: float) -> str:
-    """Return a number with two digits that count."""
+    """Return a number as text, with about two significant digits."""
     return f"{ratio:,.0f}" if ratio >= 10 else f"{ratio:.2g}"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scaling", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="see that it runs")
-    parser.add_argument("--out", type=Path, help="the page to write to")
+    parser.add_argument("--quick", action="store_true", help="tiny sizes, to check that it runs")
+    parser.add_argument("--out", type=Path, help="Markdown page to write the tables to")
     chosen = parser.parse_args()
     if chosen.quick and chosen.out:
         raise SystemExit("--quick measures nothing worth writing down: leave out --out.")

@@ -1,4 +1,4 @@
-"""The same training in JAX, a whole epoch under jit."""
+"""The same training in JAX, with each epoch compiled by jit."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ jax.config.update("jax_enable_x64", True)
 
 
 class Trainer:
-    """Trains from a problem's first weights, with an epoch compiled once or each time."""
+    """Train from the initial weights of a problem; an epoch is compiled once, or for each fit."""
 
     def __init__(self, problem: Any, batch: int, solver: str, rate: float) -> None:
         self.problem, self.batch, self.solver, self.rate = problem, batch, solver, rate
@@ -21,7 +21,7 @@ class Trainer:
         self.epoch = self._compiled()
 
     def train(self, epochs: int, again: bool) -> Callable[[np.ndarray], np.ndarray]:
-        """Return the trained network's ``predict``; `again`: compile first."""
+        """Return the ``predict`` of the trained network; with `again`, compile first."""
         epoch = self._compiled() if again else self.epoch
         state = self._start()
         key = jax.random.key(0)

@@ -1,4 +1,4 @@
-"""The same training in torch, eager, with its fused solvers."""
+"""The same training in torch, in eager mode with fused optimizers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 def train(
     problem: Any, batch: int, epochs: int, solver: str, rate: float
 ) -> Callable[[np.ndarray], np.ndarray]:
-    """Train from the problem's first weights; return the trained network's ``predict``."""
+    """Train from the initial weights of the problem; return ``predict`` of the network."""
     X, y = torch.from_numpy(problem.X), torch.from_numpy(problem.y)
     net = network(problem)
     kind = torch.optim.Adam if solver == "adam" else torch.optim.SGD

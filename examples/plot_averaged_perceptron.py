@@ -1,17 +1,17 @@
 """
-==================================
-What does averaging a neuron gain?
-==================================
+=======================
+The averaged perceptron
+=======================
 
-On data that no line separates, Rosenblatt's rule never comes to rest: the last row it met,
-mistaken or not, has as much say as all the others. The averaged perceptron learns in the same way,
-but returns the mean of the weights after every row. Here both learn to tell benign from malignant
-tumours, and are tested after each epoch on rows that they have not seen.
+On data that are not linearly separable, Rosenblatt's rule does not converge: each mistake moves
+the weights by a whole sample, no matter how many samples came before. The averaged perceptron
+learns in the same way, but returns the mean of the weights after every sample. Here both learn to
+distinguish benign from malignant tumours, and are tested after each epoch on held-out samples.
 """
 
 # %%
-# 569 tumours, 30 features in standard scores. Both neurons go through the same rows in the same
-# orders, with six seeds, each of which has its own division into training and test rows.
+# 569 tumours with 30 standardized features. Both neurons see the same samples in the same order,
+# for six seeds, each with its own split into training and test samples.
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_breast_cancer
@@ -27,7 +27,7 @@ X, y = load_breast_cancer(return_X_y=True)
 
 
 def accuracies(model, seed):
-    """Return the accuracy on the test rows after each epoch."""
+    """Return the accuracy on the test samples after each epoch."""
     X_train, X_test, y_train, y_test = train_test_split(
         X, y, test_size=0.3, stratify=y, random_state=seed
     )
@@ -46,24 +46,23 @@ averaged = np.array(
 )
 
 # %%
-# Where they end, and how much they move. The *wobble* is how much the accuracy of one neuron
-# changes from an epoch to the next, in the second half of the epochs.
+# The accuracy in the second half of the epochs. *Change* is the mean absolute difference between
+# the accuracies of consecutive epochs.
 
 
 def report(name, scores):
     """Print the mean, the spread between seeds, and the change from epoch to epoch."""
     last = scores[:, EPOCHS // 2 :]
-    wobble = np.abs(np.diff(last, axis=1)).mean()
-    print(f"{name:24s} {last.mean():.3f} +- {last.mean(axis=1).std():.3f}   {wobble:.4f}")
+    change = np.abs(np.diff(last, axis=1)).mean()
+    print(f"{name:24s} {last.mean():.3f} +- {last.mean(axis=1).std():.3f}   {change:.4f}")
 
 
-print(f"{'epochs 16 to 30':24s} accuracy          wobble")
+print(f"{'epochs 16 to 30':24s} accuracy          change")
 report("plain", plain)
 report("averaged", averaged)
 
 # %%
-# scikit-learn's ``Perceptron`` has no averaging; its ``SGDClassifier`` does the same with the
-# right settings.
+# scikit-learn's ``Perceptron`` does not average; its ``SGDClassifier`` does with these settings.
 theirs = np.array(
     [
         accuracies(
@@ -83,7 +82,7 @@ theirs = np.array(
 report("SGDClassifier, averaged", theirs)
 
 # %%
-# Thin lines are single seeds, thick ones their mean.
+# Thin lines show single seeds, thick lines their mean.
 figure, axes = plt.subplots(
     1, 2, figsize=(10, 4.4), layout="constrained", sharex=True, sharey=True
 )
@@ -96,8 +95,8 @@ for ax, scores, colour, name in (
     ax.plot(epochs, scores.mean(axis=0), color=colour, linewidth=3)
     ax.set(title=name, xlabel="epoch")
     ax.grid(alpha=0.3)
-axes[0].set_ylabel("accuracy on test rows")
+axes[0].set_ylabel("accuracy on test samples")
 
 # %%
-# Averaging costs one addition per row, and has no parameter. Where a line does separate the
-# classes, the plain rule ends at its first epoch without a mistake and there is less to gain.
+# Averaging costs one addition per sample, and has no parameter. If the classes are linearly
+# separable, the plain rule ends at its first epoch without a mistake, and averaging improves less.

@@ -1,12 +1,12 @@
 """
-===========================
-How do I follow a long fit?
-===========================
+===============================
+Monitoring a fit with callbacks
+===============================
 
-By scikit-learn's callbacks: a progress bar, a curve of any score by epoch, or a class of your own
-that looks at the network after every epoch and may end the fit. Callbacks came with scikit-learn
-1.9, where they are still experimental; with an older scikit-learn the estimators work without
-them, and this example says so and ends.
+scikit-learn's callbacks can show a progress bar, record any score after each epoch, or run custom
+code that inspects the network after every epoch and may end the fit. Callbacks are an experimental
+feature of scikit-learn 1.9 and later. With older versions the estimators work without them, and
+this example ends with a message.
 """
 
 # %%
@@ -30,17 +30,24 @@ y_train, y_test = (target.transform(part[:, None])[:, 0] for part in (y_train, y
 
 
 def new_net():
-    """Return a network that is large for so few rows, and runs through its 200 epochs."""
+    """Return a network that is large for so few samples, and always runs 200 epochs."""
     return FeedForwardRegressor(
-        hidden_layer_sizes=(50, 50), learning_rate=0.003, max_iter=200, tol=None, random_state=0
+        standardize=False,
+        activation="relu",
+        batch_size=200,
+        hidden_layer_sizes=(50, 50),
+        learning_rate=0.003,
+        max_iter=200,
+        tol=None,
+        random_state=0,
     )
 
 
 # %%
 # A progress bar
 # --------------
-# It needs rich (``pip install rich``). In a terminal it moves while the fit runs; here, where the
-# output is no terminal, it is printed once at the end. Each epoch is a task of the bar.
+# The bar requires rich (``pip install rich``). In a terminal, it is updated during the fit; here,
+# where the output is not a terminal, it is printed once at the end. Each epoch is a task.
 try:
     bar = ProgressBar()
 except ImportError:
@@ -49,10 +56,10 @@ else:
     new_net().set_callbacks(bar).fit(X_train, y_train)
 
 # %%
-# A score by epoch
-# ----------------
-# ``ScoringMonitor`` scores the network on its training rows after every epoch, by any of
-# scikit-learn's scores. A row of its log is a task; those of the whole fit are left out here.
+# Scores after each epoch
+# -----------------------
+# ``ScoringMonitor`` scores the network on the training data after every epoch, with any of
+# scikit-learn's metrics. Its log has one row per task; the rows of the whole fit are omitted here.
 monitor = ScoringMonitor(scoring=["r2", "neg_median_absolute_error"])
 net = new_net().set_callbacks(monitor).fit(X_train, y_train)
 epochs = [row for row in monitor.get_logs().data if row["task_name"] == "epoch"]
@@ -61,15 +68,15 @@ for row in (epochs[0], epochs[9], epochs[-1]):
     print(f"epoch {row['task_id'] + 1:3d}: R2 on the training rows {row['r2']:.3f}")
 
 # %%
-# A callback of your own
-# ----------------------
-# It has four methods. One that asks for ``fitted_estimator`` gets the network as it is after the
-# epoch; one that returns True ends the fit. This one scores the network on other rows, and ends
-# the fit when that has not got better for so many epochs.
+# A custom callback
+# -----------------
+# A callback has four methods. If ``on_fit_task_end`` takes ``fitted_estimator``, it receives the
+# network as it is after the epoch; if it returns True, the fit ends. This callback scores the
+# network on test data, and ends the fit if the score has not improved for ``patience`` epochs.
 
 
 class TestScore:
-    """Keeps the score on given rows after each epoch; ends the fit when it no longer rises."""
+    """Record the score on given data after each epoch; end the fit when it stops improving."""
 
     def __init__(self, X, y, patience):
         self.X, self.y, self.patience = X, y, patience
@@ -100,13 +107,13 @@ best = max(short.scores)
 print(f"ended after epoch {net.n_iter_}; best {best:.3f}, epoch {short.scores.index(best) + 1}")
 
 # %%
-# What the network learns about its own rows soon stops to help with others. To get the weights of
-# the best epoch back, use ``early_stopping=True`` or ``fit(..., X_val=..., y_val=...)``: then no
-# callback is needed.
+# The training score keeps rising, but the test score soon falls: the network overfits. To obtain
+# the weights of the best epoch, use ``early_stopping=True`` or ``fit(..., X_val=..., y_val=...)``;
+# no callback is needed for that.
 figure, ax = plt.subplots(figsize=(8, 4.6), layout="constrained")
 n_epochs = range(1, len(epochs) + 1)
-ax.plot(n_epochs, [row["r2"] for row in epochs], color="#0072B2", label="training rows")
-ax.plot(n_epochs, watch.scores, color="#D55E00", label="test rows")
+ax.plot(n_epochs, [row["r2"] for row in epochs], color="#0072B2", label="training samples")
+ax.plot(n_epochs, watch.scores, color="#D55E00", label="test samples")
 ax.axvline(net.n_iter_, color="0.4", linestyle="--", label="where the callback ended the fit")
 ax.set(xlabel="epoch", ylabel="R²", ylim=(-0.25, 1), title="R² by epoch")
 ax.grid(alpha=0.3)

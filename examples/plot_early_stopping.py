@@ -1,15 +1,15 @@
 """
-================================
-When should a fit stop learning?
-================================
+==============
+Early stopping
+==============
 
-A large network on few rows goes on lowering the loss of its training rows long after it has begun
-to do worse on others. With ``early_stopping=True`` some rows are set aside and watched, and the
-weights you get are those of the epoch at which the loss on *them* was smallest.
+A large network trained on few samples overfits: its training loss keeps decreasing while its loss
+on other samples increases. With ``early_stopping=True``, some of the training samples are used for
+validation, and the fit returns the weights of the epoch with the smallest validation loss.
 """
 
 # %%
-# The diabetes data, 442 patients, in standard scores; a third of them for the test at the end.
+# The diabetes data of 442 patients, standardized; a third is held out as test data.
 import numpy as np
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes
@@ -29,12 +29,18 @@ X_train, X_test = features.transform(X_train), features.transform(X_test)
 y_train, y_test = (target.transform(part[:, None])[:, 0] for part in (y_train, y_test))
 
 # %%
-# Watching a fit go too far
-# -------------------------
-# The test rows are given as a validation set, only to look at them: ``tol=None`` lets the fit run
-# through.
+# Overfitting
+# -----------
+# The test samples are passed as a validation set only to record their loss: with ``tol=None`` the
+# fit runs all epochs.
 net = FeedForwardRegressor(
-    hidden_layer_sizes=(50, 50), learning_rate=0.003, max_iter=300, random_state=0
+    standardize=False,
+    activation="relu",
+    batch_size=200,
+    hidden_layer_sizes=(50, 50),
+    learning_rate=0.003,
+    max_iter=300,
+    random_state=0,
 )
 watched = clone(net).set_params(tol=None)
 watched.fit(X_train, y_train, X_val=X_test, y_val=y_test)
@@ -43,15 +49,15 @@ print(f"test loss after {watched.n_iter_} epochs:     {watched.validation_loss_c
 print(f"smallest test loss:             {watched.best_loss_:.3f}, epoch {watched.best_iter_ + 1}")
 
 # %%
-# The two curves part early. The circle is the best epoch.
+# The curves diverge early. The circle marks the best epoch.
 display = LossCurveDisplay.from_estimator(watched)
-display.ax_.set(ylim=(0, 1.6), title="The training loss falls on, the test loss does not")
+display.ax_.set(ylim=(0, 1.6), title="The training loss keeps falling, the test loss does not")
 
 # %%
-# Stopping in time
-# ----------------
-# Without looking at the test rows: a fifth of the training rows are set aside, and the fit ends 20
-# epochs after their loss was last improved. The test now comes as news.
+# Early stopping
+# --------------
+# Now the test samples are not used during the fit. A fifth of the training samples form the
+# validation set, and the fit ends when its loss has not improved for 20 epochs.
 early = clone(net).set_params(early_stopping=True, validation_fraction=0.2, n_iter_no_change=20)
 models = {
     "no early stopping": clone(net).set_params(tol=None).fit(X_train, y_train),
@@ -75,16 +81,16 @@ for name, model in models.items():
     print(f"{name:30s} {epochs:>6}   {loss:9.3f}   {model.score(X_test, y_test):7.3f}")
 
 # %%
-# The estimator tells which weights it returned. ``best_iter_`` counts from 0, like the curves.
+# ``best_iter_`` is the epoch of the returned weights, counted from 0 like the curves.
 print(f"epochs run: {early.n_iter_}, weights of epoch {early.best_iter_ + 1}")
 print(
     "its validation loss is the smallest:", early.best_loss_ == min(early.validation_loss_curve_)
 )
 
 # %%
-# One division is one draw
-# ------------------------
-# Which rows are set aside decides when to stop: over five folds the best epoch differs.
+# Cross-validation
+# ----------------
+# The best epoch depends on which samples are used for validation: it differs between five folds.
 results = cross_validate(
     early,
     np.vstack([X_train, X_test]),

@@ -1,16 +1,16 @@
 """
-================================
-What do hidden neurons look for?
-================================
+=============================
+The weights of hidden neurons
+=============================
 
-A hidden neuron fires for the pictures that resemble its weights. The weights of a first layer that
-reads 8 by 8 pictures are therefore 8 by 8 pictures themselves, and can be looked at.
+A hidden neuron responds most to the images that resemble its weights. If the inputs are images of
+8 by 8 pixels, the weights of each neuron in the first layer can be displayed as such an image.
 """
 
 # %%
-# 1797 handwritten digits. The network reads the 64 pixels and has ten outputs, one for each digit,
-# that should be 1 for its own digit and 0 for the others; the largest one wins. ``alpha`` keeps
-# weights small that are of no use.
+# 1797 handwritten digits. The network has 64 pixels as inputs and ten outputs, one per digit,
+# whose target is 1 for its own digit and 0 for the others; the largest output is the prediction.
+# ``alpha`` keeps weights that are not needed small.
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_digits
@@ -28,30 +28,33 @@ X_train, X_test, Y_train, Y_test = train_test_split(
 
 
 def accuracy(model):
-    """Return the share of test digits whose own output is the largest."""
+    """Return the fraction of test digits whose own output is the largest."""
     return np.mean(model.predict(X_test).argmax(axis=1) == Y_test.argmax(axis=1))
 
 
 settings = {"hidden_layer_sizes": (25,), "activation": "tanh", "batch_size": 32, "random_state": 0}
-net = FeedForwardRegressor(learning_rate=0.003, alpha=0.0003, max_iter=100, tol=None, **settings)
+net = FeedForwardRegressor(
+    standardize=False, learning_rate=0.003, alpha=0.0003, max_iter=100, tol=None, **settings
+)
 net.fit(X_train, Y_train)
 print(
     f"25 hidden neurons:   {accuracy(net):.3f} of {len(X_test)} test digits, {net.n_iter_} epochs"
 )
 
 # %%
-# Without the hidden layer, and with scikit-learn's network of the same size. These are regressors
-# made to classify; :class:`sklearn.neural_network.MLPClassifier` is the tool for the job itself.
+# For comparison, a model without a hidden layer, and scikit-learn's network of the same size.
+# These are regressors used as classifiers; for classification itself, see
+# :class:`sklearn.neural_network.MLPClassifier`.
 print(f"no hidden neurons:   {accuracy(LinearRegression().fit(X_train, Y_train)):.3f}")
 theirs = MLPRegressor(learning_rate_init=0.003, alpha=0.0, max_iter=1000, **settings)
 print(f"MLPRegressor:        {accuracy(theirs.fit(X_train, Y_train)):.3f}")
 
 # %%
-# The pictures they look for
-# --------------------------
-# Red pixels make the neuron's output rise, blue ones make it fall. A neuron's own sign means
-# nothing, since the next layer can turn it round; here each is turned so that it rises for the
-# digit that it tells most about.
+# Weights as images
+# -----------------
+# Red pixels increase the output of the neuron, blue pixels decrease it. The sign of a neuron is
+# arbitrary, since the next layer can reverse it; here each sign is chosen such that the output is
+# high for the digit to which the neuron responds most strongly.
 weights, outgoing = net.coefs_
 hidden = np.tanh(X_train @ weights + net.intercepts_[0])
 digits = Y_train.argmax(axis=1)
@@ -69,21 +72,21 @@ for ax, neuron in zip(axes.flat, order, strict=True):
     ax.set_title(f"{favourite[neuron]}", fontsize=11)
     ax.set(xticks=[], yticks=[])
 figure.colorbar(image, ax=axes, shrink=0.5, label="weight")
-figure.suptitle("Weights of 25 hidden neurons, and the digit each tells most about")
+figure.suptitle("Weights of 25 hidden neurons, and the digit each responds to most")
 
 # %%
-# The pixels at the edge that never have any ink began with random weights too. Nothing but the
-# penalty moves those, towards zero.
+# Some pixels at the edge are blank in all images. Their weights were also initialized at random;
+# only the penalty changes them, towards zero.
 blank = ~X_train.any(axis=0)
 print(f"pixels that are always blank: {blank.sum()}")
 print(f"their largest weight: {np.abs(weights[blank]).max():.3f}; of the others: {limit:.3f}")
 
 # %%
-# Who knows what
-# --------------
-# The mean output of each neuron for each digit, less its mean over all digits. Some neurons rise
-# for one digit alone, and others for several: those are told apart by the pattern of a whole
-# column.
+# Responses to each digit
+# -----------------------
+# The mean output of each neuron for each digit, minus its mean over all digits. Some neurons
+# respond to one digit only, others to several. The digits are distinguished by the pattern of a
+# whole column.
 turned = (sign[:, None] * by_digit)[order]
 rises = (turned > 0.3).sum(axis=1)
 print(f"neurons that rise by more than 0.3 for one digit: {np.sum(rises == 1)} of 25")
@@ -92,4 +95,4 @@ figure, ax = plt.subplots(figsize=(7, 6.4), layout="constrained")
 reach = np.abs(turned).max()
 image = ax.imshow(turned, cmap="RdBu_r", vmin=-reach, vmax=reach, aspect="auto")
 ax.set(xticks=range(10), xlabel="digit", ylabel="hidden neuron, in the order above")
-figure.colorbar(image, ax=ax, label="mean output, from the neuron's own mean")
+figure.colorbar(image, ax=ax, label="mean output, relative to the mean of the neuron")

@@ -1,17 +1,17 @@
 """
-===============================
-How fast do the nebulae recede?
-===============================
+=======================================
+Hubble's law: a line through the origin
+=======================================
 
-In 1929 Edwin Hubble had distances and velocities of 24 nebulae, and saw that the farther ones
-recede faster: velocity = H0 · distance. That is a line through the origin with one weight, H0.
-Here gradient descent finds it, step by step; then we ask how good the line is, and why R² has two
-answers where there is no intercept.
+In 1929 Edwin Hubble compared the distances and velocities of 24 nebulae, and found that the
+farther ones recede faster: velocity = H0 · distance. This is a line through the origin with one
+weight, H0. Here gradient descent fits it step by step. The example then evaluates the fit, and
+shows why there are two definitions of R² without an intercept.
 """
 
 # %%
-# The data: distances in megaparsec, as they were estimated in 1929, and velocities in km/s.
-# Positive is away from us.
+# The data: distances in megaparsec, as estimated in 1929, and velocities in km/s. Positive
+# velocities are directed away from us.
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.linear_model import LinearRegression
@@ -36,41 +36,41 @@ X = distance.reshape(-1, 1)
 print(f"{len(X)} nebulae, up to {distance.max():g} Mpc and {velocity.max():g} km/s")
 
 # %%
-# Plain gradient descent starts at H0 = 0, where no nebula moves, and makes each step in proportion
-# to the slope of the mean squared error. The steps shorten as the slope does.
+# Plain gradient descent starts at H0 = 0. Each step is proportional to the slope of the mean
+# squared error, so the steps become shorter as the slope decreases.
 line = ThroughOriginRegressor(solver="gd", learning_rate=0.1).fit(X, velocity)
 fit = FitDisplay.from_estimator(line, X, velocity, iterations=[0, 1, 3, 10, -1])
 fit.ax_.set(xlabel="distance (Mpc)", ylabel="velocity (km/s)", title="The line after a few steps")
 
 # %%
-# The descent ends where least squares in closed form does.
+# The descent ends at the closed-form solution of least squares.
 closed = LinearRegression(fit_intercept=False).fit(X, velocity)
 print(f"{'ThroughOriginRegressor':38s} {line.coef_[0]:.3f} km/s/Mpc, {line.n_iter_} steps")
 print(f"{'LinearRegression(fit_intercept=False)':38s} {closed.coef_[0]:.3f} km/s/Mpc")
 
 # %%
-# Turned upside down, H0 is a time: how long ago all the nebulae were here, if each has always had
-# its velocity of today.
+# The reciprocal of H0 is a time: how long ago all nebulae were at the same place, if each has
+# always moved at its present velocity.
 KM_PER_MPC, SECONDS_PER_YEAR = 3.0857e19, 3.15576e7
 years = KM_PER_MPC / line.coef_[0] / SECONDS_PER_YEAR
 print(f"1 / H0 = {years / 1e9:.2f} thousand million years")
 
 # %%
-# The oldest rocks on Earth are older than that. The velocities were sound, but the distances were
-# several times too small; with today's distances H0 is near 70.
+# The oldest rocks on Earth are older than that. The velocities were accurate, but the distances
+# were several times too small; with modern distances, H0 is near 70.
 #
-# Two kinds of R²
-# ---------------
-# R² compares the squared errors with those of a model that ignores the distances. What ``score``
-# returns, as scikit-learn does, is compared with the *mean* velocity. A line through the origin
-# does not contain that model, so nothing keeps it from being worse, and its R² from being
-# negative. It does contain the model that always predicts 0; compared with that, R² lies between
-# 0 and 1, on the rows of the fit. This *uncentred* R² is what many statistics programs print for
-# regression through the origin, so compare like with like.
+# Two definitions of R²
+# ---------------------
+# R² compares the squared errors with those of a model that ignores the distances. ``score``, like
+# scikit-learn, compares with the *mean* velocity. A constant is not a special case of a line
+# through the origin, so the line may be worse than the mean, and R² may be negative. Predicting 0
+# is a special case; compared with it, R² is between 0 and 1 on the training data. Many statistics
+# programs print this *uncentred* R² for regression through the origin, so values of different
+# programs may not be comparable.
 
 
 def uncentred_r2(y, y_pred):
-    """Return the share of the sum of squares, about zero, that the predictions explain."""
+    """Return the fraction of the sum of squares about zero that the predictions explain."""
     return 1 - np.sum((y - y_pred) ** 2) / np.sum(y**2)
 
 
@@ -78,9 +78,9 @@ print(f"R2, from the mean: {r2_score(velocity, line.predict(X)):.3f}")
 print(f"R2, from zero:     {uncentred_r2(velocity, line.predict(X)):.3f}")
 
 # %%
-# The same nebulae with their distances measured from the farthest of them, instead of from us: a
-# line with an intercept would not notice. The line through the origin has to say that the nebulae
-# *there* are at rest, and does worse than the mean.
+# Now the distances are measured from the farthest nebula instead of from us. A line with an
+# intercept fits equally well. The line through the origin must predict a velocity of 0 for the
+# farthest nebula, and is worse than the mean.
 from_the_far_end = distance.max() - X
 wrong = ThroughOriginRegressor().fit(from_the_far_end, velocity)
 free = LinearRegression().fit(from_the_far_end, velocity)
@@ -89,15 +89,15 @@ print(f"R2, from zero:      {uncentred_r2(velocity, wrong.predict(from_the_far_e
 print(f"with an intercept:  {free.score(from_the_far_end, velocity):.3f}")
 
 # %%
-# The descent as a film
+# Animating the descent
 # ---------------------
-# On the left the line, on the right the error as a function of H0, which is a bowl; the point
-# rolls down to its bottom. Each frame is one step. ``animation.save("descent.gif",
-# writer="pillow")`` would keep the film.
+# The left plot shows the line, the right plot the error as a function of H0, on which the point
+# moves to the minimum. Each frame is one step. ``animation.save("descent.gif", writer="pillow")``
+# saves the animation.
 descent = DescentDisplay.from_estimator(line, X, velocity)
 plt.close(descent.figure_)
 animation = descent.animate(frames=range(18), interval=300)
 left, right = plt.gcf().axes
 left.set(xlabel="distance (Mpc)", ylabel="velocity (km/s)")
 right.set(xlabel="slope (km/s/Mpc)", ylabel="mean squared error ((km/s)²)")
-plt.gcf().canvas.draw()  # its first frame
+plt.gcf().canvas.draw()  # draws the first frame

@@ -1,11 +1,11 @@
 """
-==============================
-Layers, and slopes within them
-==============================
+==========================
+Layers and backpropagation
+==========================
 
-A network is neurons in layers. We draw one with three layers and a deep one, follow a number
-through a chain of neurons and the slope of the loss back, and then see how large the
-gradient is in every layer of a deep network, by backpropagation written out in a few lines.
+A network consists of neurons in layers. This example draws a network with three layers and a deep
+one, computes the outputs of a chain of neurons and the slopes of its loss, and then compares the
+size of the gradient in every layer of a deep network, with backpropagation in a few lines of code.
 """
 
 import matplotlib.pyplot as plt
@@ -23,15 +23,21 @@ plt.rcParams.update({"font.size": 11, "axes.spines.top": False, "axes.spines.rig
 # %%
 # Three layers
 # ------------
-# The inputs, one hidden layer and the outputs. Twenty men of a fitness club were counted at three
-# exercises; the network estimates their weight, waist and pulse. Every neuron takes in all
-# outputs of the layer before it.
+# The layers are the inputs, one hidden layer, and the outputs. The data are the results of twenty
+# men in three exercises, from which the network estimates their weight, waist and pulse. Every
+# neuron receives all outputs of the previous layer.
 
 linnerud = load_linnerud()
 exercises = StandardScaler().fit_transform(linnerud.data)
 bodies = StandardScaler().fit_transform(linnerud.target)
 small = FeedForwardRegressor(
-    hidden_layer_sizes=(4,), activation="tanh", solver="lbfgs", alpha=0.001, random_state=0
+    standardize=False,
+    max_iter=200,
+    hidden_layer_sizes=(4,),
+    activation="tanh",
+    solver="lbfgs",
+    alpha=0.001,
+    random_state=0,
 )
 small.fit(exercises, bodies)
 print(f"layers, inputs included: {small.n_layers_}")
@@ -46,9 +52,10 @@ _ = NetworkDisplay.from_estimator(
 # %%
 # A deep network
 # --------------
-# Every further hidden layer works on what the one before has made of the inputs.
+# Each further hidden layer transforms the outputs of the previous one.
 
 deep = FeedForwardRegressor(
+    standardize=False,
     hidden_layer_sizes=(5, 5, 5),
     activation="tanh",
     solver="lbfgs",
@@ -61,19 +68,19 @@ fig, ax = plt.subplots(figsize=(8, 4.8), layout="constrained")
 _ = NetworkDisplay.from_estimator(deep, **names, name="Five layers, three of them hidden", ax=ax)
 
 # %%
-# The chain rule, along a chain
-# -----------------------------
-# Three neurons in a row, with one weight each. Forward, from left to right, every neuron computes
-# its output. Backward, from right to left, the slope of the loss is multiplied at every neuron by
-# the derivative of its activation and by its weight: how much the loss changes with what is on the
-# left of them.
+# The chain rule
+# --------------
+# Three neurons in a row, with one weight each. In the forward pass, from left to right, every
+# neuron computes its output. In the backward pass, from right to left, the slope of the loss is
+# multiplied at every neuron by the derivative of its activation and by its weight. The result is
+# the slope of the loss with respect to the input of the neuron.
 
 x, wanted, chain = 0.8, 1.0, [1.5, -1.0, 2.0]
 outputs = [x]
 for w in chain:
     outputs.append(np.tanh(w * outputs[-1]))
 loss = (outputs[-1] - wanted) ** 2
-slopes = [2 * (outputs[-1] - wanted)]  # of the loss with respect to each output, from the last
+slopes = [2 * (outputs[-1] - wanted)]  # of the loss with respect to each output, last one first
 weight_slopes = []
 for w, a_in, a_out in zip(chain[::-1], outputs[-2::-1], outputs[:0:-1], strict=True):
     delta = slopes[-1] * (1 - a_out**2)
@@ -89,13 +96,13 @@ def chain_loss(weights):
     return (a - wanted) ** 2
 
 
-print("weight   slope of the loss   by nudging the weight")
+print("weight   slope of the loss   finite differences")
 for i, w in enumerate(chain):
     up, down = list(chain), list(chain)
     up[i], down[i] = w + 1e-6, w - 1e-6
-    nudged = (chain_loss(up) - chain_loss(down)) / 2e-6
-    print(f"{w:6.1f}   {weight_slopes[i]:17.6f}   {nudged:21.6f}")
-    assert np.isclose(weight_slopes[i], nudged)
+    difference = (chain_loss(up) - chain_loss(down)) / 2e-6
+    print(f"{w:6.1f}   {weight_slopes[i]:17.6f}   {difference:18.6f}")
+    assert np.isclose(weight_slopes[i], difference)
 
 
 def arrow(ax, begin, end, colour):
@@ -133,14 +140,14 @@ ax.text(-0.5, 0.1, "backward: how the loss changes with each output", color=VERM
 _ = ax.set_title("Three neurons in a row")
 
 # %%
-# Backpropagation in whole layers
-# -------------------------------
-# The same with matrices in the place of numbers, for any
-# :class:`~sklearn_gd.FeedForwardRegressor`. This is all there is to backpropagation.
+# Backpropagation with layers
+# ---------------------------
+# The same with matrices instead of numbers, for any :class:`~sklearn_gd.FeedForwardRegressor`.
+# This is the complete backpropagation algorithm.
 
 
 def gradients(net, X, y):
-    """Return the gradient of the mean squared error, one array for each layer's weights."""
+    """Return the gradient of the mean squared error, one array per layer of weights."""
     hidden = [as_activation(net.activation)] * (len(net.coefs_) - 1)
     activations = [*hidden, as_activation(net.output_activation)]
     inputs, slopes, a = [], [], X
@@ -152,15 +159,15 @@ def gradients(net, X, y):
     delta = 2 * (a - y.reshape(a.shape)) / a.size
     found = []
     for W, a, slope in zip(net.coefs_[::-1], inputs[::-1], slopes[::-1], strict=True):
-        delta = delta * slope  # back through the activation,
+        delta = delta * slope  # through the activation
         found.append(a.T @ delta)
-        delta = delta @ W.T  # and through the weights
+        delta = delta @ W.T  # through the weights
     return found[::-1]
 
 
 # %%
-# One step of the package on all rows moves each weight by the rate times its gradient. So the step
-# tells whether the lines above are right.
+# One step of the estimator on all samples changes each weight by the rate times its gradient. The
+# step therefore verifies the function above.
 
 X, y = load_diabetes(return_X_y=True)
 X = StandardScaler().fit_transform(X)
@@ -168,8 +175,10 @@ y = (y - y.mean()) / y.std()
 
 
 def deep_network(activation):
-    """Return a network with eight hidden layers, just begun."""
+    """Return a network with eight hidden layers, after one step."""
     net = FeedForwardRegressor(
+        standardize=False,
+        max_iter=200,
         hidden_layer_sizes=(20,) * 8,
         activation=activation,
         init="he" if activation == "relu" else "glorot",
@@ -189,12 +198,12 @@ for old, new, slope in zip(before, net.coefs_, gradient, strict=True):
 print("The step of partial_fit is the rate times this gradient, in all nine layers.")
 
 # %%
-# The gradient's size, layer by layer
-# -----------------------------------
-# The slope of the loss begins at the outputs and is multiplied at every layer on its way back.
-# Every layer of sigmoids multiplies it by at most 1/4 and the weights, so that little arrives at
-# the first layers. With tanh, whose derivative is 1 at 0, and with the ReLU, drawn weights of the
-# right spread keep it at about one size.
+# The size of the gradient in each layer
+# --------------------------------------
+# The slope of the loss is computed at the outputs first, and multiplied at every layer of the
+# backward pass. A layer of sigmoids multiplies it by at most 1/4 and by the weights, so the
+# gradient in the first layers is small. With tanh, whose derivative is 1 at 0, and with the ReLU,
+# initial weights of the right spread keep its size roughly constant.
 
 kinds = {"sigmoid": (VERMILLION, "o"), "tanh": (BLUE, "s"), "relu": (GREEN, "^")}
 fig, ax = plt.subplots(figsize=(8, 4.5), layout="constrained")

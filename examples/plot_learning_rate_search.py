@@ -1,11 +1,11 @@
 """
-===========================
-Which learning rate to use?
-===========================
+==========================
+Choosing the learning rate
+==========================
 
-Too small a rate gets nowhere, too large a one diverges. For a line the border between the two is
-known beforehand. For a network it is not, and a search over rates finds a good one; the fits that
-diverge lose the search, and do not stop it.
+With a small learning rate, training is slow; with a large one, it diverges. For a linear model the
+largest stable rate is known in advance. For a network it is not, but a search finds a good rate.
+Fits that diverge receive no score and do not stop the search.
 """
 
 # %%
@@ -27,10 +27,10 @@ from sklearn_gd.inspection import LearningRateDisplay
 X, y = load_diabetes(return_X_y=True, scaled=False)
 
 # %%
-# A line: the border is known
-# ---------------------------
-# The mean squared error of a linear model is a bowl, and its steepest curvature says which rates
-# are stable: all below ``max_learning_rate_``. With standard scores for features and target:
+# A linear model: the largest stable rate
+# ---------------------------------------
+# The mean squared error of a linear model is quadratic, and its largest curvature determines which
+# rates are stable: all below ``max_learning_rate_``. Features and target are standardized here.
 line = ThroughOriginRegressor(solver="gd", max_iter=50, tol=None)
 steepest = ThroughOriginRegressor().fit(scale(X), scale(y)).max_learning_rate_
 print(f"largest stable rate of the line: {steepest:.3f}")
@@ -39,7 +39,8 @@ display = LearningRateDisplay.from_estimator(line, scale(X), scale(y), rates=rat
 display.ax_.set_title("The line's error after 50 steps")
 
 # %%
-# One rate on either side of the border. The error names both the epoch and the border.
+# One rate below the largest stable one, and one above. The error message states the epoch and the
+# largest stable rate.
 below = line.set_params(learning_rate=0.95 * steepest).fit(scale(X), scale(y))
 print(f"at 0.95 of it, after 50 steps: {below.loss_:.3f}")
 try:
@@ -48,11 +49,11 @@ except DivergenceError as error:
     print("at 2 times it:", str(error).replace(". ", ".\n"), sep="\n")
 
 # %%
-# A network: search
-# -----------------
-# Plain gradient descent for 50 epochs, at rates over five orders of magnitude. ``tol=None`` says
-# that ``max_iter`` is meant to end the fits. Two warnings say what is expected here, that the fits
-# at the largest rates failed and so have no score.
+# A network: grid search
+# ----------------------
+# Plain gradient descent for 50 epochs, at rates over five orders of magnitude. With ``tol=None``,
+# the fits end after ``max_iter`` epochs without a warning. The fits at the largest rates are
+# expected to fail and to have no score, so two warnings about this are ignored.
 net = FeedForwardRegressor(
     hidden_layer_sizes=(20,), solver="gd", max_iter=50, tol=None, random_state=0
 )
@@ -77,12 +78,13 @@ linear = cross_val_score(LinearRegression(), X, y, cv=folds)
 print(f"LinearRegression on the same folds: {linear.mean():.3f}")
 
 # %%
-# The mean score of each rate and its spread over the folds. A rate for which any fold diverged has
-# no mean score, and cannot win.
+# The mean score of each rate and its spread over the folds. A rate that diverges on any fold has
+# no mean score, and is never chosen.
 display = LearningRateDisplay.from_search(search, param_name=name, name="mean of 5 folds")
 display.ax_.set(ylabel="R²", title="A network on the diabetes data, after 50 epochs")
 
 # %%
-# What was chosen is a rate for *50 epochs* of plain descent. With more epochs, another solver or
-# another batch size the best rate moves, so search with the settings that you will use.
+# The chosen rate is the best for *50 epochs* of plain gradient descent. The best rate depends on
+# the number of epochs, the solver and the batch size, so search with the settings that you will
+# use.
 print(f"chosen: {search.best_params_[name]:g}")

@@ -1,12 +1,12 @@
 """
-=========================
-One weight, step by step
-=========================
+================================
+Gradient descent with one weight
+================================
 
-The whole of gradient descent with the smallest model there is: a line through the origin, which
-has one weight, its slope. We guess the slope, see how wrong the guess is, find out which way is
-better, and go there in steps. The data are those by which Edwin Hubble showed in 1929 that the
-universe expands: the farther away a nebula is, the faster it recedes.
+This example explains gradient descent with a line through the origin, which has one weight, its
+slope. It starts from a guess of the slope, measures its error, determines in which direction the
+error decreases, and improves the slope in steps. The data are those with which Edwin Hubble showed
+in 1929 that the universe expands: the farther away a nebula is, the faster it recedes.
 """
 
 import matplotlib.pyplot as plt
@@ -34,8 +34,8 @@ velocity = np.array(
 # %%
 # The guess
 # ---------
-# The model says velocity = w · distance. It has nothing to choose but the slope w, in km/s per
-# megaparsec. Any number is a guess; some are visibly better than others.
+# The model is velocity = w · distance. Its only weight is the slope w, in km/s per megaparsec. Any
+# number is a possible guess, and some are visibly better than others.
 
 
 def draw_nebulae(ax):
@@ -65,9 +65,9 @@ _ = ax.set_title("24 nebulae and three guesses")
 # %%
 # The errors
 # ----------
-# For each nebula the guess has an error: the velocity that it says, less the one that was
-# measured. To compare two guesses we need one number for all 24 errors. Their mean would not
-# do, since errors of opposite signs cancel; so each is squared first. This number is the mean
+# For each nebula, the error is the predicted velocity minus the measured one. To compare two
+# guesses we need one number for all 24 errors. Their mean is not suitable, since errors of
+# opposite signs cancel, so each error is squared first. The mean of the squares is the mean
 # squared error, here in (km/s)².
 
 
@@ -86,9 +86,9 @@ _ = axes[1].set_ylabel("")
 # %%
 # The error of every guess
 # ------------------------
-# Do this for all slopes, and the mean squared error becomes a curve over the slope. It is a
-# parabola: squaring w · distance - velocity leaves a w², a w and a number. A parabola that opens
-# upwards has one lowest point, so there is one best slope.
+# The mean squared error is a function of the slope. It is a parabola, since the square of
+# w · distance - velocity is quadratic in w. A parabola that opens upwards has one lowest point, so
+# there is one best slope.
 
 guesses = np.linspace(-50, 900, 200)
 curve = np.array([mean_squared_error(w) for w in guesses])
@@ -132,14 +132,13 @@ _ = ax.set_title("The error against the slope: a parabola")
 # %%
 # One step
 # --------
-# A descent does not see the whole curve. At its present guess it knows how high the curve is and
-# how steep: the derivative of the mean squared error with respect to w,
+# Gradient descent does not know the whole curve. At the current guess, it computes the slope of
+# the curve: the derivative of the mean squared error with respect to w,
 #
 # .. math:: \frac{2}{n} \sum_i x_i (w x_i - y_i).
 #
-# Where this slope of the error is negative, the error falls to the right. So the step goes
-# against the sign of the slope, and the steeper it is, the farther: by the learning rate times
-# the slope.
+# If this slope of the error is negative, the error decreases to the right. The step is therefore
+# opposite to the sign of the slope. Its length is the learning rate times the slope.
 
 rate = 0.1
 
@@ -190,10 +189,9 @@ _ = ax.set_title("One step, from w = 0")
 # %%
 # Several steps
 # -------------
-# From the new guess the same again. The nearer the bottom, the flatter the curve and the shorter
-# the steps, all by themselves. :class:`~sklearn_gd.ThroughOriginRegressor` does this with the
-# step rule ``"gd"``, from w = 0; its displays show the line turning, on the left, and the error
-# falling, on the right.
+# The step is repeated from each new guess. Near the minimum the curve is flatter, so the steps
+# become shorter. :class:`~sklearn_gd.ThroughOriginRegressor` does this with the solver ``"gd"``,
+# starting from w = 0. The displays show the line on the left, and the error on the right.
 
 X = distance.reshape(-1, 1)
 descent = ThroughOriginRegressor(solver="gd", learning_rate=rate, max_iter=12, tol=None)
@@ -211,8 +209,8 @@ _ = fig.suptitle("Twelve steps: the line, and its error")
 # %%
 # The optimum
 # -----------
-# The steps end where there is nothing left to gain: where the slope of the error is zero. For a
-# parabola this slope is a straight line over w, and so it is zero just once.
+# The steps end where the slope of the error is zero. For a parabola, the slope is a linear
+# function of w, so it is zero at exactly one point.
 
 fig, (above, below) = plt.subplots(
     2, 1, figsize=(8, 5.6), sharex=True, height_ratios=[3, 2], layout="constrained"
@@ -237,8 +235,8 @@ above.set_title("Where the slope of the error is zero, the error is least")
 _ = below.set(xlabel="slope w (km/s per megaparsec)", ylabel="slope of the error")
 
 # %%
-# With the default settings the regressor goes on until the slope of the error is next to nothing,
-# and ends at the slope that the formula of least squares gives.
+# With the default settings, the regressor continues until the slope of the error is almost zero.
+# The result agrees with the least-squares formula.
 
 line = ThroughOriginRegressor().fit(X, velocity)
 print(f"by descent: {line.coef_[0]:.3f}, by the formula: {best:.3f}")

@@ -1,12 +1,11 @@
 """
 ========================
-A step that is too large
+When a step is too large
 ========================
 
-The learning rate says how far a step goes for a given slope of the error. Too small, and the
-descent crawls; too large, and each step lands farther from the optimum than it began. For a
-parabola the border between the two can be computed: 2 / curvature. The data are Hubble's 24
-nebulae once more.
+The learning rate determines how far a step goes for a given slope of the error. If it is too
+small, the descent is slow; if it is too large, each step ends farther from the optimum than it
+began. For a parabola, the largest stable rate is 2 / curvature. The data are Hubble's 24 nebulae.
 """
 
 import textwrap
@@ -37,9 +36,9 @@ X = distance.reshape(-1, 1)
 # %%
 # The curvature
 # -------------
-# The mean squared error of the slope w is a parabola. Its second derivative, the curvature, is the
-# same everywhere: twice the mean of the squared distances. A step of rate r multiplies what is
-# missing to the optimum by 1 - r · curvature, whatever the weight and whatever the velocities.
+# The mean squared error is a parabola in the slope w. Its second derivative, the curvature, is
+# constant: twice the mean of the squared distances. A step with rate r multiplies the difference
+# from the optimum by 1 - r · curvature, independently of the weight and of the velocities.
 
 curvature = 2 * np.mean(distance**2)
 best = distance @ velocity / (distance @ distance)
@@ -54,7 +53,7 @@ def mean_squared_error(w):
 
 
 def walk(rate, n_steps):
-    """Return the weights that plain descent visits, from 0."""
+    """Return the weights that plain gradient descent visits, starting from 0."""
     visited = [0.0]
     for _ in range(n_steps):
         w = visited[-1]
@@ -65,10 +64,10 @@ def walk(rate, n_steps):
 # %%
 # Four rates
 # ----------
-# A quarter of 1 / curvature creeps down one side. 1 / curvature is at the bottom in one step.
-# Beyond it every step overshoots: it crosses to the other side, but to somewhere lower, up to
-# 2 / curvature. Beyond that it lands higher than it began, and the next step, from a steeper
-# place, is larger still.
+# With a quarter of 1 / curvature, the descent moves slowly down one side. With 1 / curvature, it
+# reaches the minimum in one step. With a larger rate, every step overshoots the minimum: up to 2 /
+# curvature, it still ends lower than it began; above, it ends higher, and the next step is even
+# larger because the slope is steeper.
 
 RATES = {
     "too small: 0.25 / curvature": (0.25 / curvature, BLUE, "o"),
@@ -99,11 +98,11 @@ fig.supylabel("mean squared error (10⁶ km²/s²)")
 _ = fig.suptitle("Six steps from w = 0 (black)")
 
 # %%
-# What is missing, step by step
-# -----------------------------
-# On a logarithmic axis each descent is a straight line, since each of its steps multiplies the
-# distance to the optimum by the same factor, \|1 - r · curvature\|. For 1 / curvature the factor
-# is 0: the first step ends it, far below this picture.
+# The distance to the optimum
+# ---------------------------
+# On a logarithmic axis, each descent is a straight line, since each step multiplies the distance
+# to the optimum by the same factor, \|1 - r · curvature\|. For 1 / curvature the factor is 0: the
+# first step reaches the optimum, which is outside the plot.
 
 fig, ax = plt.subplots(figsize=(8, 4.5), layout="constrained")
 for label, (rate, colour, marker) in RATES.items():
@@ -124,16 +123,16 @@ _ = ax.set(
     xticks=range(0, 13, 2),
     xlim=(-0.3, 12.3),
     ylim=(0.6, 3000),
-    title="Every step multiplies what is missing by the same factor",
+    title="Every step multiplies the distance by the same factor",
 )
 
 # %%
 # The largest stable rate
 # -----------------------
-# The factor over the rate is a V. It is 0 at 1 / curvature and reaches 1 at 2 / curvature, from
-# where on the descent diverges. The points are measured: the factor by which the first step of
-# :class:`~sklearn_gd.ThroughOriginRegressor` shrank or enlarged the distance, read from its
-# ``loss_curve_``, or from that of the error that it raised.
+# As a function of the rate, the factor has the shape of a V. It is 0 at 1 / curvature, and 1 at 2
+# / curvature; for larger rates the descent diverges. The points are measured: the factor by which
+# the first step of :class:`~sklearn_gd.ThroughOriginRegressor` changed the distance, computed from
+# its ``loss_curve_``, or from the ``loss_curve`` of the error that it raised.
 
 lowest = mean_squared_error(best)
 
@@ -164,16 +163,15 @@ for rate, text in ((1 / curvature, "1 / curvature"), (2 / curvature, "2 / curvat
     ax.text(rate, 1.64, f"{text} = {rate:.3f} ", ha="right", va="top")
 _ = ax.set(
     xlabel="learning rate r",
-    ylabel="factor a step",
+    ylabel="factor per step",
     xlim=(0, rates[-1]),
     ylim=(0, 1.65),
-    title="Below 1 a step brings the slope nearer to the optimum",
+    title="Below 1, a step brings the slope closer to the optimum",
 )
 _ = ax.legend(loc="lower left", frameon=False)
 
 # %%
-# A rate beyond the border is not left to run into infinity. The fit ends with an error, which
-# says how large the rate may be:
+# If the rate is too large, the fit stops with an error that states the largest stable rate:
 
 try:
     ThroughOriginRegressor(solver="gd", learning_rate=2.1 / curvature).fit(X, velocity)

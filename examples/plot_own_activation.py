@@ -1,21 +1,21 @@
 """
-=====================================
-How do I use an activation of my own?
-=====================================
+===================
+A custom activation
+===================
 
-An activation is a function and its derivative. As a pair of functions it goes wherever a name
-does; as a class it can have parameters, which a grid search then reaches. The example is the
-snake, z + sin²(f z) / f, which rises like the identity and waves about it, so that a network can
-go on waving where its training rows end.
+An activation is a function and its derivative. A pair of functions can be used in place of the
+name of a built-in activation; a class can also have parameters, which a grid search can tune. The
+example is the snake, z + sin²(f z) / f, which oscillates around the identity, so that a network
+can continue a periodic pattern outside the range of its training data.
 """
 
 # %%
 # The snake is from L. Ziyin, T. Hartwig, M. Ueda, "Neural networks fail to learn periodic
 # functions and how to fix it", NeurIPS 2020.
 #
-# A class has ``__call__(z)`` and ``derivative(z, a)``, where a = f(z) is at hand if it is easier
-# to use. ``sklearn_gd.testing`` compares the two, and looks at extreme inputs, data types,
-# pickling and cloning.
+# A class defines ``__call__(z)`` and ``derivative(z, a)``, where a = f(z) can be used if that is
+# simpler. ``check_activation`` compares the two, and tests extreme inputs, dtypes, pickling and
+# cloning.
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.model_selection import GridSearchCV, KFold
@@ -29,7 +29,7 @@ from sklearn_gd.testing import check_activation
 
 
 class Snake(Activation):
-    """The identity with waves of a given frequency on it."""
+    """The identity plus oscillations of a given frequency."""
 
     def __init__(self, frequency=1.0):
         self.frequency = frequency
@@ -46,11 +46,11 @@ check_activation(Snake(frequency=3.0))
 print("Snake: value and derivative agree")
 
 # %%
-# A wrong derivative is found out. A forgotten factor, for instance:
+# The check detects a wrong derivative, for example one with a missing factor:
 
 
 class WrongSnake(Snake):
-    """The derivative of the sine's square, without the 2 in its argument."""
+    """The snake with a wrong derivative: the factor 2 in the sine is missing."""
 
     def derivative(self, z, a):
         return 1 + np.sin(self.frequency * z)
@@ -62,14 +62,14 @@ except AssertionError as error:
     print(str(error).splitlines()[0])
 
 # %%
-# The snake beside two built-in activations, each with its derivative.
+# The snake and two built-in activations, each with its derivative.
 ActivationDisplay.from_activations([Snake(), "tanh", "relu"], name=["snake", "tanh", "relu"])
 
 # %%
 # In a network
 # ------------
-# A wave on a slope, seen for three periods with some noise. The frequency is a parameter like any
-# other: a grid search reaches it as ``activation__frequency``.
+# The data are an oscillation plus a linear trend, over three periods and with noise. A grid search
+# sets the frequency as ``activation__frequency``.
 rng = np.random.default_rng(0)
 
 
@@ -91,23 +91,25 @@ settings = {
     "random_state": 0,
 }
 search = GridSearchCV(
-    FeedForwardRegressor(activation=Snake(), **settings),
+    FeedForwardRegressor(standardize=False, activation=Snake(), **settings),
     {"activation__frequency": [0.3, 1.0, 3.0]},
     cv=KFold(3, shuffle=True, random_state=0),
 ).fit(X_train, y_train)
 print(search.best_params_)
 
 # %%
-# What the networks say between their training rows, and beyond. Each hidden layer may have its own
-# activation, as in the second network. ``MLPRegressor`` has four to choose from, and no place for
-# one of your own; with tanh it stands beside ours.
+# The errors inside and outside the range of the training data. Each hidden layer may have its own
+# activation, as in the second network. ``MLPRegressor`` has four activations and does not support
+# custom ones; it is included with tanh.
 frequency = search.best_params_["activation__frequency"]
 models = {
     "snake": search.best_estimator_,
     "snake, then tanh": FeedForwardRegressor(
-        activation=[Snake(frequency), "tanh"], **settings
+        standardize=False, activation=[Snake(frequency), "tanh"], **settings
     ).fit(X_train, y_train),
-    "tanh": FeedForwardRegressor(activation="tanh", **settings).fit(X_train, y_train),
+    "tanh": FeedForwardRegressor(standardize=False, activation="tanh", **settings).fit(
+        X_train, y_train
+    ),
     "MLPRegressor, tanh": MLPRegressor(
         hidden_layer_sizes=(32, 32),
         activation="tanh",
@@ -130,20 +132,21 @@ for name, model in models.items():
     print(f"{name:24s} {error(model, inside):6.3f}   {error(model, outside):7.3f}")
 
 # %%
-# The shaded part has no training rows. There, the snakes go on waving and tanh cannot.
+# There are no training samples in the shaded areas. There, the network with the snake continues
+# the oscillation, and the one with tanh does not.
 x = np.concatenate([-outside[::-1], inside, outside])
 figure, ax = plt.subplots(figsize=(9, 4.8), layout="constrained")
 for low, high in ((-9, -5), (5, 9)):
     ax.axvspan(low, high, color="0.92")
 ax.plot(x, wave(x), color="black", linewidth=1, linestyle="--", label="the curve")
-ax.plot(x_train, y_train, ".", color="0.6", markersize=4, label="training rows")
+ax.plot(x_train, y_train, ".", color="0.6", markersize=4, label="training samples")
 for name, colour in (("snake", "#0072B2"), ("tanh", "#D55E00")):
     ax.plot(x, models[name].predict(x[:, None]), color=colour, linewidth=2, label=name)
 ax.set(xlabel="x", ylabel="y", xlim=(-9, 9))
 ax.legend(loc="upper left", fontsize=11)
 
 # %%
-# The short form, for an activation without parameters, is the pair of functions itself.
+# An activation without parameters can also be given as a pair of functions.
 
 
 def sine_wave(z):
@@ -154,8 +157,8 @@ def sine_wave_slope(z):
     return 1 + np.sin(2 * z)
 
 
-pair = FeedForwardRegressor(activation=(sine_wave, sine_wave_slope), **settings)
-snake = FeedForwardRegressor(activation=Snake(), **settings)
+pair = FeedForwardRegressor(standardize=False, activation=(sine_wave, sine_wave_slope), **settings)
+snake = FeedForwardRegressor(standardize=False, activation=Snake(), **settings)
 same = np.allclose(
     pair.fit(X_train, y_train).predict(X_train), snake.fit(X_train, y_train).predict(X_train)
 )

@@ -1,11 +1,12 @@
 """
 ========================================
-How do I cross-validate on a data frame?
+Cross-validation with a pandas DataFrame
 ========================================
 
-As with any estimator of scikit-learn: columns by name, a pipeline that learns its scaling from the
-training rows of each fold only, and :func:`sklearn.model_selection.cross_validate`. What is added
-is the loss by epoch of every fold, which shows whether the folds stopped for the same reason.
+Cross-validation works as with any estimator of scikit-learn: columns are selected by name, a
+pipeline learns its scaling from the training samples of each fold only, and
+:func:`sklearn.model_selection.cross_validate` computes the scores. In addition, the loss curves of
+all folds show whether their fits ended in the same way.
 """
 
 # %%
@@ -28,14 +29,15 @@ X, y = load_diabetes(return_X_y=True, as_frame=True, scaled=False)
 print(X.describe().loc[["mean", "std"]].round(1).to_string())
 
 # %%
-# Each column as it needs it
-# --------------------------
-# Numbers become standard scores, the category a column of 0 and 1. The target is scaled too,
-# within each fold, by ``TransformedTargetRegressor``; scores are in the target's own units again.
+# Preprocessing by column
+# -----------------------
+# Numeric columns are standardized, and the category becomes a column of 0 and 1. The target is
+# also standardized within each fold, by ``TransformedTargetRegressor``; the scores are in the
+# original units of the target.
 
 
 def on_frame(regressor):
-    """Return the regressor behind the columns' and the target's scaling."""
+    """Return the regressor with preprocessing of the columns and the target."""
     columns = make_column_transformer(
         (OneHotEncoder(drop="if_binary", sparse_output=False, dtype=int), ["sex"]),
         remainder=StandardScaler(),
@@ -75,8 +77,8 @@ runs = {
 }
 
 # %%
-# Mean and spread over five folds. On 442 rows a linear model is hard to beat, and the differences
-# are well within the spread.
+# Mean and standard deviation over five folds. With 442 samples, a linear model is hard to beat,
+# and the differences are well within the standard deviation.
 table = pd.DataFrame(
     {
         name: {
@@ -90,10 +92,11 @@ table = pd.DataFrame(
 print(table.round(3).to_string())
 
 # %%
-# The fits behind the scores
-# --------------------------
-# ``return_estimator=True`` keeps the model of each fold, and so its history: thin lines are folds,
-# the thick one is their mean. A fold ends 20 epochs after its validation loss was last improved.
+# The fit of each fold
+# --------------------
+# ``return_estimator=True`` keeps the model of each fold with its loss curves. Thin lines show the
+# folds, thick lines their means. A fit ends when its validation loss has not improved for 20
+# epochs.
 networks = [model.regressor_[-1] for model in runs["FeedForwardRegressor"]["estimator"]]
 for number, net in enumerate(networks, start=1):
     print(
@@ -104,6 +107,6 @@ display = LossCurveDisplay.from_cv_results({"estimator": networks})
 display.ax_.set_title("Five folds of the diabetes data")
 
 # %%
-# Names go all the way: the network knows its columns, and refuses a frame whose columns have other
+# The network knows the names of its columns, and rejects a data frame whose columns have other
 # names or another order.
 print(*networks[0].feature_names_in_, sep="\n")

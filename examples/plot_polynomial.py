@@ -1,11 +1,11 @@
 """
-==========================
-A network or a polynomial?
-==========================
+========================
+Networks and polynomials
+========================
 
-Both can follow a curve. Which one does better, between the rows and beyond them, depends on which
-one has the curve's own form. Two curves: one that no polynomial likes, and one that is a
-polynomial.
+Networks and polynomials can both fit a curve. Which one is more accurate, inside and outside the
+range of the data, depends on the form of the curve. This example compares them on two curves: one
+that polynomials fit poorly, and one that is a polynomial.
 """
 
 # %%
@@ -30,8 +30,9 @@ def polynomial(degree):
 
 
 def network(activation, alpha):
-    """Return a network with one hidden layer of 20 neurons, on standard scores."""
+    """Return a network with one hidden layer of 20 neurons, on standardized data."""
     net = FeedForwardRegressor(
+        standardize=False,
         hidden_layer_sizes=(20,),
         activation=activation,
         solver="lbfgs",
@@ -50,11 +51,11 @@ def rmse(model, x, y):
 
 
 # %%
-# A curve that bends in one place
-# -------------------------------
-# A smooth step, seen at 60 places with a little noise. Powers of x are large far out, where the
-# curve is flat: a low degree misses the step, and a high one swings where it should be flat. A
-# network of tanh neurons is made of such steps.
+# A smooth step
+# -------------
+# The data are 60 noisy samples of a smooth step. Powers of x are large where the curve is flat: a
+# polynomial of low degree misses the step, and one of high degree oscillates in the flat part. A
+# network of tanh neurons is a sum of such steps.
 rng = np.random.default_rng(0)
 
 
@@ -79,12 +80,12 @@ for name, model in models.items():
     print(f"{name:24s} {errors[0]:7.3f}   {errors[1]:10.3f}")
 
 # %%
-# Where there are no rows any more, in the shaded parts, the polynomials leave for good.
+# In the shaded areas there are no training samples, and the polynomials deviate strongly.
 figure, ax = plt.subplots(figsize=(8.5, 4.8), layout="constrained")
 grid = np.linspace(-3, 3, 601)
 for low, high in ((-3, -2), (2, 3)):
     ax.axvspan(low, high, color="0.92")
-ax.plot(x_train, y_train, "o", color="0.6", markersize=4, label="rows")
+ax.plot(x_train, y_train, "o", color="0.6", markersize=4, label="samples")
 ax.plot(grid, step(grid), color="black", linestyle="--", linewidth=1, label="the curve")
 for name, colour in (
     ("polynomial, degree 3", ORANGE),
@@ -96,10 +97,10 @@ ax.set(xlabel="x", ylabel="y", xlim=(-3, 3), ylim=(-2.2, 2.2))
 ax.legend(loc="upper left", fontsize=10)
 
 # %%
-# A curve that is a polynomial
-# ----------------------------
-# Cells, by their radius and area: an area grows with the square of the radius. The models see the
-# cells below the median radius, and are asked about the larger ones.
+# A polynomial
+# ------------
+# The data are the radius and area of cells: the area is proportional to the square of the radius.
+# The models are trained on the cells up to the median radius, and tested on the larger ones.
 cells = load_breast_cancer()
 names = list(cells.feature_names)
 radius = cells.data[:, names.index("mean radius")]
@@ -120,10 +121,11 @@ for name, model in models.items():
     print(f"{name:24s} {errors[0]:11.1f}   {errors[1]:11.1f}")
 
 # %%
-# Among the small cells all of them but the straight line do about equally well. Beyond, only the
-# second degree, which is the law itself, arrives. Tanh levels off, softplus goes on in a straight
-# line, and the ninth degree falls off the page. No fit on the small cells could have told them
-# apart: what happens beyond the rows is decided by the form of the model.
+# On the small cells, all models except the straight line are about equally accurate. On the large
+# cells, only the polynomial of degree 2, the true law, is accurate. Tanh becomes constant,
+# softplus continues as a straight line, and degree 9 deviates strongly. The small cells alone do
+# not show these differences: outside the range of the data, the form of the model determines the
+# prediction.
 figure, ax = plt.subplots(figsize=(8.5, 4.8), layout="constrained")
 grid = np.linspace(radius.min(), radius.max(), 400)
 ax.axvspan(radius[small].max(), radius.max(), color="0.92")

@@ -1,12 +1,11 @@
 """
-==========================
-Five prices, done by hand
-==========================
+========================
+Gradient descent by hand
+========================
 
-One step of gradient descent with pencil and paper, number by number, and then the same step by
-:class:`~sklearn_gd.ThroughOriginRegressor`. The five bags of fruit are made up, and chosen such
-that no number has to be rounded: what you get on paper is what the computer gets, to the last
-digit.
+One step of gradient descent is computed by hand, number by number, and then by
+:class:`~sklearn_gd.ThroughOriginRegressor`. The prices of five bags of fruit are invented, and
+chosen such that no number has to be rounded: the results agree exactly.
 """
 
 import matplotlib.pyplot as plt
@@ -24,9 +23,9 @@ price = np.array([1.5, 3.5, 4.5, 7.0, 7.5])  # euros
 # %%
 # A guess and its errors
 # ----------------------
-# The model is price = w · weight, through the origin, since no fruit costs nothing. We begin
-# with the guess w = 1 euro a kilogram. For each bag, the error is the price by the model less the
-# price that was paid.
+# The model is price = w · weight, a line through the origin, since a weight of 0 costs nothing.
+# The first guess is w = 1 euro per kilogram. For each bag, the error is the predicted price minus
+# the price that was paid.
 
 w = 1.0
 estimate = w * weight
@@ -53,14 +52,14 @@ fig, ax = plt.subplots(figsize=(8, 4.4), layout="constrained")
 draw_bags(ax, w, BLUE)
 for name, x, y in zip(fruit, weight, price, strict=True):
     ax.annotate(name, (x, y), xytext=(-7, 3), textcoords="offset points", ha="right")
-ax.set(ylabel="price (euros)", title="A guess of 1 euro a kilogram, and its five errors")
+ax.set(ylabel="price (euros)", title="A guess of 1 euro per kilogram, and its five errors")
 _ = ax.text(2.77, 2.77, "w = 1", color=BLUE, va="center")
 
 # %%
-# One number for all errors
-# -------------------------
-# The mean squared error is the sum of the sixth column over 5, and its slope, the derivative with
-# respect to w, is twice the sum of the last column over 5.
+# The mean squared error
+# ----------------------
+# The mean squared error is the sum of the sixth column divided by 5. Its slope, the derivative
+# with respect to w, is twice the sum of the last column divided by 5.
 
 n = len(weight)
 loss = np.sum(error**2) / n
@@ -71,8 +70,8 @@ print(f"sum of x e: {np.sum(weight * error):.1f}, so its slope is 2/5 of that, {
 # %%
 # One step
 # --------
-# The slope is negative: a larger w has a smaller error. With a learning rate of 1/8, w moves by
-# 12/8 = 1.5, from 1 to 2.5 euros a kilogram.
+# The slope is negative, so a larger w gives a smaller error. With a learning rate of 1/8, w
+# increases by 12/8 = 1.5, from 1 to 2.5 euros per kilogram.
 
 rate = 0.125
 w_new = w - rate * slope
@@ -103,18 +102,17 @@ right.text(1.25, 13.6, f"slope {slope:g}", color=BLUE)
 right.text(2.75, 2.9, f"{loss_new:g}", color=VERMILLION, va="center")
 right.text(0.85, loss, f"{loss:g}", color=BLUE, ha="right", va="center")
 _ = right.set(
-    xlabel="w (euros a kilogram)",
+    xlabel="w (euros per kilogram)",
     ylabel="mean squared error (euros²)",
     ylim=(0, 29),
     title="Its error",
 )
 
 # %%
-# The same by the package
-# -----------------------
-# ``solver="gd"`` with a number as the learning rate is this very rule, ``coef_init`` the guess,
-# and ``max_iter`` the number of steps. The error of the guess and the new w are ours, to the last
-# digit.
+# The same with the estimator
+# ---------------------------
+# ``solver="gd"`` with a number as the learning rate is this rule, ``coef_init`` is the guess, and
+# ``max_iter`` the number of steps. The error of the guess and the new w are exactly those above.
 
 features = weight.reshape(-1, 1)
 line = ThroughOriginRegressor(solver="gd", learning_rate=rate, max_iter=1, tol=None)
@@ -126,8 +124,8 @@ assert line.coef_[0] == w_new == 2.5
 assert line.loss_ == loss_new == 1.4375
 
 # %%
-# And so are those of the next steps. Each begins where the last one ended; the error falls by
-# less and less.
+# The next steps agree as well. Each step starts where the previous one ended, and the error
+# decreases less each time.
 
 print("steps          w    mean squared error")
 for n_steps in range(1, 6):
@@ -137,12 +135,12 @@ for n_steps in range(1, 6):
     w_new -= rate * 2 * np.sum(weight * (w_new * weight - price)) / n
 
 # %%
-# Where it ends
-# -------------
-# The slope of the error is zero where the sum of x (w x - y) is zero: at the sum of x y over the
-# sum of x², which is 43.75 / 13.75 = 35/11. The full descent stops there.
+# The minimum
+# -----------
+# The slope of the error is zero if the sum of x (w x - y) is zero. Then w is the sum of x y
+# divided by the sum of x², which is 43.75 / 13.75 = 35/11. The descent converges to this value.
 
 best = np.sum(weight * price) / np.sum(weight**2)
 line = ThroughOriginRegressor(solver="gd", learning_rate=rate).fit(features, price)
-print(f"by descent {line.coef_[0]:.6f}, by the formula {best:.6f} euros a kilogram")
+print(f"by descent {line.coef_[0]:.6f}, by the formula {best:.6f} euros per kilogram")
 assert np.isclose(line.coef_[0], best, rtol=1e-7)

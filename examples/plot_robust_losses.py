@@ -1,18 +1,18 @@
 """
-====================================
-Which loss does not mind an outlier?
-====================================
+===========================
+Robust losses and quantiles
+===========================
 
-The squared error counts an error of 10 a hundred times as much as one of 1, so one wrong row can
-turn a whole line. Losses that grow in a straight line hold out, and the pinball loss fits not the
-middle of the data but any quantile of them.
+The squared error of a residual of 10 is a hundred times that of a residual of 1, so a single
+outlier can change the fit substantially. Losses that grow linearly are robust, and the pinball
+loss fits any quantile of the target.
 """
 
 # %%
-# A slip of the pen
-# -----------------
-# Hubble's 24 nebulae again, with a zero too many in one velocity: the last nebula, NGC 4649,
-# recedes at 1090 km/s, and is noted with 10900.
+# An outlier
+# ----------
+# Hubble's 24 nebulae, with an error in one velocity: the last nebula, NGC 4649, recedes at 1090
+# km/s, and 10900 is recorded.
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_diabetes
@@ -42,10 +42,10 @@ with_slip[-1] *= 10
 print(f"{velocity[-1]:g} km/s has become {with_slip[-1]:g}")
 
 # %%
-# The line through the origin under three losses, without and with the slip. Huber's ``delta`` says
-# up to where an error is an ordinary one, in the units of y. The absolute error has a kink, whose
-# curvature is not bounded, and so no automatic rate: a rate that shrinks from step to step brings
-# the slope to rest, and ``tol=None`` says that there is no gradient to wait for.
+# A line through the origin is fitted with three losses, without and with the outlier. Huber's
+# ``delta``, in the units of y, is the largest residual that is squared. The absolute error has a
+# kink, so its curvature is unbounded and there is no automatic rate: a decreasing rate makes the
+# slope converge, and with ``tol=None`` the fit does not wait for a small gradient.
 losses = {
     "squared error": ThroughOriginRegressor(),
     "huber, delta 300 km/s": ThroughOriginRegressor(loss=Huber(delta=300.0)),
@@ -66,9 +66,9 @@ for name, model in losses.items():
     print(f"{name:24s} {slopes[name][0]:18.1f}   {slopes[name][1]:13.1f}")
 
 # %%
-# The absolute error ends where scikit-learn's ``QuantileRegressor`` does, which solves the same
-# problem as a linear programme. On the left all nebulae, on the right the same picture without the
-# one that is wrong.
+# The absolute error gives the same result as scikit-learn's ``QuantileRegressor``, which solves
+# the same problem by linear programming. The left plot shows all nebulae, the right plot all but
+# the outlier.
 figure, axes = plt.subplots(1, 2, figsize=(10, 4.6), layout="constrained")
 ends = np.array([0.0, 2.1])
 looks = ((VERMILLION, 2, "-"), (GREEN, 5, "-"), (BLUE, 2, "--"))
@@ -90,11 +90,11 @@ axes[1].set(ylim=(-300, 1300))
 axes[0].legend(loc="center left", fontsize=11)
 
 # %%
-# Not the middle but a band
-# -------------------------
-# What is asked of a forecast is often not one number but a range. ``Pinball(quantile=0.9)`` fits
-# the curve above which a tenth of the rows lie. Three networks, for three quantiles of how far
-# diabetes went in a year, by the body mass index alone.
+# Quantile regression
+# -------------------
+# A prediction interval is often more useful than a single prediction. ``Pinball(quantile=0.9)``
+# fits the curve above which a tenth of the samples lie. Three networks predict three quantiles of
+# the progression of diabetes after one year, from the body mass index alone.
 frame = load_diabetes(as_frame=True, scaled=False)
 index, progress = frame.data[["bmi"]].to_numpy(), frame.target.to_numpy()
 bmi_train, bmi_test, y_train, y_test = train_test_split(
@@ -122,7 +122,7 @@ lines = {q: QuantileRegressor(quantile=q, alpha=0.0).fit(bmi_train, y_train) for
 
 
 def curve(quantile, bmi):
-    """Return the network's curve in the target's own units."""
+    """Return the predictions of the network in the units of the target."""
     return unit * nets[quantile].predict(scaler.transform(bmi))
 
 
@@ -135,12 +135,12 @@ for q in QUANTILES:
     print(f"{q:<24g} {on_train:13.3f}   {on_test:6.3f}   {straight:17.3f}")
 
 # %%
-# Filled points are the training rows, rings the test rows. The band is wider where patients differ
-# more.
+# Filled points are training samples, rings are test samples. The band is wider where the target
+# varies more.
 figure, ax = plt.subplots(figsize=(8, 4.8), layout="constrained")
 grid = np.linspace(index.min(), index.max(), 200)[:, None]
-ax.plot(bmi_train, y_train, "o", color="0.55", markersize=3, label="training rows")
-ax.plot(bmi_test, y_test, "o", mfc="none", mec="0.35", markersize=5, label="test rows")
+ax.plot(bmi_train, y_train, "o", color="0.55", markersize=3, label="training samples")
+ax.plot(bmi_test, y_test, "o", mfc="none", mec="0.35", markersize=5, label="test samples")
 ax.fill_between(grid[:, 0], curve(0.1, grid), curve(0.9, grid), color=BLUE, alpha=0.15)
 for q, colour in zip(QUANTILES, (BLUE, "black", VERMILLION), strict=True):
     ax.plot(grid, curve(q, grid), color=colour, linewidth=2, label=f"quantile {q:g}")

@@ -1,11 +1,12 @@
 """
-=======================================
+=====================================
 Saturation, and why it slows learning
-=======================================
+=====================================
 
-A sigmoid that is sure of itself is flat. If it is sure and wrong, the error is large, but its
-slope is next to nothing, and so are the steps: the neuron learns most slowly where it has most to
-learn. The ReLU has no such plateau on its active side. The same is then seen in whole networks.
+A sigmoid is almost flat for weighted inputs far from 0. If its output is wrong there, the error is
+large, but the slope of the error and the steps are almost zero: the neuron learns most slowly
+where its error is largest. The ReLU is not flat on its active side. The same effect occurs in
+networks.
 """
 
 import matplotlib.pyplot as plt
@@ -23,8 +24,8 @@ plt.rcParams.update({"font.size": 11, "axes.spines.top": False, "axes.spines.rig
 # %%
 # The plateau
 # -----------
-# The derivative of the sigmoid is at most 1/4, at the weighted input 0, and falls off on both
-# sides. The derivative of the ReLU is 1 wherever it is active, and 0 where it is not.
+# The derivative of the sigmoid is at most 1/4, at the weighted input 0, and decreases on both
+# sides. The derivative of the ReLU is 1 where it is active, and 0 where it is not.
 
 z = np.linspace(-8, 8, 401)
 print("weighted input     derivative of the sigmoid   of the ReLU")
@@ -53,22 +54,21 @@ _ = axes[1].legend(loc="upper left", frameon=False)
 # %%
 # One neuron, wrong from the start
 # --------------------------------
-# A neuron with one weight is to fire for the input -1 and to be silent for 1. So its weight
-# should be negative, and we begin at positive ones, ever more wrong: 1, 3 and 6. The rate is the
-# same in all fits. The farther off the sigmoid begins, the longer it stays where it is. The ReLU
-# moves at once from everywhere.
+# A neuron with one weight should fire for the input -1 and not for 1, so its weight should be
+# negative. The fits start from the wrong weights 1, 3 and 6, with the same rate. The larger the
+# initial weight, the longer the sigmoid hardly changes. The ReLU learns at once from every start.
 
 inputs, wanted = [[-1.0], [1.0]], [1, 0]
 starts = {1.0: (BLUE, "-"), 3.0: (ORANGE, "--"), 6.0: (VERMILLION, "-.")}
 
-# Silent means to put out the lower end of the range, 0 for the sigmoid, which comes as near as it
-# likes. For the ReLU, whose range has no upper end, it means -1, which a ReLU cannot put out: its
-# error of 1 in one row of the two stays, a mean squared error of 0.5.
+# The target of a neuron that should not fire is the lower end of its range: 0 for the sigmoid,
+# which can approach it. For the ReLU, whose range has no upper end, the target is -1, which a ReLU
+# cannot output: an error of 1 remains for one of the two samples, a mean squared error of 0.5.
 smallest = {"sigmoid": 0.0, "relu": 0.5}
 
 
 def left_to_learn(activation, start):
-    """Return the loss above the smallest one, epoch by epoch, as a share of the first."""
+    """Return the loss minus the smallest possible one in each epoch, relative to the first."""
     neuron = PerceptronClassifier(
         activation=activation,
         fit_intercept=False,
@@ -83,7 +83,7 @@ def left_to_learn(activation, start):
 
 
 curves = {(name, start): left_to_learn(name, start) for name in smallest for start in starts}
-print("first epoch with less than half of it left")
+print("first epoch with less than half of the excess loss")
 print("begins at   sigmoid's derivative there   sigmoid   ReLU")
 for start in starts:
     z_start = np.array([start])
@@ -104,17 +104,16 @@ for ax, name, title in zip(axes, smallest, ("sigmoid", "ReLU: all three alike"),
             label=f"begins at w = {start:g}",
         )
     ax.set(xlabel="epoch", title=title, xlim=(1, 2000))
-axes[0].set_ylabel("left to learn, as a share of the first")
+axes[0].set_ylabel("excess loss, relative to the first epoch")
 _ = axes[1].legend(frameon=False)
 
 # %%
 # A network
 # ---------
-# Behind several layers the slope passes through several sigmoids, and each takes at least three
-# quarters of it away. Here are three networks that differ in nothing but the activation of their
-# four hidden layers, on the data of 442 diabetes patients, with plain gradient descent at one
-# rate.
-# The target has the variance 1, so that a loss of 1 is what always predicting the mean has.
+# In a network the slope is multiplied by the derivative of every layer, and each sigmoid reduces
+# it to a quarter at most. These three networks differ only in the activation of their four hidden
+# layers. They are trained on the data of 442 diabetes patients by plain gradient descent with the
+# same rate. The target has a variance of 1, so the loss of always predicting the mean is 1.
 
 X, y = load_diabetes(return_X_y=True)
 X = StandardScaler().fit_transform(X)
@@ -123,6 +122,7 @@ y = (y - y.mean()) / y.std()
 names = ["sigmoid", "tanh", "relu"]
 networks = [
     FeedForwardRegressor(
+        standardize=False,
         hidden_layer_sizes=(20, 20, 20, 20),
         activation=name,
         init="glorot",
@@ -142,4 +142,4 @@ fig, ax = plt.subplots(figsize=(8, 4.4), layout="constrained")
 LossCurveDisplay.from_estimator(networks, name=names, ax=ax)
 ax.axhline(1, color="black", linewidth=0.8, linestyle=":")
 ax.text(9, 1.05, "always predicting the mean", va="bottom")
-_ = ax.set_title("Four hidden layers: the sigmoids learn next to nothing")
+_ = ax.set_title("Four hidden layers: with sigmoids, the network hardly learns")

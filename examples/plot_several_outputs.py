@@ -1,16 +1,16 @@
 """
-==============================
-One model for several targets?
-==============================
+==========================
+One model, several targets
+==========================
 
-Both regressors take a target of several columns. For the line that is a convenience: every column
-gets the weights that it would get alone. A network shares its hidden layer between them, and so
-what it learns for one target depends on the others.
+Both regressors accept a target with several columns. For ``ThroughOriginRegressor`` this is only
+convenient: every column has the weights of a separate fit. A network shares its hidden layer
+between the targets, so what it learns for one target depends on the others.
 """
 
 # %%
-# Linnerud's data: what 20 men of a fitness club managed in three exercises, and their weight (in
-# pounds), waist (in inches) and pulse.
+# Linnerud's data: the results of 20 men in three exercises, and their weight (in pounds), waist
+# (in inches) and pulse.
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.compose import TransformedTargetRegressor
@@ -31,10 +31,10 @@ X, Y = StandardScaler().fit_transform(data.data), StandardScaler().fit_transform
 print(*data.feature_names, "->", *data.target_names, X.shape, Y.shape)
 
 # %%
-# The line: columns do not meet
-# -----------------------------
-# One row of ``coef_`` a target. In standard scores all means are 0, so that a line needs no
-# intercept.
+# Linear model: independent targets
+# ---------------------------------
+# ``coef_`` has one row per target. In standardized data all means are 0, so no intercept is
+# needed.
 line = ThroughOriginRegressor().fit(X, Y)
 print(f"{'':8s}", *(f"{name:>8s}" for name in data.feature_names))
 for name, weights in zip(data.target_names, line.coef_, strict=True):
@@ -45,9 +45,9 @@ print("one target at a time gives the same:", np.allclose(line.coef_, alone))
 print("so does LinearRegression:           ", np.allclose(line.coef_, linear.coef_))
 
 # %%
-# The network: a shared hidden layer
-# ----------------------------------
-# Three neurons, from which all three targets are put together.
+# Network: a shared hidden layer
+# ------------------------------
+# All three targets are computed from the same three hidden neurons.
 settings = {
     "activation": "tanh",
     "solver": "lbfgs",
@@ -55,32 +55,35 @@ settings = {
     "max_iter": 2000,
     "random_state": 0,
 }
-net = FeedForwardRegressor(hidden_layer_sizes=(3,), **settings).fit(X, Y)
+net = FeedForwardRegressor(standardize=False, hidden_layer_sizes=(3,), **settings).fit(X, Y)
 NetworkDisplay.from_estimator(
     net, feature_names=data.feature_names, target_names=data.target_names
 )
 size = sum(w.size for w in (*net.coefs_, *net.intercepts_))
-separate = [FeedForwardRegressor(hidden_layer_sizes=(3,), **settings).fit(X, y) for y in Y.T]
+separate = [
+    FeedForwardRegressor(standardize=False, hidden_layer_sizes=(3,), **settings).fit(X, y)
+    for y in Y.T
+]
 size_apart = sum(w.size for n in separate for w in (*n.coefs_, *n.intercepts_))
 print(f"parameters: {size} in one network, {size_apart} in three")
 apart = np.column_stack([n.predict(X) for n in separate])
 print("the same predictions:", np.allclose(net.predict(X), apart))
 
 # %%
-# Does it help?
-# -------------
-# With 20 rows, every row can be predicted by a model of the other 19. R² of each target, from
-# those predictions:
+# Comparison
+# ----------
+# With 20 samples, each sample can be predicted by a model trained on the other 19. These
+# predictions give the R² of each target:
 
 
 def on_scores(regressor):
-    """Scale features and targets by the rows that the model learns from."""
+    """Standardize features and targets with the statistics of the training samples."""
     return TransformedTargetRegressor(
         make_pipeline(StandardScaler(), regressor), transformer=StandardScaler()
     )
 
 
-shared = FeedForwardRegressor(hidden_layer_sizes=(3,), **settings)
+shared = FeedForwardRegressor(standardize=False, hidden_layer_sizes=(3,), **settings)
 models = {
     "the mean": DummyRegressor(),
     "a line": on_scores(ThroughOriginRegressor()),
@@ -97,11 +100,11 @@ for name, values in predicted.items():
     print(f"{name:16s}", *(f"{score:8.3f}" for score in scores))
 
 # %%
-# R² below 0 is worse than the mean of all. (Even the mean is, for it is that of the *other* 19.)
-# Only about the waist do the exercises tell something, and there three networks do a little better
-# than one. Where there is nothing to learn, the shared layer does less harm: it has not got the
-# freedom to follow the noise of each target. Twenty rows settle nothing; the comparison is what to
-# take home.
+# An R² below 0 is worse than the mean of all samples. (Even the mean has a negative R², since it
+# is the mean of the *other* 19.) The exercises are informative only for the waist, for which three
+# networks are slightly better than one. For the other targets the shared layer overfits less,
+# since it cannot fit the noise of each target separately. Twenty samples are too few for
+# conclusions; the example shows how to make the comparison.
 figure, axes = plt.subplots(1, 3, figsize=(10, 3.8), layout="constrained")
 for column, (ax, name) in enumerate(zip(axes, data.target_names, strict=True)):
     observed = data.target[:, column]

@@ -3,9 +3,9 @@
 A neuron and its threshold
 ==========================
 
-What a neuron does with its inputs, how the threshold decides when it fires, and how the
-activation decides what firing means: a step, as in Rosenblatt's perceptron, or something smooth.
-In the end a neuron finds its own threshold, on the petals of 150 irises.
+This example shows how a neuron computes its output: the threshold determines when it fires, and
+the activation determines the output, which is a step, as in Rosenblatt's perceptron, or smooth.
+Finally, a neuron learns its threshold from the petals of 150 irises.
 """
 
 import matplotlib.pyplot as plt
@@ -21,8 +21,9 @@ plt.rcParams.update({"font.size": 11, "axes.spines.top": False, "axes.spines.rig
 # %%
 # The neuron
 # ----------
-# A neuron multiplies each input by a weight and adds the products up. This sum is its weighted
-# input. It fires, and puts out 1, where the weighted input exceeds a threshold, here 8.
+# A neuron multiplies each input by a weight and adds the products. This sum is its weighted input.
+# The neuron fires, which means that its output is 1, if the weighted input exceeds a threshold,
+# here 8.
 
 weights, threshold = np.array([3.0, 2.0]), 8.0
 for inputs in ([1.0, 2.0], [2.0, 1.0], [2.0, 2.0]):
@@ -78,26 +79,26 @@ _ = ax.set_title("A neuron with two inputs")
 # %%
 # Four activations
 # ----------------
-# The activation says what the neuron puts out for its weighted input less the threshold. The
-# step jumps from 0 to 1 where the weighted input is 8. The sigmoid goes from 0 to 1 too, but
-# gradually, and is 0.5 at 8. The tanh goes from -1 to 1 and is 0 there. The ReLU stays at 0 up
-# to the threshold and then grows with its input, without a limit.
+# The activation is applied to the weighted input minus the threshold. The step jumps from 0 to 1
+# at a weighted input of 8. The sigmoid also goes from 0 to 1, but gradually, and is 0.5 at 8. The
+# tanh goes from -1 to 1, and is 0 at 8. The ReLU is 0 up to the threshold, and then increases
+# linearly without a limit.
 
 fig, axes = plt.subplots(2, 2, figsize=(8, 6), layout="constrained")
 for ax, name in zip(axes.flat, ("step", "sigmoid", "tanh", "relu"), strict=True):
     ActivationDisplay.from_activations(
         name, threshold=threshold, limits=(0, 16), derivative=False, ax=ax
     )
-    ax.get_legend().remove()  # the title says it
+    ax.get_legend().remove()  # the title names the activation
     ax.set(title=name, xlabel="", ylabel="", xticks=range(0, 17, 4))
 fig.supxlabel("weighted input")
 fig.supylabel("output of the neuron")
 _ = fig.suptitle("Four neurons with the threshold 8 (dotted)")
 
 # %%
-# The step is flat on both sides: its derivative is 0 wherever it has one, and there is nothing
-# to descend on. The others have a slope, and with it goes all the learning: how much of a change
-# at the input reaches the output.
+# The step is flat on both sides: its derivative is 0 wherever it exists, so gradient descent
+# cannot use it. The others have a nonzero derivative, which tells how much a change of the input
+# changes the output.
 
 fig, axes = plt.subplots(1, 3, figsize=(8, 3.6), layout="constrained")
 for ax, name in zip(axes, ("sigmoid", "tanh", "relu"), strict=True):
@@ -113,9 +114,9 @@ _ = fig.suptitle("Outputs and their derivatives")
 # %%
 # A threshold that is learned
 # ---------------------------
-# One input, the petal length, and two classes: is it Iris setosa, or one of the two other
-# species? The neuron learns its weight and its threshold. It fires for the second class, the
-# others. Divided by the weight, the threshold is a petal length: above it, the neuron fires.
+# There are one input, the petal length, and two classes: Iris setosa, and the two other species.
+# The neuron learns its weight and its threshold, and fires for the second class, the other
+# species. The threshold divided by the weight is the petal length above which the neuron fires.
 
 irises = load_iris()
 petal_length = irises.data[:, [2]]

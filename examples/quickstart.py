@@ -1,4 +1,4 @@
-"""A line, a neuron and a network on real data, each beside scikit-learn's counterpart.
+"""A line, a neuron and a network on real data, compared with estimators of scikit-learn.
 
 Run it with ``python examples/quickstart.py``; it takes a few seconds and draws nothing.
 """
@@ -38,7 +38,7 @@ def main():
 
 
 def line_through_the_origin():
-    """Hubble's law of 1929, velocity = H0 * distance, by plain gradient descent."""
+    """Fit Hubble's law of 1929, velocity = H0 * distance, by plain gradient descent."""
     title("1. A line through the origin: 24 nebulae, velocity = H0 * distance")
     distance, velocity = np.loadtxt(HUBBLE, delimiter=",", skiprows=1, usecols=(1, 2)).T
     X = distance.reshape(-1, 1)
@@ -71,7 +71,7 @@ def line_through_the_origin():
 
 
 def neurons():
-    """Rosenblatt's rule, and the same neuron with a sigmoid."""
+    """Compare Rosenblatt's rule and neurons with a sigmoid with scikit-learn's Perceptron."""
     title("2. One neuron per class: accuracy over 5 folds")
     folds = StratifiedKFold(5, shuffle=True, random_state=0)
     models = {
@@ -92,13 +92,13 @@ def neurons():
 
 
 def network():
-    """Backpropagation beside MLPRegressor with the same settings and folds."""
+    """Compare a network with MLPRegressor, with the same settings and folds."""
     title("3. A network on the diabetes data: R2 over 3 x 5 folds")
     X, y = diabetes()
     folds = RepeatedKFold(n_splits=5, n_repeats=3, random_state=0)
     # MLPRegressor minimises half the mean squared error, FeedForwardRegressor the mean squared
-    # error itself. Adam does not see a constant factor, so the same rate means the same steps;
-    # plain gradient descent would need twice the rate in MLPRegressor.
+    # error itself. Adam's steps do not depend on a constant factor, so the same rate gives the
+    # same steps; plain gradient descent would need twice the rate in MLPRegressor.
     rate = 0.003
     same = {
         "hidden_layer_sizes": (20, 20),
@@ -126,7 +126,7 @@ def network():
 
 
 def search_for_a_learning_rate():
-    """Rates that diverge cost one score each and leave the search alone."""
+    """Search over learning rates; one that diverges gets no score and does not stop the search."""
     title("4. A grid search over learning rates, one of them far too large")
     X, y = diabetes(quiet=True)
     net = FeedForwardRegressor(
@@ -139,7 +139,7 @@ def search_for_a_learning_rate():
         cv=KFold(5, shuffle=True, random_state=0),
     )
     with warnings.catch_warnings():
-        # Both say what is expected here, that the fits at rate 10 failed and so have no score.
+        # Both warnings are expected: the fits at rate 10 fail, and so have no score.
         warnings.simplefilter("ignore", FitFailedWarning)
         warnings.filterwarnings("ignore", "One or more of the test scores are non-finite")
         search.fit(X, y)
@@ -157,14 +157,14 @@ def search_for_a_learning_rate():
 
 
 def on_scaled(regressor):
-    """Scale features and target; both are learned from the training rows only."""
+    """Standardize features and target with the statistics of the training samples only."""
     return TransformedTargetRegressor(
         make_pipeline(StandardScaler(), regressor), transformer=StandardScaler()
     )
 
 
 def diabetes(quiet=False):
-    """Return the diabetes data in their original units, as a data frame where pandas is there."""
+    """Return the diabetes data in original units, as a data frame if pandas is installed."""
     with_pandas = find_spec("pandas") is not None
     if not quiet:
         state = "installed: X is a DataFrame" if with_pandas else "not installed: X is an array"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 from sklearn.utils.metaestimators import available_if as _available_if
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_gd._models.scaling import ColumnScaling, Scaling
 from sklearn_gd._pieces import VERSION_NOTE, Array, ArrayLike, DeviceArray, DocumentedOnline
 from sklearn_gd._training.callback_tasks import CallbackSupportMixin
 from sklearn_gd.activations import Activation
@@ -81,6 +82,7 @@ class Estimator(CallbackSupportMixin, DocumentedOnline):
         -------
         layers : list of Layer
             Named tuples `coef` (fan_in, fan_out), `intercept` (fan_out,) or None, `activation`.
+            The first layer gets X; with ``standardize="robust"``, its columns scaled.
 
         Raises
         ------
@@ -93,7 +95,7 @@ class Estimator(CallbackSupportMixin, DocumentedOnline):
         >>> net = FeedForwardRegressor(hidden_layer_sizes=(3,), max_iter=1, tol=None)
         >>> for layer in net.fit([[0.0], [1.0]], [0.0, 1.0]).layers():
         ...     print(layer.coef.shape, layer.intercept.shape, layer.activation)
-        (1, 3) (3,) ReLU()
+        (1, 3) (3,) SiLU()
         (3, 1) (1,) Identity()
         """
         check_is_fitted(self)
@@ -102,13 +104,19 @@ class Estimator(CallbackSupportMixin, DocumentedOnline):
     def _layers(self) -> list[Layer]:
         raise NotImplementedError("an estimator defines _layers()")
 
+    def _columns(self) -> ColumnScaling | None:
+        """Return how the first layer gets the columns of X; None: as they are."""
+        return None
+
     def _fitting(self, method: str, *data: object) -> AbstractContextManager[object]:
         """Return the context that a fitting method, with its arguments, runs in."""
         return nullcontext()
 
     def __getstate__(self) -> dict[str, Any]:
-        state: Any = super().__getstate__()
-        return {**(state or {}), VERSION_NOTE: __version__}
+        state: dict[str, Any] = {**(super().__getstate__() or {}), VERSION_NOTE: __version__}
+        if state.get("_scaling") is not None:  # files name no private class
+            state["_scaling"] = dict(vars(state["_scaling"]))
+        return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         attributes = dict(state)
@@ -117,4 +125,6 @@ class Estimator(CallbackSupportMixin, DocumentedOnline):
         if stored_by not in (None, __version__):
             name = type(self).__name__
             warnings.warn(ModelVersionWarning(name, __version__, stored_by), stacklevel=2)
+        if isinstance(attributes.get("_scaling"), dict):
+            attributes["_scaling"] = Scaling(**attributes["_scaling"])
         super().__setstate__(attributes)

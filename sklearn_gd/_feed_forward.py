@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import chain
 from numbers import Integral, Real
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import DTypeLike
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_gd._base import Estimator, Layer, available_if
@@ -39,15 +40,22 @@ from sklearn_gd._models.array_rows import (
 from sklearn_gd._models.interfaces import Dataset
 from sklearn_gd._models.network import Network, layers_of, n_parameters, outputs
 from sklearn_gd._models.rows import Rows
+from sklearn_gd._models.scaling import (
+    ColumnScaling,
+    Scaling,
+    require_enough_rows,
+    scaling_of,
+    start_of,
+)
 from sklearn_gd._pieces import Array, ArrayLike, DeviceArray, copy_of, require_unchanged, storable
 from sklearn_gd._training.callback_tasks import FitTasks, state_to_resume, with_callbacks
-from sklearn_gd._training.learner import Advice
+from sklearn_gd._training.learner import Advice, State
 from sklearn_gd._training.learners import GradientLearner
-from sklearn_gd._training.state import begin_again, require_size
+from sklearn_gd._training.state import begin_again, require_size, scale_of
 from sklearn_gd._training.stopping import Stopping
 from sklearn_gd.activations import Activation, Identity, as_activation
 from sklearn_gd.losses import Loss, as_loss
-from sklearn_gd.schedules import Schedule, as_schedule
+from sklearn_gd.schedules import Constant, Cosine, Schedule, as_schedule
 from sklearn_gd.solvers import GradientDescent, Solver, as_solver
 
 
@@ -59,17 +67,6 @@ def _makes_steps(self: FeedForwardRegressor) -> bool:
     if _by_lbfgs(self.solver):
         raise AttributeError("partial_fit needs a solver that makes steps. Got solver='lbfgs'.")
     return True
-
-
-_SCALE = "scale the features and targets (StandardScaler, TransformedTargetRegressor)"
-_ADVICE = Advice(
-    not_converged=f"Raise max_iter, {_SCALE}, or try another learning_rate or solver.",
-    diverged=f"Lower learning_rate, or {_SCALE}.",
-)
-_ADVICE_FOR_LBFGS = Advice(
-    not_converged=f"Raise max_iter, or {_SCALE}.",
-    diverged=f"Try to {_SCALE}.",
-)
 
 
 class _Pieces(NamedTuple):
@@ -87,24 +84,35 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
 
     Parameters
     ----------
-    hidden_layer_sizes : int or sequence of int, default=(100,)
+    hidden_layer_sizes : int or sequence of int, default=(128, 64)
         Number of neurons in each hidden layer; ``()`` is a linear model.
-    activation : str, Activation, (f, df) or a list of these, default="relu"
+    activation : str, Activation, (f, df) or a list of these, default="silu"
         Activation of all hidden layers, or a list with one per hidden layer.
     output_activation : str, Activation or (f, df), default="identity"
         Activation of the output layer.
     loss : str or Loss, default="squared_error"
         Loss to minimise, averaged over samples and outputs.
+    standardize : {"robust", "standard"} or False, default="robust"
+        Scale in which the network is trained. ``"robust"``: each column less its median, divided
+        by its interquartile range, then squashed by z / sqrt(1 + (z / 3)²), so that outliers have
+        a bounded effect; the scale is part of the model. ``"standard"``: columns of mean 0 and
+        standard deviation 1; the weights are returned in the units of the data. With either,
+        targets of an identity output have mean 0 and standard deviation 1 in training, and the
+        objective is divided by the loss of the best constant prediction, so that `learning_rate`
+        and `alpha` do not depend on units. False: columns and targets as they are.
     solver : str or Solver, default="adam"
         Step rule; or ``"lbfgs"``, SciPy's L-BFGS-B on all samples at once.
-    learning_rate : float or Schedule, default=0.001
-        Learning rate, or a schedule of it; ignored by ``"lbfgs"``.
+    learning_rate : "auto", float or Schedule, default="auto"
+        Learning rate, or a schedule of it; ignored by ``"lbfgs"``. ``"auto"``: a rate for
+        standardised data, which depends on the solver (0.01 for ``"adam"``), with a linear warm-up
+        over the first 5 % of `max_iter` and cosine annealing to zero at its end; in
+        ``partial_fit``, a constant rate of 0.3 times that.
     alpha : float, default=0.0
         Strength of the L2 penalty: 0.5 * alpha * ||weights||² is added to the mean loss. Biases
         are not penalised.
     batch_size : "auto", int or None, default="auto"
-        Number of samples per step. ``"auto"`` is min(200, n_samples), None all samples.
-    max_iter : int, default=200
+        Number of samples per step. ``"auto"`` is min(64, n_samples), None all samples.
+    max_iter : int, default=40
         Maximum number of epochs.
     tol : float or None, default=1e-4
         Tolerance: an epoch improves if it lowers the best loss by more than `tol` times the loss
@@ -137,6 +145,14 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
         Weights of each layer.
     intercepts_ : list of ndarray of shape (fan_out,)
         Biases of each layer.
+    center_ : ndarray of shape (n_features,)
+        Median of each column, 0 for sparse columns; only with ``standardize="robust"``.
+    scale_ : ndarray of shape (n_features,)
+        Interquartile range of each column; only with ``standardize="robust"``. If it is 0, the
+        median distance of the other values from the median, or 1 for a constant column. For sparse
+        columns, the median absolute value of the non-zero values. Of more than 100,000 samples, as
+        many are drawn for both. The first layer gets ``z / sqrt(1 + (z / 3)**2)`` with
+        ``z = (x - center_) / scale_``.
     n_layers_ : int
         Number of layers, including inputs and outputs.
     n_outputs_ : int
@@ -193,9 +209,13 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
     loss_curve_: list[float]
     validation_loss_curve_: list[float]
     learning_rate_: float
+    center_: DeviceArray
+    scale_: DeviceArray
 
+    _scaling: Scaling | None = None
     _parameter_constraints = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+        "standardize": [StrOptions({"robust", "standard"}), Options(bool, {False})],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left"), None],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
@@ -213,15 +233,16 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
     def __init__(
         self,
         *,
-        hidden_layer_sizes: int | Sequence[int] = (100,),
-        activation: Any = "relu",
+        hidden_layer_sizes: int | Sequence[int] = (128, 64),
+        activation: Any = "silu",
         output_activation: Any = "identity",
         loss: str | Loss = "squared_error",
+        standardize: str | bool = "robust",
         solver: str | Solver = "adam",
-        learning_rate: float | str | Schedule = 0.001,
+        learning_rate: float | str | Schedule = "auto",
         alpha: float = 0.0,
         batch_size: int | str | None = "auto",
-        max_iter: int = 200,
+        max_iter: int = 40,
         tol: float | None = 1e-4,
         n_iter_no_change: int = 10,
         shuffle: bool = True,
@@ -236,6 +257,7 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
         self.activation = activation
         self.output_activation = output_activation
         self.loss = loss
+        self.standardize = standardize
         self.solver = solver
         self.learning_rate = learning_rate
         self.alpha = alpha
@@ -306,16 +328,23 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
         generator = make_generator(self.random_state)
         network = self._network(pieces, train.n_features, train.n_outputs, train.dtype)
         warm = self.warm_start and hasattr(self, "coefs_")
-        parameters = self._current(network) if warm else self._draw(network, generator)
+        parameters = None if warm else self._draw(network, generator)
         if resumed is not None:
             begin_again(generator, resumed)
-        self._forget()
-        self._set_model(network, one_axis)
-        learner = self._make_learner(pieces, train, parameters, generator)
-        learner.at_start = generator.bit_generator.state
+        at_start = generator.bit_generator.state
         if self.early_stopping and held_out is None:
             train, held_out, kept = train.set_aside(self.validation_fraction, generator)
             given = tuple(lazily_picked(part, kept) for part in given)
+        self._scaling = self._scale_of_fit(train, network, resumed, warm=warm)
+        if parameters is None:
+            parameters = self._current(network)
+        else:
+            self._begin_at_constant(train, network, parameters)
+        self._forget()
+        self._set_model(network, one_axis)
+        network = network.scaled(self._scaling)
+        learner = self._make_learner(pieces, train, parameters, generator)
+        learner.at_start = at_start
         learner.learn_from(
             train.objective(network),
             None if held_out is None else held_out.objective(network),
@@ -361,7 +390,7 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
         DivergenceError
             If the loss is no longer finite.
         """
-        pieces = self._resolve()
+        pieces = self._resolve(one_epoch=True)
         first = not hasattr(self, "coefs_")
         require_numpy(self, X, None if first else self.coefs_[0])
         (X, Y, weights), one_axis = Rows.checked(self, X, y, sample_weight, reset=first)
@@ -370,11 +399,14 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
         dtype = X.dtype if first else self.coefs_[0].dtype
         X, Y = in_precision(by_rows(X), dtype), in_precision(Y, dtype, "y")
         network = self._network(pieces, X.shape[1], Y.shape[1], dtype)
-        present = None if first else self._current(network)
         rows = Rows(X, Y, weights)
-        learner = self._carry_on(network, pieces, rows, present)
+        # A first call of samples without weight has found no scale.
+        if first or (self.standardize and not getattr(self, "n_iter_", 1)):
+            learner = self._first_learner(network, pieces, rows)
+        else:
+            learner = self._carry_on(network, pieces, rows, self._current(network))
         self._set_model(network, one_axis)
-        objective = rows.objective(network)
+        objective = rows.objective(network.scaled(self._scaling))
         learner.learn_from(objective, None, self._batch_rows(len(Y)), shuffle=self.shuffle)
         weightless = weights is not None and not weights.any()
         if weightless and not first:
@@ -410,17 +442,22 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
         space = require_same_space(self, X, coefs[0])
         if space is not None:
             layers = list(zip(coefs, intercepts, strict=True))
-            y_pred = device_outputs(self, space, layers, activations, X)
+            y_pred = device_outputs(self, space, layers, activations, X, self._columns())
         else:
             X = in_precision(check_rows(self, X), coefs[0].dtype)
-            y_pred = outputs(coefs, intercepts, activations, X)
+            y_pred = outputs(coefs, intercepts, activations, X, self._columns())
         return y_pred[:, 0] if self._one_axis else y_pred
+
+    def _columns(self) -> ColumnScaling | None:
+        if not hasattr(self, "center_"):
+            return None
+        return ColumnScaling(self.center_, self.scale_, squash=True)
 
     def _layers(self) -> list[Layer]:
         parts = zip(self.coefs_, self.intercepts_, self._activations, strict=True)
         return [Layer(*part) for part in parts]
 
-    def _resolve(self) -> _Pieces:
+    def _resolve(self, *, one_epoch: bool = False) -> _Pieces:
         self._validate_params()
         sizes = self._hidden_sizes()
         given = self.activation
@@ -445,13 +482,21 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
                     f"The {name!r} parameter must be differentiable for backpropagation; "
                     f"{activation!r} is not."
                 )
-        lbfgs = isinstance(self.solver, str) and self.solver == "lbfgs"
-        return _Pieces(
-            [*hidden, output],
-            as_loss(self.loss),
-            None if lbfgs else as_solver(self.solver, also=", or 'lbfgs'"),
-            as_schedule(self.learning_rate),
-        )
+        lbfgs = _by_lbfgs(self.solver)
+        solver = None if lbfgs else as_solver(self.solver, also=", or 'lbfgs'")
+        schedule = self._schedule(solver, one_epoch=one_epoch)
+        return _Pieces([*hidden, output], as_loss(self.loss), solver, schedule)
+
+    def _schedule(self, solver: Solver | None, *, one_epoch: bool) -> Schedule:
+        rate: object = self.learning_rate
+        if not (isinstance(rate, str) and rate == "auto"):
+            return as_schedule(rate, also=", or 'auto'")
+        if solver is None:
+            return Constant(1.0)
+        top = solver._typical_rate()
+        if one_epoch:
+            return Constant(0.3 * top)
+        return Cosine(top, epochs=self.max_iter, warm_up=self.max_iter // 20)
 
     def _hidden_sizes(self) -> list[int]:
         given: Any = self.hidden_layer_sizes
@@ -484,7 +529,7 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
     def _batch_rows(self, n_samples: int) -> int:
         if self.batch_size is None:
             return n_samples
-        return min(200 if self.batch_size == "auto" else int(self.batch_size), n_samples)
+        return min(64 if self.batch_size == "auto" else int(self.batch_size), n_samples)
 
     def _draw(self, network: Network, generator: np.random.Generator) -> Array:
         """Draw first weights."""
@@ -514,7 +559,52 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
                 f"{network.sizes[0]} features and {network.sizes[-1]} outputs needs {expected}."
             )
         _require_layers(self.coefs_, self.intercepts_, network.sizes[0])
-        return network.flatten(*(list(map(on_host, a)) for a in (self.coefs_, self.intercepts_)))
+        pairs = zip(self.coefs_, self.intercepts_, strict=True)
+        layers = [(on_host(W), on_host(b)) for W, b in pairs]
+        scaling = self._scaling
+        if (scaling.kind if scaling else False) != self.standardize:
+            raise ValueError(
+                "The 'standardize' parameter must stay what the current weights were trained "
+                f"with, {scaling.kind if scaling else False!r}. Got {self.standardize!r}. A fit "
+                "with warm_start=False starts again."
+            )
+        if scaling is None:
+            return network.flatten(*zip(*layers, strict=True))
+        learner: GradientLearner | None = getattr(self, "_learner", None)
+        if learner is not None:
+            # Unless they were edited, the weights are these, in another unit and rounded.
+            known = scaling.folded(network.layers(learner.parameters))
+            if all(map(np.array_equal, chain(*known), chain(*layers))):
+                return learner.parameters.copy()
+        return network.flatten(*zip(*scaling.unfolded(layers), strict=True))
+
+    def _scale_of_fit(
+        self, train: Dataset, network: Network, resumed: State | None, *, warm: bool
+    ) -> Scaling | None:
+        """Return the scale that a fit is to be trained in: that of the model in a warm start."""
+        if resumed is not None and self.standardize:
+            sizes = network.sizes[0], network.n_outputs
+            numbers = scale_of(resumed, *sizes)
+            return Scaling.unpacked(str(self.standardize), numbers, *sizes)
+        if warm and "_scaling" in vars(self):  # else its weights were set without a fit
+            return self._scaling
+        return self._find_scaling(train, network)
+
+    def _find_scaling(self, train: Dataset, network: Network) -> Scaling | None:
+        """Return the scale of the rows, if they are to be standardised."""
+        if not self.standardize:
+            return None
+        return scaling_of(str(self.standardize), train, train.objective(network))
+
+    def _begin_at_constant(self, train: Dataset, network: Network, parameters: Array) -> None:
+        """Let a standardised network begin at the best constant prediction.
+
+        With the identity, targets are centred at it, and biases of 0 predict it.
+        """
+        output = network.activations[-1]
+        if self._scaling is not None and not isinstance(output, Identity):
+            constant = train.objective(network).best_constant()
+            network.layers(parameters)[-1][1][:] = start_of(output, constant)
 
     def _check_outputs(self, n_outputs: int, one_axis: bool) -> None:
         if n_outputs != self.n_outputs_ or one_axis != self._one_axis:
@@ -564,8 +654,21 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
             parameters, solver, pieces.schedule, generator, settings, rows.dtype
         )
         rows.memory_to_device(solver)
-        learner.advice = _ADVICE_FOR_LBFGS if pieces.solver is None else _ADVICE
+        if self._scaling is not None:
+            learner.scale = self._scaling.packed()
+        learner.advice = self._advice(by_steps=pieces.solver is not None)
         return learner
+
+    def _advice(self, *, by_steps: bool) -> Advice:
+        lower = ["a lower learning_rate"] if by_steps else []
+        units = [] if self.standardize else ["standardize='robust', which makes units irrelevant"]
+        weaker = ["a smaller alpha"] if self.alpha else []
+        others = ["another learning_rate or solver"] if by_steps else []
+        return Advice(
+            not_converged=_either("a larger max_iter", *units, *others),
+            diverged=_either(*lower, *units, *([] if lower or units else ["another loss"])),
+            learned_nothing=_either(*units, *weaker, *lower, "another activation"),
+        )
 
     def _descend(self, stopping: Stopping, learner: GradientLearner) -> None:
         """Run the epochs, one gradient step per batch."""
@@ -581,8 +684,9 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
 
         objective = learner.objective
         network, baseline = objective.network, stopping.baseline_loss
+        divisor = network.baseline_loss  # of the gradient already
         # SciPy's tolerance is absolute for losses below one.
-        scale = 1.0 / baseline if baseline > 0 and np.isfinite(baseline) else 1.0
+        scale = divisor / baseline if baseline > 0 and np.isfinite(baseline) else 1.0
         unit = _units(network, objective.rows)
         latest = {"loss": math.nan}
 
@@ -590,7 +694,7 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
             point = (point * unit).astype(network.dtype)
             latest["loss"], gradient = objective(point)
             penalty = sum(float(np.vdot(W, W)) for W, _ in network.layers(point))
-            loss = latest["loss"] + 0.5 * self.alpha * penalty
+            loss = latest["loss"] / divisor + 0.5 * self.alpha * penalty
             return loss * scale, gradient * unit * scale
 
         def after_iteration(intermediate_result: Any) -> None:
@@ -616,14 +720,16 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
             )
             if not stopping.loss_curve:  # it started at a minimum
                 stopping.record(latest["loss"], learner.validation_loss())
-            if stopping.n_iter >= self.max_iter and not stopping.ended:
-                stopping.warn_not_converged()
+            stopping.exhausted = stopping.n_iter >= self.max_iter and not stopping.ended
 
     def _keep(self, stopping: Stopping, weights: Array, loss: float) -> None:
         """Set the fitted attributes: the history and the final weights."""
         self.loss_ = loss
         self.__dict__.update(stopping.attributes())
-        self.__dict__.update(self._attributes_of(weights))
+        with np.errstate(all="ignore"):
+            self.__dict__.update(self._attributes_of(weights))
+        if self._scaling is not None:  # in the units of the data they may overflow
+            stopping.check_end(loss, *self.coefs_, *self.intercepts_)
 
     def _set_model(self, network: Network, one_axis: bool) -> None:
         self.n_outputs_, self._one_axis = network.n_outputs, one_axis
@@ -632,18 +738,38 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
     def _attributes_of(self, weights: Array) -> dict[str, object]:
         """Return the weights as fitted attributes, in copies."""
         sizes = (self.n_features_in_, *self._hidden_sizes(), self.n_outputs_)
-        layers = layers_of(weights, sizes)
+        layers, scale = layers_of(weights, sizes), {}
+        if self._scaling is not None:
+            layers = self._scaling.folded(layers)
+            if self._scaling.kind == "robust":
+                columns = self._scaling.columns_like(weights)
+                scale = {"center_": columns.center, "scale_": columns.scale}
         return {
             "coefs_": [copy_of(W) for W, _ in layers],
             "intercepts_": [copy_of(b) for _, b in layers],
+            **scale,
+            "_scaling": self._scaling,
             "n_layers_": len(sizes),
             "n_outputs_": self.n_outputs_,
             "_one_axis": self._one_axis,
             "_activations": self._activations,
         }
 
+    def _first_learner(self, network: Network, pieces: _Pieces, rows: Rows) -> GradientLearner:
+        """Return the learner of the first ``partial_fit``, which finds the scale of the rows."""
+        weights = rows.weights
+        n_samples = rows.n_samples if weights is None else int(np.count_nonzero(weights))
+        generator = make_generator(self.random_state)
+        parameters = self._draw(network, generator)
+        self._scaling = None
+        if self.standardize and n_samples:
+            require_enough_rows(n_samples)
+            self._scaling = self._find_scaling(rows, network)
+            self._begin_at_constant(rows, network, parameters)
+        return self._make_learner(pieces, rows, parameters, generator)
+
     def _carry_on(
-        self, network: Network, pieces: _Pieces, rows: Rows, present: Array | None
+        self, network: Network, pieces: _Pieces, rows: Rows, present: Array
     ) -> GradientLearner:
         """Return a copy of the previous learner, so that a failed call changes nothing."""
         solver, schedule = pieces.solver, pieces.schedule
@@ -652,18 +778,17 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
             *hidden, output = self._activations
             require_unchanged("activation", hidden, network.activations[:-1])
             require_unchanged("output_activation", output, network.activations[-1])
-        if hasattr(self, "_learner") and present is not None:
+        if hasattr(self, "_learner"):
             learner: GradientLearner = self._learner.copy()
             learner.carry_on({"solver": solver}, schedule)
             learner.parameters[:] = present
             return learner
         generator = make_generator(self.random_state)
-        parameters = self._draw(network, generator) if present is None else present
-        return self._make_learner(pieces, rows, parameters, generator)
+        return self._make_learner(pieces, rows, present, generator)
 
     def _forget(self) -> None:
         """Delete what belongs to earlier fits."""
-        for name in ("_learner", "validation_loss_curve_"):
+        for name in ("_learner", "validation_loss_curve_", "center_", "scale_"):
             self.__dict__.pop(name, None)
 
 
@@ -691,12 +816,17 @@ def _require_layers(
 
 def _units(network: Network, train: Dataset) -> Array:
     """Return the unit of each parameter: that of y for a linear output layer, else 1."""
-    unit = np.ones(network.size)
+    unit = np.ones(network.size)  # with targets standardised already, too
     if isinstance(network.activations[-1], Identity):
-        spread = train.target_spread()
+        _, spread = train.target_moments()
         for array in network.layers(unit)[-1]:
             array[:] = np.where(spread > 0, spread, 1.0)
     return unit
+
+
+def _either(*remedies: str) -> str:
+    """Return a sentence of advice."""
+    return f"Try: {', or '.join(remedies)}."
 
 
 def _is_relu_like(activation: Activation) -> bool:

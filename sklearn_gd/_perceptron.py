@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
@@ -35,16 +35,17 @@ from sklearn_gd._data.validation import (
 from sklearn_gd._models.curvature import curvature_per_row
 from sklearn_gd._models.labelled_rows import LabelledRows, targets_of
 from sklearn_gd._models.network import Network, is_flat_at_zero, linear_step
+from sklearn_gd._models.scaling import Scaling, require_enough_rows
 from sklearn_gd._pieces import Array, ArrayLike, Matrix, require_unchanged, storable
 from sklearn_gd._training.callback_tasks import FitTasks, state_to_resume, with_callbacks
-from sklearn_gd._training.learner import Advice
+from sklearn_gd._training.learner import Advice, State
 from sklearn_gd._training.learners import (
     GradientLearner,
     PerceptronCriterion,
     Rosenblatt,
     StepLearner,
 )
-from sklearn_gd._training.state import begin_again
+from sklearn_gd._training.state import begin_again, scale_of
 from sklearn_gd._training.stopping import Stopping
 from sklearn_gd.activations import Activation, Identity, Sigmoid, Step, as_activation
 from sklearn_gd.losses import Loss, as_loss
@@ -62,13 +63,22 @@ def _is_sigmoid(self: PerceptronClassifier) -> bool:
 
 
 _ADVICE = Advice(
-    not_converged="Raise max_iter, scale the features (StandardScaler), or try another "
-    "learning_rate or solver.",
-    diverged="Lower learning_rate, or scale the features (StandardScaler).",
+    not_converged="Raise max_iter, or try another learning_rate or solver.",
+    diverged="Lower learning_rate.",
+    learned_nothing="Take learning_rate='auto', raise max_iter, or try another activation.",
+)
+_ADVICE_IN_DATA_UNITS = Advice(
+    not_converged="Set standardize='standard', raise max_iter, or try another learning_rate or "
+    "solver.",
+    diverged="Lower learning_rate, or set standardize='standard'.",
+    learned_nothing="Set standardize='standard', take learning_rate='auto', raise max_iter, or "
+    "try another activation.",
 )
 _ADVICE_FOR_THE_STEP = Advice(
     not_converged="Raise max_iter. If no line separates the classes, average=True is more stable.",
     diverged="Lower learning_rate, or scale the features (StandardScaler).",
+    learned_nothing="If no line separates the classes, take average=True, or a smooth activation "
+    "such as 'sigmoid'.",
 )
 
 
@@ -98,14 +108,21 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
     loss : str or Loss, default="squared_error"
         Loss of a neuron's output. For the step, whose targets and outputs are 0 and 1, the squared
         error is the share of mistakes.
+    standardize : {"standard"} or False, default="standard"
+        Scale in which differentiable neurons are trained. ``"standard"``: columns of mean 0 and
+        standard deviation 1, so that the result does not depend on their units; `coef_` and
+        `intercept_` are returned in the units of the data. Sparse columns, and all columns with
+        ``fit_intercept=False``, are divided by their standard deviation but not centred. False:
+        columns as they are. The step always gets them as they are.
     solver : str or Solver, default="gd"
         Step rule.
     learning_rate : "auto", float or Schedule, default="auto"
         Learning rate, or a schedule of it. ``"auto"``: 1.0 for the step, else 1 / the largest
         curvature of the objective.
     alpha : float, default=0.0
-        Strength of the L2 penalty: 0.5 * alpha * ||w||² is added to the mean loss. The bias is
-        not penalised. Rosenblatt's rule shrinks the weights by 1 - rate * alpha at each sample.
+        Strength of the L2 penalty: 0.5 * alpha * ||w||² is added to the mean loss, with w the
+        weights for the columns of `standardize`. The bias is not penalised. Rosenblatt's rule
+        shrinks the weights by 1 - rate * alpha at each sample.
     fit_intercept : bool, default=True
         Whether the neurons have a bias; without one the threshold is 0.
     average : bool, default=False
@@ -210,7 +227,9 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
     learning_rate_: float
     t_: int
 
+    _scaling: Scaling | None = None
     _parameter_constraints = {
+        "standardize": [StrOptions({"standard"}), Options(bool, {False})],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "fit_intercept": ["boolean"],
         "average": ["boolean"],
@@ -232,6 +251,7 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         *,
         activation: Any = "step",
         loss: str | Loss = "squared_error",
+        standardize: str | bool = "standard",
         solver: str | Solver = "gd",
         learning_rate: str | float | Schedule = "auto",
         alpha: float = 0.0,
@@ -251,6 +271,7 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
     ) -> None:
         self.activation = activation
         self.loss = loss
+        self.standardize = standardize
         self.solver = solver
         self.learning_rate = learning_rate
         self.alpha = alpha
@@ -339,11 +360,14 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         if self.early_stopping and held_out is None:
             train, held_out, kept = train.set_aside(self.validation_fraction, generator)
             given = tuple(lazily_picked(part, kept) for part in given)
+        warm = False
         if self.warm_start and classes_before is not None:
+            warm = True
             self._require_same_model(classes_before, train.n_features)
             coef_init = self.coef_ if coef_init is None else coef_init
             intercept_init = self.intercept_ if intercept_init is None else intercept_init
         start = self._check_start(coef_init, intercept_init, train)
+        self._scaling = self._scale_of_fit(pieces, train, resumed, warm=warm)
         self._forget()
         learner = self._make_learner(pieces, train, start, generator, held_out)
         learner.at_start = at_start
@@ -367,6 +391,8 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
     ) -> Self:
         """Train for one epoch, starting from the current weights.
 
+        The scale of the columns, see `standardize`, is that of the samples of the first call.
+
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
@@ -383,7 +409,8 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError, TypeError
-            For bad input, a label that is not in `classes`, or other features than before.
+            For bad input, a label that is not in `classes`, other features than before, or fewer
+            than 15 samples with weight in the first call with `standardize`.
         """
         pieces = self._resolve()
         first = not hasattr(self, "coef_")
@@ -713,7 +740,9 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
             network = self._network(pieces, train)
             differentiable = pieces.activation.differentiable
             by_gradient = GradientLearner if differentiable else StepLearner
-            parameters = np.zeros(network.size, train.dtype) if start is None else start
+            parameters = np.zeros(network.size, train.dtype)
+            if start is not None:
+                parameters = self._in_scale(network, start)
             learner = steps = by_gradient(
                 parameters,
                 pieces.solver,
@@ -723,10 +752,14 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
                 train.dtype,
                 average=self.average,
             )
+            if self._scaling is not None:
+                steps.scale = self._scaling.packed()
             self._set_rate(steps, pieces, train)
             if start is None and differentiable and is_flat_at_zero(pieces.activation):
                 self._leave_zero(steps, network, train, pieces)
-        learner.advice = _ADVICE if pieces.activation.differentiable else _ADVICE_FOR_THE_STEP
+        learner.advice = _ADVICE_FOR_THE_STEP
+        if pieces.activation.differentiable:
+            learner.advice = _ADVICE if self.standardize else _ADVICE_IN_DATA_UNITS
         self._learn_from(learner, pieces, train, held_out)
         return learner
 
@@ -756,7 +789,7 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         activation, of_step = pieces.activation, not pieces.activation.differentiable
         if loss is None:
             loss = PerceptronCriterion(pieces.loss) if of_step else pieces.loss
-        return Network(
+        network = Network(
             (train.n_features, self._n_neurons()),
             [Identity() if of_step else activation],
             loss,
@@ -764,6 +797,52 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
             train.dtype,
             biases=self.fit_intercept,
         )
+        return network.scaled(self._scaling)
+
+    def _scale_of_fit(
+        self, pieces: _Pieces, train: LabelledRows, resumed: State | None, *, warm: bool
+    ) -> Scaling | None:
+        """Return the scale of the columns in a fit; None for columns as they are."""
+        if resumed is not None and self._is_scaled(pieces):
+            sizes = train.n_features, self._n_neurons()
+            return Scaling.unpacked("standard", scale_of(resumed, *sizes), *sizes)
+        if warm:
+            return self._present_scaling(pieces)
+        return self._find_scaling(train) if self._is_scaled(pieces) else None
+
+    def _is_scaled(self, pieces: _Pieces) -> bool:
+        return bool(self.standardize) and pieces.activation.differentiable
+
+    def _find_scaling(self, train: LabelledRows) -> Scaling:
+        return self._scaling_by(*train.column_scale("standard", centred=self.fit_intercept))
+
+    def _scaling_by(self, center: Array, scale: Array) -> Scaling:
+        k = self._n_neurons()
+        return Scaling("standard", center, scale, np.zeros(k), np.ones(k), baseline_loss=1.0)
+
+    def _present_scaling(self, pieces: _Pieces) -> Scaling | None:
+        """Return the scale of the current weights; a ValueError if `standardize` has changed."""
+        if not pieces.activation.differentiable:
+            return None
+        scaling = self._scaling
+        before = scaling.kind if scaling else False
+        if before != self.standardize:
+            raise ValueError(
+                "The 'standardize' parameter must stay what the current weights were trained "
+                f"with, {before!r}. Got {self.standardize!r}. A fit with warm_start=False starts "
+                "again."
+            )
+        if scaling is not None and not self.fit_intercept:
+            # Without a bias, no column is centred.
+            return self._scaling_by(np.zeros_like(scaling.center), scaling.scale)
+        return scaling
+
+    def _in_scale(self, network: Network, flat: Array) -> Array:
+        """Return weights and biases, in the units of the data, for scaled columns."""
+        if self._scaling is None:
+            return flat
+        layers = self._scaling.unfolded(network.layers(flat))
+        return network.flatten(*zip(*layers, strict=True))
 
     def _set_rate(self, learner: GradientLearner, pieces: _Pieces, train: LabelledRows) -> None:
         """Set the largest stable rate, and half of it as the rate for 'auto'."""
@@ -775,7 +854,10 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         if per_row is None:
             return
         curvature = train.curvature(
-            per_row / self._n_neurons(), self.alpha, intercept=self.fit_intercept
+            per_row / self._n_neurons(),
+            self.alpha,
+            intercept=self.fit_intercept,
+            columns=None if self._scaling is None else self._scaling.columns(np.float64),
         )
         top = curvature.largest()
         learner.max_rate = 2.0 / top if top > 0 else np.inf
@@ -799,8 +881,18 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
     ) -> float:
         if isinstance(learner, Rosenblatt):
             return learner.baseline_loss()
+        activation, ends = pieces.activation, targets_of(pieces.activation)
         network = self._network(pieces, train, pieces.loss)
-        return train.objective(network, *targets_of(pieces.activation)).baseline_loss()
+        objective = train.objective(network, *ends)
+        low, high = activation.range
+        if not activation.differentiable or (low <= min(ends) and max(ends) <= high):
+            return objective.baseline_loss()
+        # The neuron cannot output each constant: the ReLU has targets -1 and 1.
+        constant = objective.best_constant()
+        line = Network(network.sizes, [Identity()], pieces.loss, 0.0, train.dtype)
+        parameters = np.zeros(line.size, train.dtype)
+        line.layers(parameters)[0][1][:] = np.clip(constant, low, high)
+        return train.objective(line, *ends).mean_loss(parameters)
 
     def _fixed_settings(self, pieces: _Pieces) -> dict[str, object]:
         """Return the parameters that must not change between calls of ``partial_fit``."""
@@ -829,18 +921,46 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         if not hasattr(self, "_learner"):
             starts_at_zero = first or not self.n_iter_
             start = None if starts_at_zero else self._flat(self.coef_, self.intercept_)
+            self._scaling = (
+                self._first_scaling(pieces, train)
+                if starts_at_zero
+                else self._present_scaling(pieces)
+            )
             generator = make_generator(self.random_state)
             return self._make_learner(pieces, train, start, generator)
         learner: Rosenblatt | GradientLearner = self._learner.copy()
         learner.carry_on(self._fixed_settings(pieces), pieces.schedule)
+        self._scaling = self._present_scaling(pieces)
         if isinstance(learner, Rosenblatt) != self._is_row_by_row():
             before = 1 if isinstance(learner, Rosenblatt) else "more than 1"
             require_unchanged("batch_size", before, self._batch_rows())
         if isinstance(learner, GradientLearner) and self._auto_rate != pieces.auto_rate:
             learner.schedule = pieces.schedule
             self._set_rate(learner, pieces, train)
+        if isinstance(learner, GradientLearner):
+            self._take_up_edits(learner, self._network(pieces, train))
         self._learn_from(learner, pieces, train)
         return learner
+
+    def _first_scaling(self, pieces: _Pieces, train: LabelledRows) -> Scaling | None:
+        """Return the scale of the columns in the first ``partial_fit``."""
+        if not self._is_scaled(pieces):
+            return None
+        weights = train.weights
+        with_weight = train.X.shape[0] if weights is None else np.count_nonzero(weights)
+        require_enough_rows(int(with_weight))
+        return self._find_scaling(train)
+
+    def _take_up_edits(self, learner: GradientLearner, network: Network) -> None:
+        """Set the parameters of a learner to the current weights, if these were edited."""
+        known = self._attributes_of(learner.weights())
+        current = {"coef_": self.coef_, "intercept_": self.intercept_}
+        if all(np.array_equal(known[name], current[name]) for name in current):
+            return  # the parameters are these, in another unit and not rounded
+        flat = self._flat(self.coef_, self.intercept_)
+        learner.parameters[:] = self._in_scale(network, flat)
+        if learner.average:
+            learner.sum[:] = learner.updates * learner.parameters
 
     def _descend(self, stopping: Stopping, learner: Rosenblatt | GradientLearner) -> None:
         """Run the epochs."""
@@ -854,15 +974,24 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         """Set the fitted attributes: the history and the final weights."""
         self.loss_, self.t_ = loss, stopping.learner.updates
         self.__dict__.update(stopping.attributes())
-        self.__dict__.update(self._attributes_of(weights))
+        with np.errstate(all="ignore"):
+            self.__dict__.update(self._attributes_of(weights))
+        if self._scaling is not None:  # in the units of the data they may overflow
+            stopping.check_end(loss, self.coef_, self.intercept_)
 
-    def _attributes_of(self, weights: Array) -> dict[str, object]:
+    def _attributes_of(self, weights: Array) -> dict[str, Any]:
         """Return the weights as fitted attributes, in copies."""
         p, k = self.n_features_in_, self._n_neurons()
         coef, intercept = weights[: p * k].reshape(p, k), weights[p * k :].copy()
+        if self._scaling is not None:
+            ((coef, intercept),) = self._scaling.folded([(coef, intercept)])
         if not intercept.size:
             intercept = np.zeros(k, weights.dtype)
-        return {"coef_": np.array(coef.T, order="C"), "intercept_": intercept}
+        return {
+            "coef_": np.array(coef.T, order="C"),
+            "intercept_": intercept,
+            "_scaling": self._scaling,
+        }
 
     def _forget(self) -> None:
         for name in ("_learner", "_auto_rate", "validation_loss_curve_"):

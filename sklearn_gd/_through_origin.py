@@ -47,6 +47,7 @@ _ADVICE = Advice(
     not_converged="Raise max_iter, or take learning_rate='auto' and solver='nesterov'. If columns "
     "are nearly linearly dependent, drop or combine some, or set alpha > 0.",
     diverged="Lower learning_rate, or take learning_rate='auto'.",
+    learned_nothing="Raise max_iter, or take learning_rate='auto' and solver='nesterov'.",
 )
 
 

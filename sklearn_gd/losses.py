@@ -94,12 +94,21 @@ class Loss(Piece):
         with np.errstate(all="ignore"):
             constant = np.broadcast_to(self._best_constant(y_true, weights), y_true.shape)
             best = self._mean(y_true, constant.astype(y_true.dtype), weights)
-            return self._scale(best, self._mean(y_true, np.zeros_like(y_true), weights))
+            zero = self._mean(y_true, np.zeros_like(y_true), weights)
+            return self._unless_rounding(best, zero, np.abs(y_true).max(keepdims=True))
 
-    @staticmethod
-    def _scale(constant: float, zero: float) -> float:
-        """Return the loss of the best constant, or of predicting 0 if that is rounding error."""
-        return constant if constant > 1e-12 * zero else zero
+    def _unless_rounding(self, constant: float, zero: float, largest: Array) -> float:
+        """Return the loss of the best constant, or of predicting 0 if that is rounding error.
+
+        Parameters
+        ----------
+        constant, zero : float
+            Mean losses of the best constant and of 0.
+        largest : ndarray of shape (1, 1)
+            Largest absolute value of the targets, in their precision.
+        """
+        error = largest * (1 + 8 * np.finfo(largest.dtype).eps)
+        return constant if constant > float(self.value(largest, error)[0, 0]) else zero
 
     def _mean(self, y_true: Array, y_pred: Array, weights: Array | None) -> float:
         rows = self.value(y_true, y_pred).mean(axis=1, dtype=np.float64)
@@ -151,6 +160,9 @@ class AbsoluteError(Loss):
 
     def gradient(self, y_true: Array, y_pred: Array) -> Array:
         return namespace(y_pred).sign(y_pred - y_true)
+
+    def _best_constant(self, y_true: Array, weights: Array | None) -> Array:
+        return _quantiles(y_true, weights, (0.5,))[0]
 
 
 class Huber(Loss):
@@ -206,6 +218,9 @@ class Pinball(Loss):
         where = namespace(error).where
         return where(error > 0, low, where(error < 0, high, zero))
 
+    def _best_constant(self, y_true: Array, weights: Array | None) -> Array:
+        return _quantiles(y_true, weights, (self.quantile,))[0]
+
 
 class LogCosh(Loss):
     """Loss log(cosh(y_pred - y_true)): about quadratic for small errors, linear for large."""
@@ -223,6 +238,32 @@ class LogCosh(Loss):
 
     def gradient(self, y_true: Array, y_pred: Array) -> Array:
         return namespace(y_pred).tanh(y_pred - y_true)
+
+
+def _quantiles(values: Array, weights: Array | None, levels: tuple[float, ...]) -> Array:
+    """Return quantiles of each column, by the inverse of the weighted distribution function.
+
+    Each is the smallest value at which the share of the weight up to it reaches the level.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_samples, n_columns)
+    weights : ndarray of shape (n_samples,) or None
+    levels : tuple of float
+
+    Returns
+    -------
+    quantiles : ndarray of shape (n_levels, n_columns)
+    """
+    if weights is None:
+        found: Array = np.quantile(values, levels, axis=0, method="inverted_cdf")
+        return found
+    order = np.argsort(values, axis=0)
+    shares = np.cumsum(weights[order], axis=0)
+    # Rounding errors of sums must not decide between a value and the next.
+    below = [(shares < level * (1 - 1e-12) * shares[-1]).sum(axis=0) for level in levels]
+    rows = np.take_along_axis(order, np.array(below), axis=0)
+    return np.take_along_axis(values, rows, axis=0)
 
 
 _BUILT_IN: dict[str, type[Loss]] = {

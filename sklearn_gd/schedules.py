@@ -67,6 +67,10 @@ class Schedule(Piece):
         By default, nothing is updated.
         """
 
+    def _is_over(self, epoch: int) -> bool:
+        """Return whether the rate is zero from `epoch` on, so that more epochs change nothing."""
+        return False
+
     def _probe(self) -> None:
         rate = self.rate(0)
         if not (isinstance(rate, Real) and math.isfinite(rate) and rate >= 0):
@@ -202,6 +206,9 @@ class Cosine(Schedule):
         progress = min(1.0, (epoch - self.warm_up) / max(1, self.epochs - self.warm_up))
         factor = (1 + math.cos(math.pi * progress)) / 2
         return self.final_rate + (self.initial_rate - self.final_rate) * factor
+
+    def _is_over(self, epoch: int) -> bool:
+        return self.final_rate == 0 and epoch >= self.epochs
 
 
 class Adaptive(Schedule):

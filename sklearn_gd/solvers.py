@@ -102,6 +102,10 @@ class Solver(Piece):
         """
         raise NotImplementedError("a solver defines step(parameters, gradient, rate)")
 
+    def _typical_rate(self) -> float:
+        """Return a rate for standardised columns and targets, found by experiment."""
+        return 0.01
+
     def _has_proportional_steps(self) -> bool:
         """Return whether gradients twice as large make steps twice as large."""
         if type(self) in _BUILT_IN.values():
@@ -140,6 +144,9 @@ class GradientDescent(Solver):
             parameters -= gradient
         return parameters
 
+    def _typical_rate(self) -> float:
+        return 0.1
+
 
 class Momentum(Solver):
     """Gradient descent with momentum, v ← momentum · v - rate · g; w ← w + v (Polyak 1964).
@@ -164,6 +171,9 @@ class Momentum(Solver):
         self.velocity_ -= gradient
         parameters += self.velocity_
         return parameters
+
+    def _typical_rate(self) -> float:
+        return float(0.2 * (1 - self.momentum))
 
 
 class Nesterov(Momentum):
@@ -208,6 +218,9 @@ class Nesterov(Momentum):
         self.velocity_ *= momentum
         parameters += self.velocity_
         return parameters
+
+    def _typical_rate(self) -> float:
+        return 0.02 if self.momentum == "auto" else super()._typical_rate()
 
     def _accelerate(self, parameters: Array, gradient: Array, rate: Rate) -> Array:
         # `parameters` is the look-ahead point; `last_` is the last point without momentum.
@@ -254,6 +267,9 @@ class Adagrad(Solver):
         parameters -= gradient
         return parameters
 
+    def _typical_rate(self) -> float:
+        return 0.03
+
 
 class RMSprop(Solver):
     """RMSprop: rates divided by the root of the moving average of squared gradients [1]_.
@@ -287,6 +303,9 @@ class RMSprop(Solver):
         gradient *= rate
         parameters -= gradient
         return parameters
+
+    def _typical_rate(self) -> float:
+        return 0.003
 
 
 class Adam(Solver):

@@ -225,7 +225,7 @@ def test_an_interrupt_ends_a_loop_of_partial_fit():
         while True:
             calls.append(partial_fit(model).n_iter_)
 
-    raised, _, _ = run(endless, model, at=3000)
+    raised, _, _ = run(endless, model, at=10_000)
     assert raised
     assert model.n_iter_ == len(calls) == calls[-1] > 0
 

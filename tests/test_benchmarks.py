@@ -7,7 +7,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks import everyday, footprint, line, network, neuron, report
+from benchmarks import accuracy, everyday, footprint, line, network, neuron, report
 from benchmarks.race import OURS, losses, race
 
 pytestmark = [
@@ -46,6 +46,16 @@ def test_figures_are_held_against_their_limits():
         ["3.00", "2.00", "missed"],
     ]
     assert len(list(footprint.figures(quick=True))) > 10
+
+
+def test_the_accuracy_of_all_contenders_is_relative_to_the_reference():
+    scores = accuracy.measure(quick=True)
+    head, ratios, mean, *_, times = accuracy.lines(scores)
+    reference = head.index(accuracy.REFERENCE, 2)
+    assert set(head[2:]) >= {"sklearn_gd", "MLPRegressor", "HistGradientBoosting"}
+    assert (ratios[reference], mean[reference], times[reference]) == ("1.00", "1.000", "1.00")
+    error = scores["made up"]["sklearn_gd"].error / scores["made up"][accuracy.REFERENCE].error
+    assert mean[2] == f"{error:.3f}"
 
 
 def test_a_section_of_a_page_is_replaced_and_the_rest_is_left(tmp_path):

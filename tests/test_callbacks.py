@@ -22,7 +22,9 @@ MODELS = {
     "step": PerceptronClassifier(tol=None, max_iter=7, random_state=0),
     "smooth": PerceptronClassifier(activation="tanh", tol=None, max_iter=7, random_state=0),
     "average": PerceptronClassifier(average=True, tol=None, max_iter=7, random_state=0),
-    "net": FeedForwardRegressor(hidden_layer_sizes=5, tol=None, max_iter=7, random_state=0),
+    "net": FeedForwardRegressor(
+        hidden_layer_sizes=5, learning_rate=0.01, tol=None, max_iter=7, random_state=0
+    ),
     "lbfgs": FeedForwardRegressor(
         hidden_layer_sizes=5, tol=None, max_iter=7, random_state=0, solver="lbfgs"
     ),
@@ -120,6 +122,7 @@ def test_the_model_of_every_epoch_predicts_and_is_its_own(name):
 
 
 @EVERY
+@pytest.mark.filterwarnings("ignore:PerceptronClassifier learned nothing")
 def test_a_callback_may_end_the_fit(name):
     model = fitted(name, Recorder(stop_at=3), tol=1e-4)
     assert model.n_iter_ == 3
@@ -138,6 +141,7 @@ def test_an_error_in_a_callback_leaves_no_half_state(name):
 
 
 @EVERY
+@pytest.mark.filterwarnings("ignore:PerceptronClassifier learned nothing")
 def test_an_interrupt_keeps_what_was_learned_and_warns(name):
     with pytest.warns(ConvergenceWarning, match="interrupted in epoch 3"):
         model = fitted(name, recorder := Recorder(interrupt_at=3))
@@ -150,6 +154,7 @@ def test_an_interrupt_keeps_what_was_learned_and_warns(name):
 
 def test_an_interrupt_on_the_way_up_keeps_the_better_weights():
     params = {"learning_rate": Rising(0.01, 3.0, at=5), "max_iter": 20, "solver": "gd"}
+    params |= {"activation": "relu", "standardize": False, "batch_size": 200}
     with pytest.warns(ConvergenceWarning, match="interrupted in epoch 8"):
         model = fitted("net", Recorder(interrupt_at=8), **params)
     assert model.loss_curve_[-1] > 1.5 * min(model.loss_curve_)
@@ -157,6 +162,7 @@ def test_an_interrupt_on_the_way_up_keeps_the_better_weights():
 
 
 @EVERY
+@pytest.mark.filterwarnings("ignore:PerceptronClassifier learned nothing")
 def test_sample_weights_are_metadata(name):
     X, y = data(name)
     weights = np.linspace(0.5, 1, len(y))

@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import tempfile
+from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,8 @@ from sklearn.datasets import load_breast_cancer, load_diabetes
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_gd import FeedForwardRegressor, PerceptronClassifier, ThroughOriginRegressor
+from sklearn_gd._pieces import storable_classes
+from sklearn_gd._training import checkpoint_file
 from sklearn_gd.activations import ELU, Activation
 from sklearn_gd.schedules import Adaptive
 
@@ -41,10 +44,21 @@ MODELS = {
     "watched smooth": PerceptronClassifier(
         activation="sigmoid", solver="momentum", max_iter=12, random_state=0, early_stopping=True
     ),
+    "smooth in data units": PerceptronClassifier(
+        activation="sigmoid", standardize=False, max_iter=12, random_state=0
+    ),
     "net": NET,
     "watched net": clone(NET).set_params(early_stopping=True, solver="rmsprop"),
     "adaptive net": clone(NET).set_params(
         learning_rate=Adaptive(0.05, patience=1), tol=0.05, n_iter_no_change=8
+    ),
+    "robust net": clone(NET).set_params(standardize="robust", output_activation="softplus"),
+    "standard net": clone(NET).set_params(
+        standardize="standard",
+        early_stopping=True,
+        loss="huber",
+        hidden_layer_sizes=(6,),
+        activation="relu",
     ),
     "random state": clone(NET).set_params(random_state=np.random.RandomState(3)),
 }
@@ -147,7 +161,8 @@ def test_another_validation_set_is_refused(kind, before, now, tmp_path):
 
 def test_warm_starts_are_resumed_where_they_were(tmp_path):
     X, y = data(NET)
-    model = clone(NET).set_params(warm_start=True, early_stopping=True, tol=None).fit(X, y)
+    model = clone(NET).set_params(warm_start=True, early_stopping=True, tol=None)
+    model.set_params(standardize=False).fit(X, y)  # the weights that are set are all of the start
     start = [W.copy() for W in model.coefs_], [b.copy() for b in model.intercepts_]
     whole = model.fit(X, y)
     again = clone(model)
@@ -156,6 +171,60 @@ def test_warm_starts_are_resumed_where_they_were(tmp_path):
     with pytest.raises(HaltError):
         again.fit(X, y)
     assert_equal_fits(resume(tmp_path / "fit", X, y), whole)
+
+
+@pytest.mark.parametrize("standardize", ["robust", "standard"])
+@pytest.mark.filterwarnings("ignore:FeedForwardRegressor learned nothing")  # few epochs, new rows
+def test_warm_starts_in_the_scale_of_other_rows_are_resumed(standardize, tmp_path):
+    X, y = data(NET)
+    model = clone(NET).set_params(standardize=standardize, warm_start=True, tol=None)
+    model.fit(X, y)
+    X, y = 3 * X + 1, 2 * y
+    again = deepcopy(model)
+    whole = model.fit(X, y)
+    again.set_callbacks(Checkpoint(tmp_path / "fit"), Cut(5))
+    with pytest.raises(HaltError):
+        again.fit(X, y)
+    resumed = resume(tmp_path / "fit", X, y)
+    assert_equal_fits(resumed, whole)
+    assert_array_equal(resumed.fit(X, y).predict(X), whole.fit(X, y).predict(X))
+
+
+@pytest.mark.filterwarnings("ignore:PerceptronClassifier learned nothing")
+def test_warm_starts_of_neurons_are_resumed_in_their_scale(tmp_path):
+    model = clone(MODELS["smooth"]).set_params(warm_start=True, tol=None)
+    X, y = data(model)
+    model.fit(X, y)
+    again, X = deepcopy(model), 3 * X + 1
+    whole = model.fit(X, y)
+    again.set_callbacks(Checkpoint(tmp_path / "fit"), Cut(5))
+    with pytest.raises(HaltError):
+        again.fit(X, y)
+    resumed = resume(tmp_path / "fit", X, y)
+    assert_equal_fits(resumed, whole)
+    assert_array_equal(resumed._scaling.packed(), whole._scaling.packed())
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        clone(NET).set_params(standardize="robust"),
+        clone(NET).set_params(standardize="standard"),
+        MODELS["smooth"],
+    ],
+)
+def test_a_scale_of_another_form_is_refused(model, tmp_path):
+    model = clone(model).set_params(tol=None)
+    X, y = data(model)
+    model.set_callbacks(Checkpoint(tmp_path / "fit"), Cut(5))
+    with pytest.raises(HaltError):
+        model.fit(X, y)
+    content = checkpoint_file.read(tmp_path / "fit", set(storable_classes()), 1 << 30)
+    for scale in (np.zeros(0), np.full(23, np.nan), list(range(23)), None):
+        content["state"]["learner"]["scale"] = scale
+        checkpoint_file.write(tmp_path / "fit", checkpoint_file.dumps(content))
+        with pytest.raises(CheckpointError, match="scale"):
+            resume(tmp_path / "fit", X, y)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no fork and no SIGKILL there")

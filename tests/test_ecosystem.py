@@ -231,7 +231,7 @@ def test_learning_and_validation_curves(diabetes):
     )
     assert test.mean(axis=1)[1] > test.mean(axis=1)[0]
     assert len(sizes) == len(train) == 2
-    _, test = validation_curve(clone(NET), X, y, param_name="alpha", param_range=[0, 100.0], cv=3)
+    _, test = validation_curve(clone(NET), X, y, param_name="alpha", param_range=[0, 1.0], cv=3)
     assert test.mean(axis=1)[0] > test.mean(axis=1)[1]
 
 
@@ -283,6 +283,7 @@ def test_classes_are_routed(model):
 
 @pytest.mark.parametrize("model", [LINE, NET, NEURON, SMOOTH], ids=str)
 @pytest.mark.parametrize("backend", ["loky", "threading"])
+@pytest.mark.filterwarnings("ignore:PerceptronClassifier learned nothing")
 def test_a_seed_means_the_same_in_every_worker(model, backend):
     load = load_breast_cancer if hasattr(model, "decision_function") else load_diabetes
     X, y = frame(load, "pandas")

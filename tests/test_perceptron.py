@@ -1,5 +1,6 @@
 """The neuron, against scikit-learn's, by hand, and on every truth table that a line can draw."""
 
+import pickle
 from itertools import product
 
 import numpy as np
@@ -24,6 +25,8 @@ from sklearn_gd.schedules import InverseScaling
 
 REAL = {f.__name__: f for f in (load_iris, load_digits, load_wine, load_breast_cancer)}
 CUBE = np.array(list(product([0.0, 1.0], repeat=3)))
+# Rosenblatt's rule on rows that no line separates, for a few epochs.
+NOTHING_LEARNED = pytest.mark.filterwarnings("ignore:PerceptronClassifier learned nothing")
 SMOOTH = ["identity", "sigmoid", "tanh", "relu", "leaky_relu", "elu", "softplus", "silu", "gelu"]
 
 
@@ -116,6 +119,7 @@ def assert_same_neurons(ours, reference):
     assert_allclose(ours.intercept_, reference.intercept_, rtol=1e-12, atol=1e-12 * size)
 
 
+@NOTHING_LEARNED
 @pytest.mark.parametrize("k", [1, 2, 5, 20])
 @pytest.mark.parametrize("name", REAL)
 @pytest.mark.parametrize("weighting", ["none", "rows", "classes", "both"])
@@ -130,6 +134,7 @@ def test_equals_scikit_learn_epoch_by_epoch(name, k, weighting):
         assert_same_neurons(ours.fit(make(X), y, weights), reference)
 
 
+@NOTHING_LEARNED
 @pytest.mark.parametrize("k", [1, 2, 5, 20])
 @pytest.mark.parametrize("name", REAL)
 def test_equals_scikit_learns_sparse_run_without_intercept(name, k):
@@ -139,6 +144,7 @@ def test_equals_scikit_learns_sparse_run_without_intercept(name, k):
     assert_same_neurons(ours.fit(X, y), theirs(k, X, y, fit_intercept=False))
 
 
+@NOTHING_LEARNED
 def test_balanced_class_weights_are_scikit_learns():
     X, y = load_wine(return_X_y=True)
     ours = PerceptronClassifier(shuffle=False, tol=None, max_iter=5, class_weight="balanced")
@@ -271,7 +277,12 @@ def test_sigmoid_neuron_descends_on_its_squared_error_by_hand():
         slope = 2 * (a - y) * a * (1 - a) / len(y)
         w, b = w - 0.3 * slope @ X, b - 0.3 * slope.sum()
     neuron = PerceptronClassifier(
-        activation="sigmoid", learning_rate=0.3, shuffle=False, max_iter=4, tol=None
+        activation="sigmoid",
+        standardize=False,
+        learning_rate=0.3,
+        shuffle=False,
+        max_iter=4,
+        tol=None,
     ).fit(X, y)
     assert_allclose(neuron.coef_, [w], rtol=1e-12)
     assert_allclose(neuron.intercept_, [b], rtol=1e-12)
@@ -299,7 +310,9 @@ def test_auto_rate_never_raises_the_loss_of_full_batches(activation):
 
 def test_auto_rate_bounds_the_curvature_of_the_sigmoid():
     X, y = blobs()
-    neuron = PerceptronClassifier(activation="sigmoid", max_iter=1, tol=None).fit(X, y)
+    neuron = PerceptronClassifier(
+        activation="sigmoid", standardize=False, max_iter=1, tol=None
+    ).fit(X, y)
     rows = np.column_stack([X, np.ones(len(X))])
     worst = 0.0
     for w in np.random.default_rng(0).normal(size=(200, 3)):
@@ -308,6 +321,16 @@ def test_auto_rate_bounds_the_curvature_of_the_sigmoid():
         second = 2 * d1**2 + 2 * (a - y) * d2
         worst = max(worst, np.linalg.eigvalsh((rows.T * second) @ rows / len(y))[-1])
     assert worst <= 1 / neuron.learning_rate_ < 4 * worst
+
+
+def test_best_constant_output_is_one_that_the_neuron_has():
+    # Of the targets -1 and 1, the ReLU can output the second alone.
+    X, y = load_digits(return_X_y=True)
+    neuron = PerceptronClassifier(activation="relu", random_state=0).fit(X, y)  # no warning
+    assert neuron.loss_ < 1  # that of the output 0
+    nothing = np.tile([0, 0, 0, 1], 10)
+    with pytest.warns(ConvergenceWarning, match="best constant prediction, 1"):
+        neuron.fit(np.zeros((40, 1)), nothing)
 
 
 def test_probabilities_are_the_sigmoids_outputs():
@@ -370,10 +393,12 @@ def test_class_weights_of_a_smooth_neuron_are_row_weights(activation, n_classes)
     assert_array_equal(PerceptronClassifier(**params).fit(X, y, each).coef_, by.coef_)
 
 
+@NOTHING_LEARNED
 @pytest.mark.parametrize("activation", ["step", "sigmoid", "relu"])
 def test_csr_is_dense_and_float32_stays(activation):
     X, y = load_digits(return_X_y=True)
     params = {"activation": activation, "random_state": 0, "max_iter": 5, "tol": None}
+    params["standardize"] = False  # columns of CSR are not centred
     params["fit_intercept"] = activation != "step"  # the bias of the step is slower for CSR
     dense = PerceptronClassifier(**params).fit(X, y)
     csr = PerceptronClassifier(**params).fit(sparse.csr_array(X), y)
@@ -382,6 +407,224 @@ def test_csr_is_dense_and_float32_stays(activation):
     single = PerceptronClassifier(**params).fit(sparse.csr_array(X, dtype=np.float32), y)
     assert single.coef_.dtype == single.intercept_.dtype == np.float32
     assert single.decision_function(X.astype(np.float32)).dtype == np.float32
+
+
+# --- the scale of smooth neurons --------------------------------------------------------------
+
+NEURON = PerceptronClassifier(activation="sigmoid", random_state=0)
+SHORT = clone(NEURON).set_params(max_iter=15, tol=None)
+TINY = 1e-30  # a rate that changes no weight
+
+
+def standardised(X, y, **params):
+    """Return a neuron that was trained on columns standardised by scikit-learn, and them."""
+    Z = scale(X, with_mean=params.get("fit_intercept", True))
+    return clone(SHORT).set_params(standardize=False, **params).fit(Z, y), Z
+
+
+def close_scores(one, X, other, Z, rtol=1e-9):
+    assert_allclose(one.decision_function(X), other.decision_function(Z), rtol=rtol, atol=rtol)
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "tanh", "identity"])
+def test_unscaled_rows_are_learned_at_default_settings(activation):
+    X, y = load_wine(return_X_y=True)
+    neuron = clone(NEURON).set_params(activation=activation).fit(X, y)
+    assert neuron.score(X, y) > 0.95
+    assert neuron.n_iter_ < 200
+
+
+@NOTHING_LEARNED
+@pytest.mark.parametrize("fit_intercept", [False, True])
+@pytest.mark.parametrize("activation", ["sigmoid", "identity", "relu"])
+@pytest.mark.parametrize("solver", ["gd", "adam"])
+@pytest.mark.parametrize("average", [False, True])
+def test_weights_are_those_for_standardised_columns_folded(
+    fit_intercept, activation, solver, average
+):
+    X, y = load_wine(return_X_y=True)
+    params = {"fit_intercept": fit_intercept, "activation": activation, "alpha": 0.01}
+    params |= {"solver": solver, "average": average, "learning_rate": 0.003, "batch_size": 50}
+    by_hand, Z = standardised(X, y, **params)
+    neuron = clone(SHORT).set_params(**params).fit(X, y)
+    close_scores(neuron, X, by_hand, Z)
+    assert_allclose(neuron.coef_, by_hand.coef_ / X.std(axis=0))
+    assert_allclose(neuron.loss_, by_hand.loss_)
+    assert neuron.intercept_.any() == fit_intercept
+
+
+@pytest.mark.parametrize("fit_intercept", [False, True])
+def test_auto_rate_is_that_of_standardised_columns(fit_intercept):
+    X, y = load_wine(return_X_y=True)
+    by_hand, Z = standardised(X, y, fit_intercept=fit_intercept)
+    neuron = clone(SHORT).set_params(fit_intercept=fit_intercept).fit(X, y)
+    assert_allclose(neuron.learning_rate_, by_hand.learning_rate_)
+    close_scores(neuron, X, by_hand, Z)
+
+
+def test_sparse_columns_are_divided_and_not_centred():
+    X, y = load_digits(return_X_y=True)
+    by_hand, Z = standardised(sparse.csr_array(X), y, fit_intercept=False)
+    neuron = clone(SHORT).set_params(fit_intercept=False).fit(sparse.csr_array(X), y)
+    close_scores(neuron, X, by_hand, Z)
+    dense = clone(SHORT).set_params(fit_intercept=False).fit(X, y)
+    close_scores(dense, X, neuron, X)
+    assert_allclose(dense.learning_rate_, neuron.learning_rate_)
+
+
+def test_weights_of_standardised_samples_are_repeats():
+    X, y = load_wine(return_X_y=True)
+    counts = np.random.default_rng(0).integers(0, 4, len(y))
+    params = {"batch_size": 10_000, "shuffle": False}
+    weighted = clone(SHORT).set_params(**params).fit(X, y, counts)
+    repeated = clone(SHORT).set_params(**params).fit(np.repeat(X, counts, 0), y.repeat(counts))
+    close_scores(weighted, X, repeated, X)
+
+
+def test_more_features_than_samples_are_standardised():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 2000)) * 10.0 ** rng.uniform(-3, 3, 2000), np.arange(60) % 2
+    X += 100 * X.std(axis=0)
+    by_hand, Z = standardised(X, y)
+    neuron = clone(SHORT).fit(X, y)
+    assert_allclose(neuron.learning_rate_, by_hand.learning_rate_)
+    close_scores(neuron, X, by_hand, Z, rtol=1e-7)
+    held_out = clone(SHORT).set_params(early_stopping=True).fit(X, y)
+    assert held_out.n_iter_ == 15
+
+
+def test_single_precision_columns_far_from_zero():
+    X, y = load_wine(return_X_y=True)
+    moved = (scale(X) + 100).astype(np.float32)
+    neuron, double = clone(NEURON).fit(moved, y), clone(NEURON).fit(moved.astype(float), y)
+    assert neuron.coef_.dtype == neuron.intercept_.dtype == np.float32
+    assert_allclose(neuron.learning_rate_, double.learning_rate_, rtol=1e-5)
+    assert_allclose(neuron.coef_, double.coef_, atol=1e-3)
+    assert neuron.score(moved, y) > 0.95
+
+
+@pytest.mark.filterwarnings("ignore:PerceptronClassifier")
+@pytest.mark.parametrize("batch_size", [1, 50])
+def test_the_step_gets_columns_as_they_are(batch_size):
+    X, y = load_wine(return_X_y=True)
+    neuron = PerceptronClassifier(batch_size=batch_size, max_iter=3, random_state=0).fit(X, y)
+    as_they_are = clone(neuron).set_params(standardize=False).fit(X, y)
+    assert_array_equal(neuron.coef_, as_they_are.coef_)
+    neuron.partial_fit(X[:5], y[:5])
+
+
+def test_first_weights_are_in_the_units_of_the_data():
+    X, y = load_wine(return_X_y=True)
+    first = clone(NEURON).fit(X, y)
+    still = clone(SHORT).set_params(max_iter=1, learning_rate=TINY)
+    still.fit(X, y, coef_init=first.coef_, intercept_init=first.intercept_)
+    assert_allclose(still.coef_, first.coef_)
+    assert_allclose(still.intercept_, first.intercept_)
+    assert_allclose(still.loss_, first.loss_)
+
+
+def test_warm_starts_keep_the_scale_of_the_first_fit():
+    X, y = load_wine(return_X_y=True)
+    neuron = clone(SHORT).set_params(warm_start=True).fit(X, y)
+    before, scaling = neuron.coef_.copy(), neuron._scaling.packed()
+    neuron.set_params(learning_rate=TINY, max_iter=1).fit(X[::2] + 5, y[::2])
+    assert_allclose(neuron.coef_, before)
+    assert_array_equal(neuron._scaling.packed(), scaling)
+    neuron.set_params(learning_rate="auto", max_iter=15).fit(sparse.csr_array(X), y)
+    assert_array_equal(neuron._scaling.packed(), scaling)
+    assert neuron.score(X, y) > 0.95
+
+
+@pytest.mark.parametrize("first", ["standard", False])
+def test_a_changed_scale_is_refused_where_weights_are_kept(first):
+    X, y = load_wine(return_X_y=True)
+    neuron = clone(SHORT).set_params(standardize=first, warm_start=True, activation="tanh")
+    neuron.fit(X, y)
+    before, other = neuron.coef_.copy(), "standard" if first is False else False
+    neuron.set_params(standardize=other)
+    for learn in (neuron.fit, neuron.partial_fit):
+        with pytest.raises(ValueError, match=f"'standardize' parameter must stay .* {first!r}"):
+            learn(X, y)
+        assert_array_equal(neuron.coef_, before)
+    neuron.set_params(warm_start=False).fit(X, y).partial_fit(X, y)
+    neuron.set_params(activation="step", max_iter=1, warm_start=True)
+    with pytest.warns(ConvergenceWarning):
+        neuron.set_params(tol=1.0).fit(X, y)
+
+
+def test_no_column_is_centred_once_there_is_no_bias():
+    X, y = load_wine(return_X_y=True)
+    neuron = clone(SHORT).set_params(warm_start=True).fit(X, y)
+    neuron.set_params(fit_intercept=False, learning_rate=TINY, max_iter=1)
+    before = neuron.coef_.copy()
+    neuron.fit(X, y, intercept_init=np.zeros(3))
+    assert_allclose(neuron.coef_, before)
+
+
+def test_held_out_rows_do_not_set_the_scale():
+    X, y = load_wine(return_X_y=True)
+    neuron = clone(SHORT).fit(X[::2], y[::2], X_val=1e6 * X[1::2], y_val=y[1::2])
+    assert_allclose(neuron._scaling.center, X[::2].mean(axis=0))
+    own = clone(SHORT).set_params(early_stopping=True).fit(X, y)
+    assert abs(own._scaling.center / X.mean(axis=0) - 1).max() > 1e-6
+
+
+@pytest.mark.parametrize("average", [False, True])
+def test_later_calls_of_partial_fit_keep_the_scale_and_every_bit(average):
+    X, y = load_wine(return_X_y=True)
+    params = {"average": average, "solver": "adam", "learning_rate": 0.01}
+    whole = clone(SHORT).set_params(max_iter=5, **params).fit(X, y)
+    parts = clone(SHORT).set_params(**params)
+    for _ in range(5):
+        parts = pickle.loads(pickle.dumps(parts.partial_fit(X, y, classes=[0, 1, 2])))
+    assert_array_equal(parts.coef_, whole.coef_)
+    assert_array_equal(parts.intercept_, whole.intercept_)
+    scaling = parts._scaling.packed()
+    parts.partial_fit(1e3 * X[:1], y[:1])
+    assert_array_equal(parts._scaling.packed(), scaling)
+
+
+def test_a_first_partial_fit_on_few_rows_is_refused():
+    X, y = load_wine(return_X_y=True)
+    weights = np.r_[np.ones(14), np.zeros(len(y) - 14)]
+    neuron = clone(NEURON)
+    for data in ((X[:14], y[:14], [0, 1, 2]), (X, y, [0, 1, 2], weights)):
+        with pytest.raises(ValueError, match=r"takes 15 rows with weight or more\. Got 14"):
+            neuron.partial_fit(*data)
+        assert not hasattr(neuron, "coef_")
+    neuron.partial_fit(X, y, [0, 1, 2], 0 * weights)
+    with pytest.raises(ValueError, match="Got 14"):
+        neuron.partial_fit(X[:14], y[:14])
+    neuron.partial_fit(X[:15], y[:15]).partial_fit(X[:1], y[:1])
+    clone(NEURON).set_params(standardize=False).partial_fit(X[:2], y[:2], [0, 1, 2])
+
+
+@pytest.mark.parametrize("average", [False, True])
+@pytest.mark.parametrize("standardize", ["standard", False])
+def test_edited_weights_are_those_that_learning_goes_on_from(standardize, average):
+    X, y = load_wine(return_X_y=True)
+    params = {"standardize": standardize, "average": average}
+    neuron = clone(SHORT).set_params(**params).partial_fit(X, y, [0, 1, 2])
+    neuron.coef_, neuron.intercept_ = 2 * neuron.coef_, neuron.intercept_ + 1
+    coef, intercept = neuron.coef_.copy(), neuron.intercept_.copy()
+    neuron.set_params(learning_rate=TINY).partial_fit(X, y)
+    assert_allclose(neuron.coef_, coef)
+    assert_allclose(neuron.intercept_, intercept)
+
+
+@pytest.mark.parametrize(
+    ("params", "advice"),
+    [
+        ({"max_iter": 2}, "reached max_iter=2 .* Raise max_iter, or try another learning_rate"),
+        ({"max_iter": 2, "standardize": False}, "Set standardize='standard'"),
+        ({"learning_rate": 1e-30}, "learned nothing: .* Take learning_rate='auto'"),
+    ],
+)
+def test_advice_on_the_scale(params, advice):
+    X, y = load_wine(return_X_y=True)
+    with pytest.warns(ConvergenceWarning, match=advice) as caught:
+        clone(NEURON).set_params(**params).fit(X, y)
+    assert "StandardScaler" not in str(caught[0].message)
 
 
 # --- going on, and stopping -------------------------------------------------------------------
@@ -423,6 +666,7 @@ def test_partial_fit_knows_classes_that_are_yet_to_come():
     assert neuron.score(X, y) > 0.95
 
 
+@NOTHING_LEARNED
 def test_partial_fit_goes_on_from_fit():
     X, y = load_wine(return_X_y=True)
     neuron = PerceptronClassifier(max_iter=3, tol=None, shuffle=False).fit(X, y)
@@ -463,6 +707,7 @@ def test_best_weights_on_the_validation_set_come_back(activation, given):
     assert neuron.validation_loss_curve_.index(neuron.best_loss_) == neuron.best_iter_
 
 
+@NOTHING_LEARNED
 def test_patience_is_counted_exactly():
     X = np.array([[0.0], [0.0], [1.0], [1.0]])
     y = [0, 1, 0, 1]  # nothing to be learned

@@ -11,6 +11,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse import csr_array
+from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_gd import FeedForwardRegressor, PerceptronClassifier, ThroughOriginRegressor
@@ -55,6 +57,67 @@ def line(**params):
 def assert_close(actual, desired, like):
     """Compare predictions, relative to the spread of what they should be."""
     assert_allclose(actual, desired, atol=1e-6 * np.abs(like).max())
+
+
+# --- equivariances of the network --------------------------------------------------------------
+
+
+@st.composite
+def standardised_networks(draw):
+    return FeedForwardRegressor(
+        standardize=draw(st.sampled_from(["robust", "standard"])),
+        hidden_layer_sizes=draw(st.sampled_from([(), (5,), (8, 4)])),
+        solver=draw(st.sampled_from(SOLVERS)),
+        loss=draw(st.sampled_from(["squared_error", "absolute_error", "pinball"])),
+        learning_rate=draw(st.sampled_from(["auto", 0.003])),
+        early_stopping=draw(st.booleans()),
+        alpha=draw(st.sampled_from([0.0, 0.1])),
+        max_iter=6,
+        random_state=0,
+    )
+
+
+@given(standardised_networks(), SEEDS, st.booleans(), st.booleans())
+def test_units_do_not_matter_to_a_network(network, seed, sparse, weighted):
+    rng = np.random.default_rng(seed)
+    n, p = int(rng.integers(30, 80)), int(rng.integers(1, 5))
+    X = rng.normal(size=(n, p)) * (rng.random((n, p)) < (0.5 if sparse else 1.0))
+    y = X.sum(axis=1) + rng.normal(size=n)
+    weights = rng.integers(1, 4, n) if weighted else None
+    a, c, d = 10.0 ** rng.uniform(-6, 6, p), 10.0 ** rng.uniform(-6, 6), rng.normal() * 100
+    b = 0.0 if sparse else a * rng.uniform(-1000, 1000, p)
+    form = csr_array if sparse else np.asarray
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        plain = clone(network).fit(form(X), y, weights)
+        other = clone(network).fit(form(a * X + b), c * (y + d), weights)
+    assert other.n_iter_ == plain.n_iter_
+    found = other.predict(form(a * X + b)) / c - d
+    assert_allclose(found, plain.predict(form(X)), rtol=1e-6, atol=1e-6)
+    assert_allclose(other.loss_, plain.loss_ * c ** (2 if network.loss[0] == "s" else 1))
+
+
+@given(SEEDS, st.sampled_from(["robust", "standard"]))
+def test_units_do_not_matter_to_lbfgs(seed, kind):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(60, 3))
+    y = np.sin(X).sum(axis=1) + 0.3 * rng.normal(size=60)
+    a, c = 10.0 ** rng.uniform(-6, 6, 3), 10.0 ** rng.uniform(-6, 6)
+    # The line search amplifies rounding errors, up to the choice of another local minimum.
+    network = FeedForwardRegressor(
+        standardize=kind,
+        solver="lbfgs",
+        activation="tanh",
+        hidden_layer_sizes=(6,),
+        alpha=0.01,
+        max_iter=1000,
+        random_state=0,
+    )
+    losses = [
+        clone(network).fit(a * (X + b), c * (y + b)).loss_ / c**2
+        for a, b, c in [(1.0, 0.0, 1.0), (a, 100.0, c)]
+    ]
+    assert_allclose(losses[1], losses[0], rtol=0.01)
 
 
 # --- equivariances of the line ----------------------------------------------------------------
@@ -117,6 +180,47 @@ def test_any_chunking_is_one_fit(seed, sizes):
     assert_close(parts.predict(X), line().fit(X, y).predict(X), y)
 
 
+# --- equivariances of smooth neurons ----------------------------------------------------------
+
+
+@st.composite
+def smooth_neurons(draw):
+    return PerceptronClassifier(
+        activation=draw(st.sampled_from(["identity", "sigmoid", "tanh", "softplus"])),
+        solver=draw(st.sampled_from(["gd", "momentum", "adam"])),
+        learning_rate=draw(st.sampled_from(["auto", 0.003])),
+        fit_intercept=draw(st.booleans()),
+        average=draw(st.booleans()),
+        early_stopping=draw(st.booleans()),
+        alpha=draw(st.sampled_from([0.0, 0.1])),
+        batch_size=draw(st.sampled_from(["auto", 16])),
+        max_iter=12,
+        random_state=0,
+    )
+
+
+@given(smooth_neurons(), SEEDS, st.booleans(), st.booleans(), st.integers(2, 3))
+def test_units_do_not_matter_to_a_smooth_neuron(neuron, seed, sparse, weighted, n_classes):
+    rng = np.random.default_rng(seed)
+    n, p = int(rng.integers(40, 80)), int(rng.integers(1, 5))
+    X = rng.normal(size=(n, p)) * (rng.random((n, p)) < (0.5 if sparse else 1.0))
+    y = np.arange(n) % n_classes
+    X[:, 0] += y
+    weights = rng.integers(1, 4, n) if weighted else None
+    a = 10.0 ** rng.uniform(-6, 6, p)
+    moves = neuron.fit_intercept and not sparse
+    b = a * rng.uniform(-1000, 1000, p) if moves else 0.0
+    form = csr_array if sparse else np.asarray
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        plain = clone(neuron).fit(form(X), y, weights)
+        other = clone(neuron).fit(form(a * X + b), y, weights)
+    assert other.n_iter_ == plain.n_iter_
+    found = other.decision_function(form(a * X + b))
+    assert_allclose(found, plain.decision_function(form(X)), rtol=1e-6, atol=1e-6)
+    assert_allclose(other.loss_, plain.loss_)
+
+
 # --- the neuron -------------------------------------------------------------------------------
 
 
@@ -138,6 +242,7 @@ def test_mistakes_on_separable_data_are_bounded(seed, gap):
     assert neuron.score(X, y) == 1
 
 
+@pytest.mark.filterwarnings("ignore:PerceptronClassifier learned nothing")
 @given(SEEDS, st.floats(1e-6, 1e6))
 def test_the_rate_of_a_step_neuron_changes_no_decision(seed, rate):
     rng = np.random.default_rng(seed)
@@ -192,6 +297,7 @@ PARAMETERS = {
     "activation": st.sampled_from([*ACTIVATIONS, "step", "swish", None, (np.sin, np.cos)]),
     "loss": st.sampled_from([*LOSSES, "hinge"]),
     "solver": st.sampled_from([*SOLVERS, "lbfgs", "sgd"]),
+    "standardize": st.sampled_from(["robust", "standard", False, True, "minmax"]),
     "learning_rate": ANY_RATE,
     "alpha": st.sampled_from([0, 0.1, 10.0, -1, "a"]),
     "max_iter": st.sampled_from([1, 3, 20, 0, 2.5]),

@@ -38,17 +38,32 @@ NEURONS = [
     PerceptronClassifier(shuffle=False, alpha=0.001, learning_rate=0.1),
     PerceptronClassifier(batch_size=10, solver="adam", learning_rate=0.1),
     PerceptronClassifier(activation="sigmoid", solver="nesterov", average=True),
-    PerceptronClassifier(activation=own_pair, loss="huber", solver="rmsprop", learning_rate=0.01),
+    PerceptronClassifier(
+        activation=own_pair,
+        loss="huber",
+        standardize=False,
+        solver="rmsprop",
+        learning_rate=0.01,
+    ),
 ]
 NETWORKS = [
     FeedForwardRegressor(),
     FeedForwardRegressor(hidden_layer_sizes=(20, 10), activation=["tanh", own_pair]),
     FeedForwardRegressor(solver="lbfgs", hidden_layer_sizes=10, alpha=0.01),
     FeedForwardRegressor(
-        solver=Nesterov(0.5), learning_rate=Adaptive(0.001), activation="tanh", batch_size=None
+        solver=Nesterov(0.5),
+        learning_rate=Adaptive(0.03),
+        activation="tanh",
+        hidden_layer_sizes=10,
+        batch_size=None,
+        max_iter=200,
     ),
     FeedForwardRegressor(
-        solver="adamw", loss=Huber(2.0), init="glorot", output_activation=LeakyReLU(0.5)
+        hidden_layer_sizes=10,
+        solver="adamw",
+        loss=Huber(2.0),
+        init="glorot",
+        output_activation=LeakyReLU(0.5),
     ),
 ]
 

@@ -56,6 +56,8 @@ MODELS = {
         early_stopping=True,
     ),
     "adaptive": clone(NET).set_params(learning_rate=Adaptive(0.01, patience=1)),
+    "robust": clone(NET).set_params(standardize="robust"),
+    "standard": clone(NET).set_params(standardize="standard", loss="huber", early_stopping=True),
     "functions": clone(NET).set_params(activation=(np.sin, np.cos)),
 }
 EVERY = pytest.mark.parametrize("name", MODELS)
@@ -71,8 +73,8 @@ TRUSTED = {
     "step": {NEURON},
     "average": {NEURON},
     "sigmoid": {NEURON},
-    "net": {NETWORK, "sklearn_gd.activations.ReLU", "sklearn_gd.activations.Identity"},
-    "lbfgs": {NETWORK, "sklearn_gd.activations.ReLU", "sklearn_gd.activations.Identity"},
+    "net": {NETWORK, "sklearn_gd.activations.SiLU", "sklearn_gd.activations.Identity"},
+    "lbfgs": {NETWORK, "sklearn_gd.activations.SiLU", "sklearn_gd.activations.Identity"},
     "layers": {
         NETWORK,
         "sklearn_gd.activations.Softplus",
@@ -83,10 +85,12 @@ TRUSTED = {
     },
     "adaptive": {
         NETWORK,
-        "sklearn_gd.activations.ReLU",
+        "sklearn_gd.activations.SiLU",
         "sklearn_gd.activations.Identity",
         "sklearn_gd.schedules.Adaptive",
     },
+    "robust": {NETWORK, "sklearn_gd.activations.SiLU", "sklearn_gd.activations.Identity"},
+    "standard": {NETWORK, "sklearn_gd.activations.SiLU", "sklearn_gd.activations.Identity"},
     "functions": {
         NETWORK,
         "sklearn_gd.activations.FunctionPair",
@@ -452,6 +456,9 @@ def test_the_note_is_in_the_stored_state_only(name):
     before = dict(vars(model))
     state = model.__getstate__()
     assert state.pop("_sklearn_gd_version") == sklearn_gd.__version__
+    if before.get("_scaling") is not None:  # without its class
+        assert state["_scaling"] == vars(before["_scaling"])
+        state["_scaling"] = before["_scaling"]
     assert state == before == vars(model)
     first = pickle.dumps(model)
     again = pickle.loads(first)

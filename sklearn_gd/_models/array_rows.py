@@ -8,6 +8,7 @@ and only the loss per epoch.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import reduce
 from numbers import Real
 from typing import TypeVar
 
@@ -21,6 +22,15 @@ from sklearn_gd._data.validation import check_weights, require_some_weight
 from sklearn_gd._models.curvature import Curvature, uses_moments
 from sklearn_gd._models.least_squares import Moments
 from sklearn_gd._models.network import Network
+from sklearn_gd._models.rows import Rows
+from sklearn_gd._models.scaling import (
+    Affine,
+    ColumnMoments,
+    ColumnScaling,
+    checked_scale,
+    column_scale,
+    sampled,
+)
 from sklearn_gd._pieces import Array, ArrayLike, DeviceArray, Piece, copy_of
 from sklearn_gd.activations import Activation, as_activation
 from sklearn_gd.losses import as_loss
@@ -106,8 +116,30 @@ class ArrayRows:
         for rows in _cut(self.n_samples, max(width, self.n_features)):
             yield self.batch(rows if self._all else self.space.to_device(self.numbers[rows]))
 
-    def target_spread(self) -> Array:
-        raise NotImplementedError("only L-BFGS needs it, which runs on NumPy arrays")
+    def target_moments(self) -> tuple[Array, Array]:
+        return Rows(self.targets, self.targets, self.weights).target_moments()
+
+    def column_scale(self, kind: str) -> tuple[Array, Array]:
+        if kind == "robust":
+            return column_scale(kind, *self._sample())
+        moments = reduce(ColumnMoments.joined, self._column_moments())
+        return checked_scale(moments.mean, moments.scale(), self.dtype)
+
+    def _column_moments(self) -> Iterator[ColumnMoments]:
+        """Yield the moments of chunks of rows of some weight."""
+        for X, _, weights in self.chunks(1):
+            each = None if weights is None else self.space.to_numpy(weights)
+            if each is None or each.any():
+                yield ColumnMoments.of(self.space.to_numpy(X), each)
+
+    def _sample(self) -> tuple[Array, Array | None]:
+        """Return X and weights of the rows that quantiles are found on, in NumPy."""
+        rows, numbers, X, weights = sampled(self.n_samples), self.numbers, self.X, self.weights
+        if rows is not None:
+            numbers, weights = numbers[rows], None if weights is None else weights[rows]
+        if rows is not None or not self._all:
+            X = self.space.take(X, self.to_device(numbers))
+        return self.space.to_numpy(X), weights
 
     def target_ends(self) -> tuple[float, float]:
         targets = self.targets
@@ -153,6 +185,12 @@ class OnArrayRows:
 
     def __init__(self, network: Network, rows: ArrayRows) -> None:
         self.network, self.rows = network, rows
+        self._columns, output = network.columns, network.activations[-1]
+        if self._columns is not None:
+            self._columns = self._columns.moved(rows.to_device)
+        if isinstance(output, Affine):
+            output = Affine(rows.to_device(output.mean), rows.to_device(output.spread))
+        self._activations = [*network.activations[:-1], output]
 
     def __call__(self, parameters: DeviceArray) -> tuple[float, DeviceArray]:
         total_weight = self.rows.total_weight
@@ -174,9 +212,15 @@ class OnArrayRows:
         network, total = self.network, 0.0
         layers = network.layers(self.rows.to_device(parameters))
         for X, y, weights in self.rows.chunks(max(network.sizes[1:])):
-            y_pred = forward(self.rows.space, layers, network.activations, X)[-1][1]
+            y_pred = forward(self.rows.space, layers, self._activations, self._scaled(X))[-1][1]
             total = total + self._weighted_sum(network.loss.value(y, y_pred), weights)
         return float(total) / self.rows.total_weight
+
+    def _scaled(self, X: DeviceArray) -> DeviceArray:
+        return X if self._columns is None else self._columns(X)
+
+    def best_constant(self) -> Array:
+        return self.network.loss._best_constant(self.rows.targets, self.rows.weights)
 
     def baseline_loss(self) -> float:
         return self.network.loss._baseline(self.rows.targets, self.rows.weights)
@@ -208,9 +252,11 @@ class OnArrayRows:
     ) -> tuple[DeviceArray, DeviceArray]:
         """Return the summed loss of a chunk, and its flat gradient without the penalty."""
         space, network, dtype = self.rows.space, self.network, self.network.dtype
-        passed = forward(space, layers, network.activations, X)
+        X = self._scaled(X)
+        passed = forward(space, layers, self._activations, X)
         values, slopes = network.loss._value_and_gradient(y, passed[-1][1])
-        delta = space.astype(slopes * (1.0 / (share * network.n_outputs)), dtype)
+        factor = 1.0 / (share * network.n_outputs * network.baseline_loss)
+        delta = space.astype(slopes * factor, dtype)
         if weights is not None:
             delta = delta * space.astype(weights, dtype)[:, None]
         return self._weighted_sum(values, weights), self._backward(layers, X, passed, delta)
@@ -222,7 +268,7 @@ class OnArrayRows:
         space, network, gradients = self.rows.space, self.network, []
         inputs = [space.astype(X, network.dtype), *(a for _, a in passed[:-1])]
         for i in reversed(range(len(layers))):
-            slope = network.activations[i].derivative(*passed[i])
+            slope = self._activations[i].derivative(*passed[i])
             delta = delta * space.astype(slope, network.dtype)
             gradients.append((inputs[i].T @ delta, space.xp.sum(delta, axis=0)))
             if i:
@@ -294,14 +340,16 @@ def device_outputs(
     layers: Layers,
     activations: Sequence[Activation],
     X: ArrayLike,
+    columns: ColumnScaling | None = None,
 ) -> DeviceArray:
     """Return the outputs (n_samples, n_outputs) of a network for the X of ``predict``."""
     X = validate_data(estimator, space.convert(X), reset=False, dtype=_floats(space))
     width = max(W.shape[1] for W, _ in layers)
-    parts = [
-        forward(space, layers, activations, X[rows, ...])[-1][1]
-        for rows in _cut(X.shape[0], max(width, X.shape[1]))
-    ]
+    parts = []
+    for rows in _cut(X.shape[0], max(width, X.shape[1])):
+        part = space.astype(X[rows, ...], space.numpy_dtype(layers[0][0]))
+        part = part if columns is None else columns(part)
+        parts.append(forward(space, layers, activations, part)[-1][1])
     return parts[0] if len(parts) == 1 else space.xp.concat(parts)
 
 

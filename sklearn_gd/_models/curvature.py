@@ -10,6 +10,7 @@ from scipy import sparse
 from sklearn_gd._data.batches import row_chunks, slice_rows
 from sklearn_gd._data.split import PickedRows
 from sklearn_gd._models.least_squares import Moments
+from sklearn_gd._models.scaling import ColumnScaling
 from sklearn_gd._pieces import Array, Matrix
 from sklearn_gd.activations import Activation
 from sklearn_gd.losses import Loss
@@ -62,6 +63,18 @@ def is_well_conditioned(moments: Moments) -> bool:
     return bool(eigenvalues[0] > 0.1 * eigenvalues[-1])
 
 
+def moments_with_ones(X: Matrix, weights: Array | None, columns: ColumnScaling | None) -> Moments:
+    """Return the moments of X, its columns scaled, with a column of ones in the place of y."""
+    ones, moments = np.ones((X.shape[0], 1)), Moments(X.shape[1], 1)
+    if columns is None:
+        return moments.added(X, ones, weights)
+    width = X.shape[1] if columns.center.any() else 1
+    for part in row_chunks(X, width, size=max(1 << 18, X.shape[1] ** 2)):
+        rows, each = columns(slice_rows(X, part)), None if weights is None else weights[part]
+        moments = moments.added(rows, ones[part], each)
+    return moments
+
+
 # Up to this size, all eigenvalues are computed as fast as one.
 _FEW = 200
 
@@ -79,6 +92,8 @@ class Curvature:
     alpha : float
     intercept : bool, default=False
         Whether a column of ones, without a penalty, is added on the right.
+    columns : ColumnScaling, optional
+        Scaling of the columns of X, without squashing. Moments must be those of the result.
     """
 
     def __init__(
@@ -88,8 +103,9 @@ class Curvature:
         factor: float,
         alpha: float,
         intercept: bool = False,
+        columns: ColumnScaling | None = None,
     ) -> None:
-        self.intercept = intercept
+        self.intercept, self._columns = intercept, columns
         self.penalty = np.full(
             (X.xx.shape[1] if isinstance(X, Moments) else X.shape[1]) + intercept, float(alpha)
         )
@@ -98,7 +114,7 @@ class Curvature:
         if isinstance(X, Moments):
             self._matrix: Array | None = self._from_moments(X, factor)
         elif uses_moments(X):
-            self._matrix = self._from_rows(X, weights, factor)
+            self._matrix = self._from_moments(moments_with_ones(X, weights, columns), factor)
         else:
             self._matrix = None
             # X is wide, so that it has few rows.
@@ -106,11 +122,6 @@ class Curvature:
             self._factor = factor
             self._weights = np.ones(X.shape[0]) if weights is None else weights
             self._factor /= self._weights.sum()
-
-    def _from_rows(self, X: Matrix, weights: Array | None, factor: float) -> Array:
-        # The column of ones takes the place of y in `Moments`.
-        moments = Moments(X.shape[1], 1).added(X, np.ones((X.shape[0], 1)), weights)
-        return self._from_moments(moments, factor)
 
     def _from_moments(self, moments: Moments, factor: float) -> Array:
         matrix = moments.xx
@@ -123,8 +134,11 @@ class Curvature:
         if self._matrix is not None:
             return self._matrix.diagonal() + self.penalty
         squares = np.zeros(self._X.shape[1])
-        for rows in row_chunks(self._X):
+        columns = self._columns
+        width = len(squares) if columns is not None and columns.center.any() else 1
+        for rows in row_chunks(self._X, width):
             chunk = slice_rows(self._X, rows).astype(np.float64, copy=False)
+            chunk = chunk if columns is None else columns(chunk)
             squared = chunk.multiply(chunk).tocsr() if sparse.issparse(chunk) else chunk**2
             squares += squared.T @ self._weights[rows]
         if self.intercept:
@@ -156,19 +170,28 @@ class Curvature:
 
         def times(v: Array) -> Array:
             v = v.ravel() * scale
-            product = self._X.T @ (self._weights * self._forward(v))
-            if self.intercept:
-                ones = float(self._weights @ self._forward(v))
-                product = np.append(product, ones)
+            product = self._backward(self._weights * self._forward(v))
             result: Array = scale * (self._factor * product + self.penalty * v)
             return result
 
         return 0.0, _largest(LinearOperator((n, n), matvec=times, dtype=np.float64))
 
     def _forward(self, v: Array) -> Array:
+        """Return the product of the scaled columns, and the ones, with a vector."""
         n_features = self._X.shape[1]
-        score: Array = self._X @ v[:n_features]
-        return score + v[n_features] if self.intercept else score
+        slope, constant = v[:n_features], v[n_features] if self.intercept else 0.0
+        if self._columns is not None:
+            slope = slope / self._columns.scale
+            constant = constant - self._columns.center @ slope
+        score: Array = self._X @ slope
+        return score + constant
+
+    def _backward(self, per_row: Array) -> Array:
+        """Return the product of the transposed matrix with a vector."""
+        product, total = self._X.T @ per_row, per_row.sum()
+        if self._columns is not None:
+            product = (product - self._columns.center * total) / self._columns.scale
+        return np.append(product, total) if self.intercept else product
 
 
 def _largest(operator: Any) -> float:

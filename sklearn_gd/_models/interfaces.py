@@ -40,7 +40,10 @@ class Objective(Protocol):
     """A mean loss over fixed rows, as a function of one flat parameter vector."""
 
     def __call__(self, parameters: Array) -> tuple[float, Array]:
-        """Return the mean loss, without the penalty, and the gradient, with it."""
+        """Return the mean loss, without the penalty, and the gradient, with it.
+
+        The gradient may be divided by a constant, the loss is not.
+        """
 
 
 class NetworkObjective(Objective, Protocol):
@@ -57,6 +60,9 @@ class NetworkObjective(Objective, Protocol):
 
     def mean_loss(self, parameters: Array) -> float:
         """Return the mean loss over rows and outputs, without the penalty."""
+
+    def best_constant(self) -> Array:
+        """Return the constant prediction (n_outputs,) with the smallest mean loss."""
 
     def baseline_loss(self) -> float:
         """Return the loss of the best constant prediction."""
@@ -91,8 +97,11 @@ class Dataset(Protocol):
     def target_ends(self) -> tuple[float, float]:
         """Return the smallest and the largest target."""
 
-    def target_spread(self) -> Array:
-        """Return the standard deviation of each output's targets."""
+    def target_moments(self) -> tuple[Array, Array]:
+        """Return the mean and the standard deviation of each output's targets."""
+
+    def column_scale(self, kind: str) -> tuple[Array, Array]:
+        """Return the center and the scale of each column, "robust" or "standard"."""
 
     def curvature(self, factor: float, alpha: float) -> Curvature:
         """Return the curvature of a linear model's objective over these rows."""

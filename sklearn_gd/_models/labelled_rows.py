@@ -11,6 +11,7 @@ from sklearn_gd._data.split import set_aside
 from sklearn_gd._models.curvature import Curvature
 from sklearn_gd._models.network import Network
 from sklearn_gd._models.rows import OnRows, Rows
+from sklearn_gd._models.scaling import ColumnScaling, column_scale
 from sklearn_gd._pieces import Array, DType, Matrix
 from sklearn_gd.activations import Activation, Step
 
@@ -41,9 +42,15 @@ class LabelledRows(NamedTuple):
         targets = one_hot(self.codes, network.n_outputs, low, high).astype(network.dtype)
         return Rows(self.X, targets, self.weights).objective(network)
 
-    def curvature(self, factor: float, alpha: float, *, intercept: bool) -> Curvature:
-        """Return the curvature of a linear model's objective over these rows."""
-        return Curvature(self.X, self.weights, factor, alpha, intercept=intercept)
+    def column_scale(self, kind: str, *, centred: bool) -> tuple[Array, Array]:
+        """Return the center, 0 unless `centred`, and the scale of each column."""
+        return column_scale(kind, self.X, self.weights, centred=centred)
+
+    def curvature(
+        self, factor: float, alpha: float, *, intercept: bool, columns: ColumnScaling | None
+    ) -> Curvature:
+        """Return the curvature of a linear model's objective over these rows, scaled."""
+        return Curvature(self.X, self.weights, factor, alpha, intercept, columns)
 
     def counts(self, n_classes: int) -> Array:
         """Return the number of rows of each class, without those of weight zero."""

@@ -7,6 +7,7 @@ gradient includes it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from itertools import pairwise
 from typing import Any
 
@@ -15,6 +16,7 @@ from numpy.typing import DTypeLike
 from scipy import sparse
 
 from sklearn_gd._data.batches import row_chunks, slice_rows
+from sklearn_gd._models.scaling import ColumnScaling, Scaling
 from sklearn_gd._pieces import Array, Matrix, namespace
 from sklearn_gd.activations import Activation, Identity
 from sklearn_gd.losses import Loss
@@ -36,6 +38,13 @@ class Network:
         Strength of the L2 penalty, 0.5 * alpha * ||weights||²; biases are not penalised.
     dtype : dtype
     biases : bool, default=True
+
+    Attributes
+    ----------
+    columns : ColumnScaling or None
+        How the first layer gets the columns of X; None: as they are.
+    baseline_loss : float
+        Loss that the gradient is divided by.
 
     References
     ----------
@@ -61,9 +70,25 @@ class Network:
         self.biases = biases
         self.n_outputs = self.sizes[-1]
         self.size = n_parameters(self.sizes, biases)
+        self.columns: ColumnScaling | None = None
+        self.baseline_loss = 1.0
         self._gradient = np.empty(self.size, self.dtype)
         self._gradient_layers = self.layers(self._gradient)
         self._capacity = 0
+        self._x = np.empty((0, 0), self.dtype)
+        self._z: list[Array] = []
+        self._a: list[Array] = []
+
+    def scaled(self, scaling: Scaling | None) -> Network:
+        """Return the network that is trained in a scale; itself without one."""
+        if scaling is None:
+            return self
+        twin = copy(self)
+        twin.columns = scaling.columns(self.dtype)
+        twin.activations = list(self.activations)
+        twin.activations[-1] = scaling.output(self.activations[-1], self.dtype)
+        twin.baseline_loss = scaling.baseline_loss
+        return twin
 
     def layers(self, flat: Array) -> list[tuple[Array, Array]]:
         """Return the weights and biases of each layer as views of `flat`; biases may be empty."""
@@ -80,7 +105,7 @@ class Network:
     def mean_loss(self, parameters: Array, X: Matrix, y: Array, weights: Array | None) -> float:
         """Return the mean loss over rows and outputs, without the penalty."""
         layers, total = self.layers(parameters), 0.0
-        for rows in row_chunks(X, max(self.sizes[1:])):
+        for rows in row_chunks(X, _width(self.sizes, self.columns)):
             self._forward(layers, slice_rows(X, rows))
             values = self.loss.value(y[rows], self._outputs[-1])
             total += _weighted_sum(values, None if weights is None else weights[rows])
@@ -90,6 +115,8 @@ class Network:
         self, parameters: Array, X: Matrix, y: Array, weights: Array | None, share: float
     ) -> tuple[float, Array]:
         """Return the summed loss of a batch and its share of the gradient.
+
+        The loss is in the units of the targets, the gradient is divided by ``baseline_loss``.
 
         Large batches are split into chunks, so that their layers need little memory.
 
@@ -107,10 +134,11 @@ class Network:
         loss : float
             Weighted sum over the rows, mean over the outputs; without the penalty.
         gradient : ndarray of shape (size,)
-            Gradient of the mean loss with the penalty. Valid until the next call.
+            Gradient of the mean loss over the baseline's, with the penalty. Valid until the next
+            call.
         """
         layers = self.layers(parameters)
-        first, *others = row_chunks(X, max(self.sizes[1:]))
+        first, *others = row_chunks(X, _width(self.sizes, self.columns))
         loss = self._loss_and_gradient(layers, X, y, weights, share, first)
         if others:
             total = self._gradient.copy()
@@ -133,18 +161,23 @@ class Network:
         if not sparse.issparse(X) or rows.stop - rows.start < X.shape[0]:
             X = slice_rows(X, rows)
         y, weights = y[rows], None if weights is None else weights[rows]
-        self._forward(layers, X)
+        X = self._forward(layers, X)
         values, slopes = self.loss._value_and_gradient(y, self._outputs[-1])
-        delta = np.multiply(slopes, 1.0 / (share * self.n_outputs), dtype=self.dtype)
+        factor = 1.0 / (share * self.n_outputs * self.baseline_loss)
+        delta = np.multiply(slopes, factor, dtype=self.dtype)
         if weights is not None:
             delta *= weights[:, None]
         self._backward(layers, X, delta)
         return _weighted_sum(values, weights)
 
-    def _forward(self, layers: list[tuple[Array, Array]], X: Matrix) -> None:
-        """Compute the pre-activations and outputs of every layer, in buffers."""
+    def _forward(self, layers: list[tuple[Array, Array]], X: Matrix) -> Matrix:
+        """Compute the pre-activations and outputs of every layer, in buffers.
+
+        Returns what the first layer got: X, or its columns scaled.
+        """
         self._make_room(X.shape[0])
         self._inputs, self._outputs = [], []
+        X = self._scale_columns(X)
         a = X
         for (W, b), activation, z_all, a_all in zip(
             layers, self.activations, self._z, self._a, strict=True
@@ -157,6 +190,16 @@ class Network:
             a = activation._apply_to_sum(z, b, out)
             self._inputs.append(z)
             self._outputs.append(a)
+        return X
+
+    def _scale_columns(self, X: Matrix) -> Matrix:
+        if self.columns is None:
+            return X
+        if sparse.issparse(X):
+            return self.columns(X)
+        if len(self._x) < self._capacity:
+            self._x = np.empty((self._capacity, X.shape[1]), self.dtype)
+        return self.columns(X, self._x[: X.shape[0]])
 
     def _backward(self, layers: list[tuple[Array, Array]], X: Matrix, delta: Array) -> None:
         """Compute the gradient of the mean loss, in its buffer, from outputs to inputs."""
@@ -184,6 +227,7 @@ class Network:
         if n_samples <= self._capacity:
             return
         self._capacity = n_samples
+        self._x = np.empty((0, 0), self.dtype)
         widths = self.sizes[1:]
         self._z = [np.empty((n_samples, width), self.dtype) for width in widths]
         # An activation whose derivative needs only the output overwrites its input.
@@ -218,6 +262,7 @@ def outputs(
     intercepts: Sequence[Array],
     activations: Sequence[Activation],
     X: Matrix,
+    columns: ColumnScaling | None = None,
 ) -> Array:
     """Return a network's outputs (n_samples, n_outputs), a chunk of rows at a time.
 
@@ -226,15 +271,25 @@ def outputs(
     coefs, intercepts : sequences of ndarray of shapes (fan_in, fan_out) and (fan_out,)
     activations : sequence of Activation
     X : ndarray or CSR of shape (n_samples, n_features)
+    columns : ColumnScaling, optional
+        How the first layer gets the columns of X.
     """
     layers = list(zip(coefs, intercepts, activations, strict=True))
-    first, *others = row_chunks(X, max(W.shape[1] for W in coefs))
+    sizes = len(coefs[0]), *(W.shape[1] for W in coefs)
+    first, *others = row_chunks(X, _width(sizes, columns))
     if not others:
-        return _propagate(layers, X)
+        return _propagate(layers, X if columns is None else columns(X))
     y_pred = np.empty((X.shape[0], coefs[-1].shape[1]), coefs[-1].dtype)
     for rows in (first, *others):
-        y_pred[rows] = _propagate(layers, slice_rows(X, rows))
+        part = slice_rows(X, rows)
+        y_pred[rows] = _propagate(layers, part if columns is None else columns(part))
     return y_pred
+
+
+def _width(sizes: Sequence[int], columns: ColumnScaling | None) -> int:
+    """Return the largest number of values per row in a pass forward."""
+    makes_dense = columns is not None and columns.center.any()
+    return max(sizes if makes_dense else sizes[1:])
 
 
 def _propagate(layers: list[tuple[Array, Array, Activation]], a: Matrix) -> Array:
@@ -267,9 +322,8 @@ def linear_step(objective: Any) -> Array:
         Objective of the network.
     """
     network = objective.network
-    linear = Network(
-        network.sizes, [Identity()], network.loss, 0.0, network.dtype, biases=network.biases
-    )
+    linear = copy(network)
+    linear.activations, linear.alpha = [Identity()], 0.0
     gradient: Array
     _, gradient = objective.rows.objective(linear)(np.zeros(linear.size, network.dtype))
     return gradient

@@ -15,6 +15,7 @@ from sklearn_gd._data.validation import check_regression, check_weights
 from sklearn_gd._models.curvature import Curvature, is_well_conditioned, uses_moments
 from sklearn_gd._models.least_squares import Moments, is_narrow
 from sklearn_gd._models.network import Network
+from sklearn_gd._models.scaling import column_scale
 from sklearn_gd._pieces import Array, ArrayLike, DType, Matrix
 from sklearn_gd.solvers import Solver
 
@@ -92,11 +93,14 @@ class Rows(OnHost, _XyWeights):
     def target_ends(self) -> tuple[float, float]:
         return float(self.y.min()), float(self.y.max())
 
-    def target_spread(self) -> Array:
-        mean = np.average(self.y, axis=0, weights=self.weights)
-        variance = np.average((self.y - mean) ** 2, axis=0, weights=self.weights)
-        spread: Array = np.sqrt(variance)
-        return spread
+    def target_moments(self) -> tuple[Array, Array]:
+        y = self.y.astype(np.float64, copy=False)
+        mean = np.average(y, axis=0, weights=self.weights)
+        variance = np.average((y - mean) ** 2, axis=0, weights=self.weights)
+        return mean, np.sqrt(variance)
+
+    def column_scale(self, kind: str) -> tuple[Array, Array]:
+        return column_scale(kind, self.X, self.weights)
 
     def curvature(self, factor: float, alpha: float) -> Curvature:
         return Curvature(self.X, self.weights, factor, alpha)
@@ -145,6 +149,9 @@ class OnRows:
 
     def mean_loss(self, parameters: Array) -> float:
         return self.network.mean_loss(parameters, *self.rows)
+
+    def best_constant(self) -> Array:
+        return self.network.loss._best_constant(self.rows.y, self.rows.weights)
 
     def baseline_loss(self) -> float:
         return self.network.loss._baseline(self.rows.y, self.rows.weights)

@@ -19,10 +19,13 @@ class Advice(NamedTuple):
         If it ended at `max_iter`.
     diverged : str
         If its loss has grown without bound.
+    learned_nothing : str
+        If its loss is not below that of the best constant prediction.
     """
 
     not_converged: str
     diverged: str
+    learned_nothing: str
 
 
 class Learner(Protocol):

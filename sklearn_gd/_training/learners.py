@@ -171,12 +171,19 @@ class GradientLearner(_Stepper):
         As for `_Stepper`.
     average : bool, default=False
         Whether ``weights`` returns the mean of the parameters after each step.
+
+    Attributes
+    ----------
+    scale : ndarray
+        Numbers of the scaling of columns and targets, if any, for checkpoints.
     """
 
     _of_the_rows = ("objective", "validation", "_batches")
 
     def __init__(self, *memory: Any, average: bool = False) -> None:
         super().__init__(*memory)
+        self.scale = np.zeros(0)
+        self._remembered = (*self._remembered, "scale")
         self.average = average
         if average:
             self.sum = np.zeros(self.parameters.shape[0])

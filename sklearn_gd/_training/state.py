@@ -14,7 +14,15 @@ from sklearn_gd._data.validation import described
 from sklearn_gd._pieces import storable_classes
 from sklearn_gd._training.learner import State
 
-__all__ = ["StateError", "begin_again", "copied", "require_like", "require_size", "set_generator"]
+__all__ = [
+    "StateError",
+    "begin_again",
+    "copied",
+    "require_like",
+    "require_size",
+    "scale_of",
+    "set_generator",
+]
 
 _TRUTH = (bool, np.bool_)
 
@@ -113,6 +121,13 @@ def require_size(state: State, size: int) -> None:
 def begin_again(generator: np.random.Generator, state: State) -> None:
     """Set a generator to where that of the resumed fit was before the hold-out."""
     set_generator(generator, _of_learner(state).get("at_start"))
+
+
+def scale_of(state: State, n_features: int, n_outputs: int) -> Any:
+    """Return the scale of columns and targets of a resumed fit, as one vector."""
+    scale = _of_learner(state).get("scale")
+    require_like(scale, np.zeros(2 * (n_features + n_outputs) + 1), "state['learner']['scale']")
+    return scale
 
 
 def _of_learner(state: State) -> State:

@@ -23,6 +23,9 @@ from sklearn_gd.exceptions import DivergenceError
 # mini-batch descents stay orders of magnitude below.
 _FAR_ABOVE = 1e4
 
+# A loss that is not below this share of the baseline is that of a fit that has learned nothing.
+_HARDLY_BELOW = 1 - 1e-6
+
 # Attributes that go into a checkpoint, in addition to the best weights.
 _HISTORY = (
     "loss_curve",
@@ -65,6 +68,8 @@ class Stopping:
         Whether the last epoch improved the monitored loss.
     ended : bool
         Whether the fit is over.
+    exhausted : bool
+        Whether it has reached `max_iter` instead; ``finish`` warns then.
     best_loss, best_iter : float, int
         Smallest monitored loss (the validation loss if there is one) and its epoch.
     best_weights : ndarray or None
@@ -94,6 +99,7 @@ class Stopping:
         self.loss_curve: list[float] = []
         self.validation_loss_curve: list[float] = []
         self.improved, self.ended, self.interrupted = True, False, False
+        self.exhausted = False
         self.best_loss, self.best_iter = math.inf, 0
         self.best_weights: Array | None = None
         self._n_whole = 0  # number of epochs recorded completely
@@ -162,8 +168,7 @@ class Stopping:
             if self.tasks is not None:
                 self.tasks.begin()
             yield epoch
-        if not self.ended:
-            self.warn_not_converged()
+        self.exhausted = not self.ended
 
     @property
     def n_iter(self) -> int:
@@ -191,6 +196,7 @@ class Stopping:
         """Return the weights to keep, the last or the best ones, and their mean loss.
 
         With a validation set, the best ones are kept; after an interrupt, the better of both.
+        Warns if the fit has learned nothing, or else if it has not converged.
 
         Raises
         ------
@@ -206,7 +212,42 @@ class Stopping:
                 if not loss <= of_best:
                     weights, loss = best, of_best
         self.check_end(loss, weights)
+        failure = self._failure(loss) if self._in_fit and not self.interrupted else None
+        if failure is not None:
+            warnings.warn(f"{self.owner} {failure}", ConvergenceWarning, stacklevel=3)
         return weights, loss
+
+    def _failure(self, loss: float) -> str | None:
+        """Return how a fit with this final loss has failed, and what to do; None if it has not.
+
+        It has not if weights of zero are the solution, if it was still learning when it ended, or
+        if it ended at `max_iter` because that was requested, by tol=None or by a schedule that
+        ends there.
+        """
+        advice, curve = self.learner.advice, self.loss_curve
+        if (
+            self.exhausted
+            and self._is_unstable()
+            and curve[-1] > max(curve[0], self.baseline_loss)
+        ):
+            return (
+                f"is diverging: in {self.n_iter} epochs its loss rose from {curve[0]:.6g} to "
+                f"{curve[-1]:.6g}. The learning rate is {self._rate:.6g}; the largest stable one "
+                f"is {self.learner.max_rate:.6g}. Lower learning_rate."
+            )
+        exempt = self.learner.finished or (self.exhausted and self.improved)
+        if loss > _HARDLY_BELOW * self.baseline_loss > 0 and not exempt:
+            return (
+                f"learned nothing: its loss, {loss:.6g}, is not below that of the best constant "
+                f"prediction, {self.baseline_loss:.6g}. {advice.learned_nothing}"
+            )
+        over = self.tol is None or self.learner.schedule._is_over(self.n_iter)
+        if self.exhausted and not over:
+            return (
+                f"reached max_iter={self.max_iter} epochs before its loss stopped improving. "
+                f"{advice.not_converged} A larger tol accepts an earlier end."
+            )
+        return None
 
     def run_once(self) -> tuple[Array, float]:
         """Run the single epoch of a ``partial_fit``; return the weights and their mean loss."""
@@ -214,31 +255,6 @@ class Stopping:
             rate = self.rate(self.n_iter)
             self.record(self.learner.run_epoch(rate))
         return self.finish()
-
-    def warn_not_converged(self) -> None:
-        """Warn that the fit ended at `max_iter`, and say what to do.
-
-        With tol=None that was requested: there is no warning then, unless the loss was rising at
-        a rate that is known to be too large.
-        """
-        if (
-            self.loss_curve[-1] > max(self.loss_curve[0], self.baseline_loss)
-            and self._is_unstable()
-        ):
-            what = (
-                f"is diverging: in {self.n_iter} epochs its loss rose from "
-                f"{self.loss_curve[0]:.6g} to {self.loss_curve[-1]:.6g}. The learning rate is "
-                f"{self._rate:.6g}; the largest stable one is {self.learner.max_rate:.6g}. Lower "
-                "learning_rate."
-            )
-        elif self.tol is not None:
-            what = (
-                f"reached max_iter={self.max_iter} epochs before its loss stopped improving. "
-                f"{self.learner.advice.not_converged} A larger tol accepts an earlier end."
-            )
-        else:
-            return
-        warnings.warn(f"{self.owner} {what}", ConvergenceWarning, stacklevel=3)
 
     def _is_unstable(self) -> bool:
         return (

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from copy import copy
-from functools import partial
+from functools import partial, reduce
 from typing import Any, Self
 
 import cloudpickle
 import numpy as np
 from numpy.typing import DTypeLike
+from scipy import sparse
 from scipy.optimize import minimize_scalar
 
 from sklearn_gd._models.curvature import Curvature
@@ -17,12 +18,23 @@ from sklearn_gd._models.interfaces import Batch
 from sklearn_gd._models.least_squares import Moments
 from sklearn_gd._models.network import Network
 from sklearn_gd._models.rows import OnHost
+from sklearn_gd._models.scaling import (
+    SAMPLE,
+    ColumnMoments,
+    ColumnScaling,
+    checked_scale,
+    column_scale,
+    sampled,
+)
 from sklearn_gd._pieces import Array
 from sklearn_gd._training.learners import Rosenblatt
 from sklearn_gd.dask._partition import StridedBatch, Summary, TargetStatistics, TargetValues
 from sklearn_gd.dask._shard import Sums, pickled_network
 from sklearn_gd.dask._workers import Workers
 from sklearn_gd.losses import SquaredError
+
+# Number of values of a sample that come from the workers at once.
+_BLOCK = 1 << 23
 
 
 class DistributedRows(OnHost):
@@ -81,21 +93,67 @@ class DistributedRows(OnHost):
         statistics = [each for _, each in self._statistics()]
         return min(s.low.min() for s in statistics), max(s.high.max() for s in statistics)
 
-    def target_spread(self) -> Array:
+    def target_moments(self) -> tuple[Array, Array]:
         statistics = self._statistics()
-        mean = sum(weight * s.mean for weight, s in statistics) / self.total_weight
-        squares = sum(s.squares + weight * (s.mean - mean) ** 2 for weight, s in statistics)
-        spread: Array = np.sqrt(squares / self.total_weight)
-        return spread
+        mean = np.asarray(sum(w * s.mean for w, s in statistics) / self.total_weight)
+        squares = np.asarray(sum(s.squares + w * (s.mean - mean) ** 2 for w, s in statistics))
+        return mean, np.sqrt(squares / self.total_weight)
+
+    def column_scale(self, kind: str, *, centred: bool = True) -> tuple[Array, Array]:
+        if kind == "robust":
+            blocks = [self._robust_scale(columns) for columns in self._column_blocks()]
+            center, scale = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
+            return center, scale
+        found = [each for each in self._each("column_moments") if each is not None]
+        moments = reduce(ColumnMoments.joined, (of_part for of_part, _ in found))
+        centred = centred and not any(sparse_part for _, sparse_part in found)
+        center = moments.mean if centred else np.zeros(self.n_features)
+        return checked_scale(center, moments.scale(), self.dtype)
+
+    def _column_blocks(self) -> Iterator[slice]:
+        """Yield slices of columns, whose sample needs little memory."""
+        width = max(1, _BLOCK // min(self.n_samples, SAMPLE))
+        for start in range(0, self.n_features, width):
+            yield slice(start, min(start + width, self.n_features))
+
+    def _robust_scale(self, columns: slice) -> tuple[Array, Array]:
+        """Return center and scale of some columns, from a sample of the rows, always the same."""
+        parts, weights = self._sample("sample_of_columns", columns)
+        if any(map(sparse.issparse, parts)):
+            return column_scale("robust", sparse.vstack(parts, format="csr"), weights)
+        return column_scale("robust", np.concatenate(parts), weights)
+
+    def sample_of_targets(self) -> tuple[Array, Array | None]:
+        """Return targets and weights of the rows that quantiles are found on."""
+        parts, weights = self._sample("sample_of_targets")
+        return np.concatenate(parts), weights
+
+    def _sample(self, method: str, *arguments: object) -> tuple[list[Any], Array | None]:
+        """Return what a method gives of each partition's rows of a sample, and their weights."""
+        found = self._each(method, sampled(self.n_samples), *arguments)
+        parts, weights = zip(*found, strict=True)
+        return list(parts), None if weights[0] is None else np.concatenate(weights)
+
+    def _each(self, method: str, *arguments: object) -> list[Any]:
+        """Return the results of a method of each partition."""
+        results = self._workers.each(self._source, method, self._group, *arguments)
+        return list(results.values())
 
     def _statistics(self) -> list[tuple[float, TargetStatistics]]:
         """Return the weight and the statistics of the targets of each partition with rows."""
         summaries = self._summaries.values()
         return [(s.weight, s.targets) for s in summaries if s.targets is not None]
 
-    def curvature(self, factor: float, alpha: float, *, intercept: bool = False) -> Curvature:
+    def curvature(
+        self,
+        factor: float,
+        alpha: float,
+        *,
+        intercept: bool = False,
+        columns: ColumnScaling | None = None,
+    ) -> Curvature:
         moments = Moments(self.n_features, 1)
-        sums = self.total_of(None, "moments_with_ones")
+        sums = self.total_of(None, "moments_with_ones", columns)
         moments.xx, moments.xy, moments.yy, moments.weight = sums
         return Curvature(moments, None, factor, alpha, intercept=intercept)
 
@@ -156,19 +214,24 @@ class DistributedObjective:
         (loss,) = self._total("loss", parameters)
         return float(loss / self.rows.total_weight)
 
-    def baseline_loss(self) -> float:
-        n_outputs = self.network.n_outputs
-        if type(self.network.loss) is SquaredError:
+    def best_constant(self) -> Array:
+        loss, rows = self.network.loss, self.rows
+        if type(loss) is SquaredError:
             (sums,) = self._total("target_sums")
-            best = sums / self.rows.total_weight
-        else:
-            best = self._best_constants(
-                *sorted(self.rows.target_values or self.rows.target_ends())
-            )
+            return np.asarray(sums / rows.total_weight)
+        if rows.target_values:
+            return self._best_constants(*sorted(rows.target_values))
+        return loss._best_constant(*rows.sample_of_targets())
+
+    def baseline_loss(self) -> float:
+        n_outputs, dtype = self.network.n_outputs, self.network.dtype
+        largest = np.abs(self.rows.target_values or self.rows.target_ends()).max()
         with np.errstate(all="ignore"):
-            constant = self._constant_losses(best).sum() / n_outputs
+            constant = self._constant_losses(self.best_constant()).sum() / n_outputs
             zero = self._constant_losses(np.zeros(n_outputs)).sum() / n_outputs
-        return self.network.loss._scale(float(constant), float(zero))
+            return self.network.loss._unless_rounding(
+                float(constant), float(zero), np.full((1, 1), largest, dtype)
+            )
 
     def batches(self, size: int, generator: np.random.Generator | None) -> StridedBatches:
         return StridedBatches(self.rows, size, generator)

@@ -238,9 +238,9 @@ class DaskFeedForwardRegressor(OnDask, FeedForwardRegressor):
 
     Parameters
     ----------
-    hidden_layer_sizes, activation, output_activation, loss, solver, learning_rate, alpha, \
-    batch_size, max_iter, tol, n_iter_no_change, shuffle, early_stopping, validation_fraction, \
-    init, warm_start, random_state, verbose
+    hidden_layer_sizes, activation, output_activation, loss, standardize, solver, learning_rate, \
+    alpha, batch_size, max_iter, tol, n_iter_no_change, shuffle, early_stopping, \
+    validation_fraction, init, warm_start, random_state, verbose
         As for :class:`sklearn_gd.FeedForwardRegressor`.
 
     See Also
@@ -304,8 +304,8 @@ class DaskPerceptronClassifier(OnDask, PerceptronClassifier):
 
     Parameters
     ----------
-    activation, loss, solver, learning_rate, alpha, fit_intercept, average, batch_size, \
-    max_iter, tol, n_iter_no_change, shuffle, early_stopping, validation_fraction, \
+    activation, loss, standardize, solver, learning_rate, alpha, fit_intercept, average, \
+    batch_size, max_iter, tol, n_iter_no_change, shuffle, early_stopping, validation_fraction, \
     class_weight, warm_start, random_state, verbose
         As for :class:`sklearn_gd.PerceptronClassifier`. With the step, `average` is the mean of
         the weights after every row of every chunk.

@@ -25,10 +25,11 @@ from sklearn_gd._data.validation import (
     in_precision,
     validated,
 )
+from sklearn_gd._models.curvature import moments_with_ones
 from sklearn_gd._models.labelled_rows import LabelledRows
-from sklearn_gd._models.least_squares import Moments
 from sklearn_gd._models.network import Network
 from sklearn_gd._models.rows import Rows
+from sklearn_gd._models.scaling import ColumnMoments, ColumnScaling
 from sklearn_gd._pieces import Array, ArrayLike, DType, Matrix
 from sklearn_gd._training.learners import Rosenblatt
 
@@ -182,12 +183,45 @@ class Partition(Generic[R]):
     def _statistics(self, group: str) -> TargetStatistics | None:
         return None
 
-    def moments_with_ones(self, _: None, group: str) -> tuple[Array, Array, Array, float]:
-        """Return the moments of X and a column of ones."""
+    def moments_with_ones(
+        self, _: None, group: str, columns: ColumnScaling | None
+    ) -> tuple[Array, Array, Array, float]:
+        """Return the moments of X, its columns scaled, and a column of ones."""
         rows = self.groups[group]
-        ones = np.ones((rows.X.shape[0], 1))
-        moments = Moments(rows.X.shape[1], 1).added(rows.X, ones, rows.weights)
+        moments = moments_with_ones(rows.X, rows.weights, columns)
         return moments.xx, moments.xy, moments.yy, moments.weight
+
+    def column_moments(self, _: None, group: str) -> tuple[ColumnMoments, bool] | None:
+        """Return the moments of the columns, and whether X is sparse; None without rows."""
+        rows = self.groups[group]
+        if not rows.X.shape[0]:
+            return None
+        return ColumnMoments.of(rows.X, rows.weights), sparse.issparse(rows.X)
+
+    def sample_of_columns(
+        self, _: None, group: str, numbers: Array | None, columns: slice
+    ) -> tuple[Matrix, Array | None]:
+        """Return some columns and the weights of this partition's rows of a sample.
+
+        The sample has the rows of the given numbers, which count the rows of the group in all
+        partitions; None: all rows.
+        """
+        X, weights = self.groups[group].X, self.groups[group].weights
+        picked = self._picked(group, numbers)
+        if sparse.issparse(X):
+            X = X[picked][:, columns]
+        elif isinstance(X, PickedRows):
+            X = X.X[X.rows[picked], columns]
+        else:
+            X = X[picked, columns]
+        return X, None if weights is None else weights[picked]
+
+    def _picked(self, group: str, numbers: Array | None) -> slice | Array:
+        """Return the rows of this partition with the given numbers among those of all."""
+        if numbers is None:
+            return slice(None)
+        numbers = numbers - self._starts[group]
+        return numbers[(numbers >= 0) & (numbers < self.groups[group].X.shape[0])]
 
     def target_sums(self, network: Network, group: str, values: TargetValues) -> tuple[Array]:
         """Return the sums (n_outputs,) of the targets."""
@@ -245,6 +279,14 @@ class RegressionPartition(Partition[Rows]):
 
     def targets(self, network: Network, group: str, values: TargetValues) -> Rows:
         return self.groups[group]
+
+    def sample_of_targets(
+        self, _: None, group: str, numbers: Array | None
+    ) -> tuple[Array, Array | None]:
+        """Return the targets and the weights of this partition's rows of a sample."""
+        _X, y, weights = self.groups[group]
+        picked = self._picked(group, numbers)
+        return y[picked], None if weights is None else weights[picked]
 
     def _statistics(self, group: str) -> TargetStatistics | None:
         _, y, weights = self.groups[group]

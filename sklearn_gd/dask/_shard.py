@@ -8,7 +8,7 @@ import pickle
 import tempfile
 import threading
 import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
@@ -22,6 +22,7 @@ from sklearn_gd._data.split import PickedRows
 from sklearn_gd._models.labelled_rows import LabelledRows
 from sklearn_gd._models.network import Network
 from sklearn_gd._models.rows import Rows
+from sklearn_gd._models.scaling import ColumnScaling
 from sklearn_gd._pieces import Array, ArrayLike, Matrix
 from sklearn_gd.dask._partition import Checks, LabelledPartition, Partition, RegressionPartition
 
@@ -110,7 +111,7 @@ class Shard:
         self, source: str, numbers: Sequence[int], method: str, arguments: Sequence[object]
     ) -> dict[int, object]:
         """Return the result of a method of each partition, by its number."""
-        return {n: getattr(self._partitions[source, n], method)(None, *arguments) for n in numbers}
+        return {n: _call(self._partitions[source, n], method, None, arguments) for n in numbers}
 
     def total(
         self,
@@ -175,7 +176,16 @@ def load_chunk(
 def pickled_network(network: Network) -> bytes:
     """Return a pickled function that returns the network, without its penalty."""
     make = partial(Network, network.sizes, network.activations, network.loss, 0.0, network.dtype)
-    return cloudpickle.dumps(partial(make, biases=network.biases))
+    make = partial(make, biases=network.biases)
+    return cloudpickle.dumps(partial(_in_scale, make, network.columns, network.baseline_loss))
+
+
+def _in_scale(
+    make: Callable[[], Network], columns: ColumnScaling | None, baseline_loss: float
+) -> Network:
+    network = make()
+    network.columns, network.baseline_loss = columns, baseline_loss
+    return network
 
 
 def summed(results: Iterable[Sequence[Any]]) -> Sums:
@@ -195,7 +205,7 @@ def summed(results: Iterable[Sequence[Any]]) -> Sums:
 
 def _call(
     partition: Partition[Any], method: str, model: object, arguments: Sequence[object]
-) -> Sequence[Any]:
+) -> Any:
     result = getattr(partition, method)(model, *arguments)
     for rows in partition.groups.values():
         _free_pages(rows.X)

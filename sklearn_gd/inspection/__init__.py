@@ -1,6 +1,6 @@
-"""Pictures of a descent, of what it found, and of the pieces it is made of.
+"""Plots of gradient descent, of fitted models, and of activations.
 
-They need matplotlib, which is imported when the first picture is drawn.
+They require matplotlib, which is imported when the first plot is drawn.
 """
 
 from sklearn_gd.inspection._activation import ActivationDisplay

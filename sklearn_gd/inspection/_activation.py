@@ -1,4 +1,4 @@
-"""Activations and their derivatives over the weighted input."""
+"""Plot activations and their derivatives against the weighted input."""
 
 from __future__ import annotations
 
@@ -19,41 +19,42 @@ if TYPE_CHECKING:
     from matplotlib.lines import Line2D
 
 _HUES = ("blue", "vermillion", "green", "orange", "purple", "sky", "black", "grey")
-_REACH = 6.0  # how far to either side of the threshold, where no limits are given
+_REACH = 6.0  # default distance from the threshold to either limit
 _POINTS = 501
-_MOST_INSIDE = 6  # curves that have their legend between them
+_MOST_INSIDE = 6  # with more curves, the legend stands beside the axes
 
 
 class ActivationDisplay:
-    """What a neuron puts out for its weighted input, and how steeply that changes.
+    """The output of a neuron against its weighted input, and the derivative of the output.
 
-    Make one with :meth:`from_activations` or :meth:`from_estimator`. A neuron with a threshold
-    puts out f(weighted input - threshold): its curve is that of f, moved to the right by the
+    Create it with :meth:`from_activations` or :meth:`from_estimator`. A neuron with a threshold
+    outputs f(weighted input - threshold): its curve is that of f, shifted to the right by the
     threshold.
 
     Parameters
     ----------
     inputs : list of ndarray of shape (n_points,)
-        The weighted inputs of each curve, ascending; at a jump one stands more than once.
+        Weighted inputs of each curve, in ascending order. The threshold is repeated, so that a
+        jump there is drawn as a vertical line.
     outputs : list of ndarray of shape (n_points,)
-        f(inputs - threshold).
+        Outputs of each curve, f(inputs - threshold).
     derivatives : list of ndarray of shape (n_points,) or None
-        The derivatives; None for one that is not drawn.
+        Derivatives of each curve; None where no derivative is drawn.
     thresholds : list of float
-        One a curve.
+        Threshold of each curve.
     names : list of str
-        One a curve.
+        Name of each curve.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
     figure_ : matplotlib Figure
     lines_ : list of matplotlib Line2D
-        The activations.
+        Lines of the activations.
     derivative_lines_ : list of matplotlib Line2D or None
-        Their derivatives, dashed and in the same colours.
+        Lines of the derivatives, dashed and in the same colours as the activations.
     threshold_lines_ : list of matplotlib Line2D
-        Each different threshold, upright.
+        Vertical lines, one per distinct threshold.
 
     Examples
     --------
@@ -102,22 +103,23 @@ class ActivationDisplay:
         Parameters
         ----------
         activations : str, Activation, (f, df) or a list of these
-            What to draw.
-        threshold : float or one float an activation, default=0.0
-            What the weighted input has to exceed for the neuron to fire.
+            Activations to draw.
+        threshold : float or sequence of float, default=0.0
+            Threshold that the weighted input must exceed for the neuron to fire: one for all
+            activations, or one per activation.
         limits : tuple of two floats, optional
-            The smallest and the largest weighted input; by default 6 to either side of the
-            thresholds.
+            Smallest and largest weighted input; by default, 6 below the smallest threshold and 6
+            above the largest.
         derivative : bool, default=True
-            Whether to draw the derivatives, where there are any.
+            Whether to draw the derivatives of differentiable activations.
         ax : matplotlib Axes, optional
-            Where to draw; by default in a new figure.
+            Axes to draw on; by default, those of a new figure.
         name : str or list of str, optional
             Names for the legend, one per activation.
         line_kwargs : dict, optional
-            Options of the activations' lines (:class:`matplotlib.lines.Line2D`).
+            Options for the activations' lines (:class:`matplotlib.lines.Line2D`).
         derivative_kwargs : dict, optional
-            Options of the derivatives' lines.
+            Options for the derivatives' lines.
 
         Returns
         -------
@@ -126,9 +128,9 @@ class ActivationDisplay:
         Raises
         ------
         ValueError, TypeError
-            For bad input, naming the parameter.
+            If a parameter is invalid; the message names it.
         ImportError
-            Where matplotlib is missing.
+            If matplotlib is not installed.
         """
         given = activations if isinstance(activations, list) else [activations]
         if not given:
@@ -161,9 +163,10 @@ class ActivationDisplay:
         Parameters
         ----------
         estimator : PerceptronClassifier or Pipeline
-            Fitted; a Pipeline ends in one. For more than two classes, one curve a neuron.
+            Fitted perceptron, or a Pipeline that ends with one. With more than two classes, one
+            curve is drawn per neuron.
         limits, derivative, ax, name, line_kwargs, derivative_kwargs
-            As in :meth:`from_activations`; `name` has one name a neuron.
+            As in :meth:`from_activations`; `name` holds one name per neuron.
 
         Returns
         -------
@@ -172,10 +175,11 @@ class ActivationDisplay:
         Raises
         ------
         ValueError, TypeError
-            For bad input, naming the parameter; NotFittedError for a perceptron that is not
-            fitted.
+            If a parameter is invalid; the message names it.
+        NotFittedError
+            If the perceptron is not fitted.
         ImportError
-            Where matplotlib is missing.
+            If matplotlib is not installed.
         """
         neuron = last_step(estimator)
         if not is_classifier(neuron):
@@ -230,11 +234,11 @@ class ActivationDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, optional
-            Where to draw; by default in a new figure.
+            Axes to draw on; by default, those of a new figure.
         name : str or list of str, optional
             Names for the legend, in place of `names`.
         line_kwargs, derivative_kwargs : dict, optional
-            Options of the lines, as in :meth:`from_activations`.
+            Options for the lines, as in :meth:`from_activations`.
 
         Returns
         -------
@@ -243,14 +247,14 @@ class ActivationDisplay:
         Raises
         ------
         ValueError, TypeError
-            For bad input, naming the parameter.
+            If a parameter is invalid; the message names it.
         ImportError
-            Where matplotlib is missing.
+            If matplotlib is not installed.
         """
         n = len(self.outputs)
         given = [name] if isinstance(name, str) else name
         names = self.names if given is None else check_names("name", given, n, "curve")
-        # The wider one has room for a legend beside the curves.
+        # The wider figure has room for a legend beside the axes.
         ax = new_axes("ActivationDisplay", ax, figsize=(8.4 if n > _MOST_INSIDE else 6.4, 4.8))
         self.ax_, self.figure_ = ax, ax.figure
         self.lines_: list[Line2D] = []
@@ -258,7 +262,7 @@ class ActivationDisplay:
         for i, (x, y, slope) in enumerate(
             zip(self.inputs, self.outputs, self.derivatives, strict=True)
         ):
-            # From the ninth curve on, colours come again with another dash.
+            # From the ninth curve on, colours repeat with other line styles.
             solid, dashed = (("-", "--"), ("-.", ":"))[i // len(_HUES) % 2]
             style: Style = {"color": COLOURS[_HUES[i % len(_HUES)]], "linewidth": 2.0}
             style = options(line_kwargs, **style, linestyle=solid, label=names[i])
@@ -275,7 +279,7 @@ class ActivationDisplay:
         return self
 
     def _mark_thresholds(self) -> None:
-        """Draw each threshold, in the colour of its curve where they have several."""
+        """Draw each distinct threshold; if there are several, in the colours of their curves."""
         different = sorted(set(self.thresholds))
         self.threshold_lines_ = []
         for threshold in different:
@@ -291,7 +295,7 @@ class ActivationDisplay:
             )
 
     def _explain(self) -> None:
-        """Say what is drawn: axes and legend."""
+        """Label the axes and draw the legend."""
         ax = self.ax_
         ax.set(
             xlabel="weighted input",
@@ -320,11 +324,11 @@ class ActivationDisplay:
 def _sample(
     activation: Activation, threshold: float, low: float, high: float
 ) -> tuple[Array, Array, Array | None]:
-    """Return weighted inputs, and the output and the derivative there."""
+    """Return weighted inputs, with the output and the derivative at each."""
     inputs = np.linspace(low, high, _POINTS)
     z = inputs - threshold
     if low <= threshold <= high:
-        # On either side of the threshold, as near as can be: a jump there is drawn upright.
+        # Points at the threshold and just beside it: a jump there is drawn as a vertical line.
         tiny = np.finfo(float).tiny
         inputs = np.concatenate([inputs, [threshold] * 3])
         z = np.concatenate([z, [-tiny, 0.0, tiny]])

@@ -1,4 +1,4 @@
-"""A descent in motion: the fit and its loss, side by side, iteration by iteration."""
+"""Animate a descent: the fit and its loss, side by side, iteration by iteration."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _MOST = 40
 
 
 def animate(display: DescentDisplay, frames: int | Sequence[int] | None, interval: int) -> Any:
-    """Return a matplotlib FuncAnimation of a DescentDisplay; see its ``animate``."""
+    """Return a matplotlib FuncAnimation of a DescentDisplay; see `DescentDisplay.animate`."""
     shown = _resolve(frames, display.iterations)
     position = {iteration: i for i, iteration in enumerate(display.iterations)}
     plt = pyplot(type(display).__name__)
@@ -52,23 +52,23 @@ def animate(display: DescentDisplay, frames: int | Sequence[int] | None, interva
         return [trail, ball, *draw_left(iteration)]
 
     animation = FuncAnimation(figure, draw, frames=shown, interval=interval, blit=False)
-    # With its first frame drawn it can be thrown away, which matplotlib would warn of.
+    # matplotlib warns about an animation that is discarded before its first frame was drawn.
     figure.canvas.draw()
     return animation
 
 
 def _rows(recording: Recording | None) -> Array | None:
-    """Return the one feature as it was before any scaling; None where there is no such line."""
+    """Return the single feature before any preprocessing; None if the fit cannot be drawn."""
     if recording is None or recording.Y.shape[1] != 1:
         return None
     try:
         return rows_of_one_feature("The animation", recording.given)
-    except (TypeError, ValueError):  # sparse rows, several columns, or words
+    except (TypeError, ValueError):  # sparse, several columns, or not numeric
         return None
 
 
 def _fit_panel(ax: Axes, recording: Recording, rows: Array) -> Draw:
-    """Draw the data, and return what draws the curve and residuals of one iteration."""
+    """Draw the data; return a function that draws the curve and residuals of an iteration."""
     from matplotlib.collections import LineCollection
 
     x, y = rows[:, 0], recording.Y[:, 0]
@@ -78,7 +78,7 @@ def _fit_panel(ax: Axes, recording: Recording, rows: Array) -> Draw:
     segments = LineCollection([], colors=COLOURS["vermillion"], linewidths=1.0, zorder=1)
     ax.add_collection(segments)
     (curve,) = ax.plot(grid, np.zeros_like(grid), color=COLOURS["blue"], linewidth=2.0)
-    # Wild iterations leave the picture, and not the data its middle.
+    # The limits follow the data, so that iterations with extreme predictions do not shrink it.
     low, high = min(y.min(), 0.0), max(y.max(), 0.0)
     margin = 0.15 * (high - low or 1.0)
     ax.set(xlabel="x", ylabel="y", ylim=(low - margin, high + margin), title="the fit")
@@ -94,7 +94,7 @@ def _fit_panel(ax: Axes, recording: Recording, rows: Array) -> Draw:
 
 
 def _loss_panel(ax: Axes, display: DescentDisplay) -> Draw:
-    """Draw the loss over the iterations, and return what draws it up to one of them."""
+    """Draw the loss over the iterations; return a function that draws it up to an iteration."""
     steps = np.array(display.iterations)
     (curve,) = ax.plot(steps, display.losses, color=COLOURS["blue"], linewidth=2.0)
     ax.set(xlabel="iteration", ylabel=display.loss_name, title="the loss")
@@ -108,7 +108,7 @@ def _loss_panel(ax: Axes, display: DescentDisplay) -> Draw:
 
 
 def _resolve(frames: int | Sequence[int] | None, iterations: list[int]) -> list[int]:
-    """Return the iterations to show, by default the first ones closest together."""
+    """Return the iterations to show; by default, they are densest at the beginning."""
     if frames is None or (isinstance(frames, Integral) and not isinstance(frames, bool)):
         many = _MOST if frames is None else int(frames)
         if many < 1:

@@ -1,4 +1,4 @@
-"""What all displays share: axes to draw on, and colours that everybody can tell apart."""
+"""Helpers shared by all displays: axes, artist options, and a colour-blind safe palette."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Options of an artist.
+# Keyword arguments of a matplotlib artist.
 Style: TypeAlias = dict[str, Any]
 
 # Okabe and Ito, "Color universal design" (2008): safe for colour-blind readers.
@@ -25,7 +25,7 @@ COLOURS = {
 
 
 def pyplot(owner: str) -> Any:
-    """Return matplotlib's pyplot; where it is missing, an ImportError says who needs it."""
+    """Return matplotlib's pyplot; if it is not installed, raise an ImportError naming `owner`."""
     try:
         from matplotlib import pyplot as plt
     except ImportError as error:
@@ -37,22 +37,23 @@ def pyplot(owner: str) -> Any:
 
 
 def new_axes(owner: str, ax: Axes | None = None, **figure_options: Any) -> Any:
-    """Return the Axes to draw on: those given, or those of a new figure.
+    """Return the Axes to draw on: the given ones, or those of a new figure.
 
     Parameters
     ----------
     owner : str
-        The display that draws, for messages.
+        Name of the display, for error messages.
     ax : matplotlib Axes, optional
+        Axes to draw on.
     figure_options : dict
-        For a new figure.
+        Keyword arguments for a new figure.
 
     Raises
     ------
     ImportError
-        Where matplotlib is missing.
+        If matplotlib is not installed.
     TypeError
-        Where `ax` is not one Axes.
+        If `ax` is not a single Axes.
     """
     plt = pyplot(owner)
     if ax is None:
@@ -66,15 +67,18 @@ def new_axes(owner: str, ax: Axes | None = None, **figure_options: Any) -> Any:
 
 
 def options(given: Style | None, kind: Any = None, **defaults: object) -> Style:
-    """Return an artist's options: the user's before the defaults, whatever their aliases.
+    """Return an artist's options: the defaults, overridden by those of the user.
+
+    An alias, such as ``lw`` for ``linewidth``, overrides the default of the full name.
 
     Parameters
     ----------
     given : dict or None
-        The user's.
+        Options given by the user.
     kind : Artist or type of it, optional
-        Whose aliases count; by default those of a line.
+        Artist whose aliases are resolved; by default, a line.
     defaults : dict
+        Default options, by their full names.
     """
     from matplotlib.cbook import normalize_kwargs
     from matplotlib.lines import Line2D

@@ -1,4 +1,4 @@
-"""The path of a descent over its loss: the ball, and the hill that it rolls down."""
+"""Plot the path of a descent on its loss surface."""
 
 from __future__ import annotations
 
@@ -21,50 +21,54 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.lines import Line2D
 
-_MOST = 1000  # points of a path: more take long, and cannot be told apart
+_MOST = 1000  # points of a path: more are slow to draw and cannot be distinguished
 
 
 class DescentDisplay:
-    """The loss over the weights, and the weights that a descent visited.
+    """The loss as a function of the weights, and the weights that a descent visited.
 
-    One weight is drawn as a curve, the loss over the slope; two as contours; more along the two
-    directions in which the path spreads most. Make one by :meth:`from_estimator`.
+    With one weight, the loss is drawn as a curve; with two, as contours; with more, as contours
+    over the two directions in which the path varies most. Create it with
+    :meth:`from_estimator`.
 
     Parameters
     ----------
     path : ndarray of shape (n_points, n_weights)
-        The weights: the first guess, then those after each iteration. Of more than 1000
-        iterations, 1000 are chosen, closest together at the beginning.
+        Weights before the first iteration and after each iteration. At most 1000 points are
+        kept; they are densest at the beginning.
     losses : ndarray of shape (n_points,)
-        The mean loss there, without the penalty.
+        Mean loss at each point, without the penalty.
     iterations : list of int
-        How many iterations each point comes after.
+        Number of iterations before each point.
     origin : ndarray of shape (n_weights,)
-        The middle of the picture: where the descent ended.
+        Centre of the plot: the last weights of the descent.
     directions : ndarray of shape (n_axes, n_weights)
-        Unit vectors along the axes of the picture.
+        Unit vectors along the axes of the plot.
     grid : list of ndarray of shape (n_points,)
-        Coordinates along each axis: of one or two weights their values, else from `origin`.
+        Coordinates along each axis. With one or two weights, these are the values of the
+        weights; with more, they are relative to `origin`.
     grid_losses : ndarray of shape (n_points,) or (n_points, n_points)
-        The loss over the grid; of two axes, the second comes first.
+        Loss on the grid. With two axes, rows follow the second axis and columns the first.
     axis_names : list of str
+        Name of each axis.
     loss_name : str
+        Name of the loss.
     diverged : bool, default=False
-        Whether the descent ended by diverging.
+        Whether the descent diverged.
     recording : Recording, optional
-        The descent and its data, which :meth:`animate` draws where there are one feature and one
-        output. Kept by :meth:`from_estimator`.
+        The descent and its data, as recorded by :meth:`from_estimator`. :meth:`animate` needs it
+        to draw the fit of one feature and one output.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
     figure_ : matplotlib Figure
     line_ : matplotlib Line2D
-        The loss over one weight; None otherwise.
+        Loss curve of a model with one weight; None otherwise.
     contours_ : matplotlib QuadContourSet
-        The loss over two axes; None otherwise.
+        Loss contours of a model with two weights or more; None otherwise.
     path_ : matplotlib Line2D
-        The weights visited.
+        Weights that the descent visited.
 
     References
     ----------
@@ -125,28 +129,32 @@ class DescentDisplay:
         Parameters
         ----------
         estimator : ThroughOriginRegressor, PerceptronClassifier or FeedForwardRegressor
-            Or a Pipeline that ends with one. It need not be fitted, and is not changed.
+            Estimator, or a Pipeline that ends with one. It need not be fitted, and is not
+            modified.
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training data.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Target values.
         sample_weight : array-like of shape (n_samples,), optional
+            Sample weights.
         grid_resolution : int, default=101
-            Points along an axis at which the loss is worked out.
+            Number of points along each axis at which the loss is computed.
         ax : matplotlib Axes, optional
-            By default of a new figure.
+            Axes to draw on; by default, those of a new figure.
         name : str, optional
-            What the legend calls the path.
+            Label of the path in the legend.
         line_kwargs, path_kwargs, contour_kwargs : dict, optional
-            For matplotlib's plot, plot and contour.
+            Keyword arguments for matplotlib's ``plot``, ``plot`` and ``contour``.
 
         Returns
         -------
         display : DescentDisplay
-            Of a fit that diverges, up to where it did.
+            If the fit diverges, the descent is shown up to that point.
 
         Raises
         ------
         ImportError
-            Where matplotlib is missing.
+            If matplotlib is not installed.
         """
         check_scalar(grid_resolution, "grid_resolution", Integral, min_val=2)
         recording = Recording.of(estimator, X, y, sample_weight)
@@ -182,7 +190,11 @@ class DescentDisplay:
 
     @property
     def coordinates(self) -> Array:
-        """The path as it is drawn, (n_iterations + 1, 2): weight and loss, or along the axes."""
+        """Coordinates of the drawn path, of shape (n_points, 2).
+
+        With one weight, these are the weight and the loss; with more, the coordinates along the
+        two axes.
+        """
         if self.path.shape[1] == 1:
             return np.column_stack([self.path[:, 0], self.losses])
         along: Array = (self.path - self.origin) @ self.directions.T
@@ -258,34 +270,34 @@ class DescentDisplay:
     def animate(self, *, frames: int | Sequence[int] | None = None, interval: int = 200) -> Any:
         """Return the descent as an animation: the fit on the left, the loss on the right.
 
-        Where there are more features or outputs than one, the left half shows the loss over the
-        iterations instead.
+        With more than one feature or output, the left half shows the loss over the iterations
+        instead.
 
         Parameters
         ----------
         frames : int or sequence of int, optional
-            The iterations to show, or how many of them; by default at most 40, the first ones
-            closest together.
+            Iterations to show, or how many of them; by default at most 40, densest at the
+            beginning.
         interval : int, default=200
-            Milliseconds a frame.
+            Milliseconds per frame.
 
         Returns
         -------
         animation : matplotlib FuncAnimation
-            ``animation.save("descent.gif", writer="pillow")`` keeps it.
+            The animation; ``animation.save("descent.gif", writer="pillow")`` saves it.
 
         Raises
         ------
         ValueError
-            For frames that are not iterations.
+            If `frames` is invalid, or holds an iteration that the display does not have.
         ImportError
-            Where matplotlib is missing.
+            If matplotlib is not installed.
         """
         return animate(self, frames, interval)
 
 
 def _axes_of(path: Array, names: list[str]) -> tuple[Array, Array, list[str]]:
-    """Return the picture's origin, its axes as rows, and what they are called."""
+    """Return the origin of the plot, its axes as rows, and their names."""
     n_weights = path.shape[1]
     if n_weights == 1:
         return path[-1], np.ones((1, 1)), names
@@ -302,18 +314,18 @@ def _axes_of(path: Array, names: list[str]) -> tuple[Array, Array, list[str]]:
 
 
 def _span(along: Array, n: int) -> Array:
-    """Return coordinates that hold the path, with its end in the middle of one weight's."""
+    """Return coordinates of one axis, symmetric around 0, that enclose the path."""
     reach = float(np.max(np.abs(along))) * 1.25 or 1.0
     return np.linspace(-reach, reach, n)
 
 
 def _mesh(grid: list[Array]) -> Array:
-    """Return every point of the grid, (n_points, n_axes), the first axis moving fastest."""
+    """Return all grid points, of shape (n_points, n_axes); the first axis varies fastest."""
     return np.stack([axis.ravel() for axis in np.meshgrid(*grid)], axis=1)
 
 
 def _levels(losses: Array) -> Array:
-    """Return contours that lie closer together towards the smallest loss."""
+    """Return contour levels, densest near the smallest loss."""
     low, high = float(np.nanmin(losses)), float(np.nanmax(losses[np.isfinite(losses)]))
     if not high > low:
         return np.array([low, low + 1.0])
@@ -331,6 +343,8 @@ def _weight_names(recording: Recording) -> list[str]:
         weights = [f"weight of {name}" for name in names]
     else:
         weights = [f"weight {j + 1}" for j in range(n_features)] if n_features > 1 else ["slope"]
+    if recording.columns is not None:
+        weights = [f"{name}, scaled" for name in weights]
     return weights + ["bias"] * (n_weights - n_features)
 
 

@@ -1,4 +1,4 @@
-"""The data, the line through them, and how far each observation lies from it."""
+"""Plot observations, the fitted curve, and the residuals."""
 
 from __future__ import annotations
 
@@ -21,37 +21,38 @@ if TYPE_CHECKING:
 
 
 class FitDisplay:
-    """Observations, the curve that a model of one feature lays through them, and its residuals.
+    """Observations, the fitted curve of a model of one feature, and its residuals.
 
-    Make one by :meth:`from_estimator`.
+    Create it with :meth:`from_estimator`.
 
     Parameters
     ----------
     x : ndarray of shape (n_samples,)
-        The feature.
+        Values of the feature.
     y : ndarray of shape (n_samples,)
-        The observed values.
+        Observed values.
     y_pred : ndarray of shape (n_samples,)
-        The estimated values, of the last curve.
+        Predictions of the model of the last curve.
     grid : ndarray of shape (n_points,)
-        Where the curves are drawn.
+        Values of the feature at which the curves are drawn.
     curves : ndarray of shape (n_curves, n_points)
-        The estimated values there, one row a curve.
+        Predictions on the grid, one row per curve.
     iterations : sequence of int, optional
-        After how many iterations of the descent each curve was the model; 0 is the first guess.
+        Number of iterations after which each curve was the model; 0 is the initial model.
     feature_name, target_name : str, optional
-        For the axes.
+        Labels of the axes.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
     figure_ : matplotlib Figure
     scatter_ : matplotlib PathCollection
-        The observations.
+        Observations.
     lines_ : list of matplotlib Line2D
-        One a curve.
+        Curves.
     residuals_ : matplotlib LineCollection
-        One segment per row, from the observed to the estimated value of the last curve.
+        Residuals of the last curve: one segment per sample, from the observed value to the
+        prediction.
 
     Examples
     --------
@@ -97,29 +98,32 @@ class FitDisplay:
         line_kwargs: Style | None = None,
         residual_kwargs: Style | None = None,
     ) -> Self:
-        """Draw a fitted model, or the iterations on the way to it.
+        """Draw a fitted model, or the model after chosen iterations of its fit.
 
         Parameters
         ----------
         estimator : ThroughOriginRegressor, PerceptronClassifier or FeedForwardRegressor
-            Or a Pipeline that ends with one.
+            Estimator, or a Pipeline that ends with one. It must be fitted unless `iterations`
+            are given.
         X : array-like of shape (n_samples, 1)
+            The feature.
         y : array-like of shape (n_samples,)
+            Target values.
         sample_weight : array-like of shape (n_samples,), optional
-            For the clone that is fitted with `iterations`.
+            Sample weights for fitting the clone; used only if `iterations` are given.
         iterations : sequence of int, optional
-            A clone is fitted again, and the model drawn after so many iterations: 0 is the first
-            guess, -1 the last one made, which early stopping may have passed over. By default
-            the fitted estimator is drawn as it is. A clone draws other first weights, unless
-            `random_state` is a number.
+            Iterations to draw: 0 is the initial model, -1 the model after the last iteration,
+            whose weights early stopping may have discarded. A clone is fitted to record them; it
+            starts from other random weights unless `random_state` is an integer. By default,
+            the fitted estimator is drawn.
         grid_resolution : int, default=200
-            Points of a curve.
+            Number of points per curve.
         ax : matplotlib Axes, optional
-            By default of a new figure.
+            Axes to draw on; by default, those of a new figure.
         name : str, optional
-            What the legend calls the curve, or the last one.
+            Label of the curve in the legend; of the last one if there are several.
         scatter_kwargs, line_kwargs, residual_kwargs : dict, optional
-            For matplotlib's scatter, plot and LineCollection.
+            Keyword arguments for matplotlib's ``scatter``, ``plot`` and ``LineCollection``.
 
         Returns
         -------
@@ -128,9 +132,11 @@ class FitDisplay:
         Raises
         ------
         ValueError
-            Where X has several columns, y several outputs, or an iteration was not reached.
+            If `X` has several columns, `y` has several outputs, or an iteration was not reached.
+        NotFittedError
+            If the estimator is not fitted and no `iterations` are given.
         ImportError
-            Where matplotlib is missing.
+            If matplotlib is not installed.
         """
         last_step(estimator)  # of this package, or a TypeError
         check_scalar(grid_resolution, "grid_resolution", Integral, min_val=2)
@@ -221,7 +227,7 @@ class FitDisplay:
         return [*labels[:-1], name or labels[-1]]
 
     def _styles(self) -> list[Style]:
-        """Return how each curve is drawn: from a dashed, faint guess to the last one in full."""
+        """Return the style of each curve: the first is dashed and faint, the last is opaque."""
         n = len(self.curves)
         styles = []
         for i in range(n):
@@ -232,7 +238,7 @@ class FitDisplay:
 
 
 def grid_over(rows: Array, recording: Recording, n: int) -> Array:
-    """Return `n` points over the range of the rows, from the origin on for a line through it."""
+    """Return `n` points over the range of the feature, including 0 for a model without biases."""
     low, high = rows.min(), rows.max()
     if not recording.network.biases:
         low, high = min(low, 0.0), max(high, 0.0)
@@ -246,7 +252,7 @@ def _check_one_output(owner: str, y: ArrayLike) -> None:
 
 
 def _resolve(iterations: Sequence[int], n_steps: int) -> list[int]:
-    """Return the iterations counted from 0; one that was not reached is a ValueError."""
+    """Return the iterations as indices from 0; raise ValueError for one that was not reached."""
     if not isinstance(iterations, Sequence | np.ndarray) or not len(iterations):
         raise ValueError(
             "The 'iterations' parameter must be a sequence of integers, such as [0, 1, -1]. Got "
@@ -269,12 +275,12 @@ def _name_of(X: ArrayLike) -> str | None:
 
 
 def rows_of_one_feature(owner: str, X: ArrayLike) -> Array:
-    """Return X, of one feature, as numbers of shape (n_samples, 1).
+    """Return X with one feature as a float64 array of shape (n_samples, 1).
 
     Raises
     ------
     ValueError
-        Where it has more features.
+        If X is sparse or has more than one feature.
     """
     if sparse.issparse(X):
         raise ValueError(f"{owner} needs X to be dense. Got a sparse matrix.")

@@ -1,4 +1,4 @@
-"""A fitted estimator read as layers: weights, biases, and what each of them is called."""
+"""Read a fitted estimator as layers: weights, biases, and names."""
 
 from __future__ import annotations
 
@@ -20,14 +20,15 @@ LONGEST_NAME = 32
 
 
 class Layers(NamedTuple):
-    """What a network is made of, as :class:`NetworkDisplay` is given it."""
+    """Parameters of :class:`NetworkDisplay`, read from an estimator."""
 
     coefs: list[Array]  # (fan_in, fan_out) each
-    intercepts: list[Array] | None  # (fan_out,) each; None: the model has no biases
+    intercepts: list[Array] | None  # (fan_out,) each; None for a model without biases
     activations: list[str]
     feature_names: list[str]
     target_names: list[str]
-    fires: bool  # whether an output is a neuron that fires above a threshold
+    fires: bool  # whether each output is a neuron that fires above a threshold
+    scaled: bool  # whether the first layer gets the columns in a scale
 
 
 def read_layers(
@@ -40,9 +41,9 @@ def read_layers(
     Raises
     ------
     NotFittedError
-        Where it is not fitted.
+        If the estimator is not fitted.
     ValueError, TypeError
-        For another kind of estimator, or names that are not as many as they must be.
+        If it is another kind of estimator, or the number of names does not match.
     """
     before, model = split(fitted_inside(estimator))
     check_is_fitted(model)
@@ -66,8 +67,9 @@ def read_layers(
         targets = [str(label) for label in model.classes_]
     else:
         targets = ["y"] if n_outputs == 1 else [f"y{k + 1}" for k in range(n_outputs)]
-    # Two classes have one neuron, which fires for the second.
-    return Layers(coefs, intercepts, activations, features, targets[-n_outputs:], fires)
+    # With two classes there is one neuron, which fires for the second class.
+    targets, scaled = targets[-n_outputs:], model._columns() is not None
+    return Layers(coefs, intercepts, activations, features, targets, fires, scaled)
 
 
 def check_names(parameter: str, given: Any, n: int, unit: str) -> list[str]:
@@ -83,7 +85,7 @@ def check_names(parameter: str, given: Any, n: int, unit: str) -> list[str]:
 
 
 def activation_name(activation: Activation) -> str:
-    """Return what a reader calls an activation: its name, its function's, or its repr."""
+    """Return a short name of an activation: its own, that of its function, or its repr."""
     if isinstance(activation, FunctionPair):
         return str(getattr(activation.f, "__name__", repr(activation.f)))
     for name, kind in _BUILT_IN.items():
@@ -93,12 +95,12 @@ def activation_name(activation: Activation) -> str:
 
 
 def number(value: float) -> str:
-    """Return a number as it is written beside a neuron: three digits, and a proper minus."""
+    """Return a number as text with three significant digits and a true minus sign."""
     return f"{value + 0.0:.3g}".replace("-", "−")
 
 
 def shortened(name: str) -> str:
-    """Return a name with its middle left out where it is too long to be written."""
+    """Return a name, with its middle replaced by an ellipsis if it is too long."""
     if len(name) <= LONGEST_NAME:
         return name
     half = (LONGEST_NAME - 1) // 2
@@ -106,21 +108,22 @@ def shortened(name: str) -> str:
 
 
 def _biases(layer: Layer) -> Array:
-    """Return biases; zeros for a neuron without one, whose threshold is 0."""
+    """Return the biases of a layer; zeros for a layer without biases."""
     zeros = np.zeros(layer.coef.shape[1])
     return zeros if layer.intercept is None else np.asarray(on_host(layer.intercept))
 
 
 def known_features(before: BaseEstimator, model: BaseEstimator, n: int) -> list[str] | None:
-    """Return the names that the features had in ``fit``; None where they had none.
+    """Return the feature names seen in ``fit``; None if there were none.
 
     Parameters
     ----------
     before : transformer or None
-        What the rows went through first.
+        Preceding steps of the pipeline.
     model : estimator
+        Fitted estimator.
     n : int
-        The number of features.
+        Number of features.
     """
     names = getattr(model, "feature_names_in_", None)
     if names is None and before is not None:
@@ -128,7 +131,7 @@ def known_features(before: BaseEstimator, model: BaseEstimator, n: int) -> list[
             names = before.get_feature_names_out()
         except (AttributeError, ValueError, NotFittedError):  # a step that cannot tell
             return None
-    # scikit-learn calls the columns of an array x0, x1, ...: those are no names of theirs.
+    # x0, x1, ... are the names that scikit-learn generates for an array without names.
     if names is None or len(names) != n or all(f"x{j}" == name for j, name in enumerate(names)):
         return None
     return [str(name) for name in names]

@@ -1,4 +1,4 @@
-"""Where the neurons of a drawn network stand, and which of them are drawn."""
+"""Lay out a network: which neurons are drawn, and where."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from sklearn_gd._pieces import Array
 
 
 class Column(NamedTuple):
-    """One layer as it is drawn, in units of the distance between neighbours.
+    """The layout of one layer, in units of the distance between neighbouring neurons.
 
     Attributes
     ----------
     n_neurons : int
-        All neurons of the layer.
+        Number of neurons in the layer.
     shown : ndarray of shape (n_shown,)
-        Those that are drawn, from the top.
+        Indices of the neurons that are drawn, from the top.
     positions : ndarray of shape (n_shown, 2)
-        Where.
+        Positions of the neurons that are drawn.
     gap : ndarray of shape (2,) or None
-        The place of those left out; None where there are none.
+        Position that stands for the omitted neurons; None if all are drawn.
     """
 
     n_neurons: int
@@ -33,12 +33,12 @@ class Column(NamedTuple):
 
     @property
     def n_slots(self) -> int:
-        """Places that the column takes up, one above the other."""
+        """Number of vertical positions that the column takes up."""
         return len(self.shown) + (self.gap is not None)
 
 
 def check_max_neurons(value: object) -> int:
-    """Return `max_neurons`, or raise where it is no integer from 2 on."""
+    """Return `max_neurons`; raise ValueError unless it is an integer of at least 2."""
     if not isinstance(value, Integral) or isinstance(value, bool) or int(value) < 2:
         raise ValueError(
             f"The 'max_neurons' parameter must be an int of at least 2. Got {value!r} instead."
@@ -47,9 +47,10 @@ def check_max_neurons(value: object) -> int:
 
 
 def arrange(sizes: Sequence[int], max_neurons: int) -> list[Column]:
-    """Return the columns of a network with `sizes` neurons, each centred at height 0.
+    """Return one column per layer of a network with `sizes` neurons, each centred at height 0.
 
-    A layer of more than `max_neurons` keeps a quarter of that number at either end.
+    Of a layer with more than `max_neurons` neurons, a quarter of that number is drawn at either
+    end.
     """
     return [_column(x, n, max_neurons) for x, n in enumerate(sizes)]
 
@@ -70,12 +71,12 @@ def _at(x: float, heights: Array) -> Array:
 
 
 def segments(source: Column, target: Column) -> Array:
-    """Return the lines from each neuron drawn to each of the next layer.
+    """Return the lines from each neuron of a layer to each neuron of the next.
 
     Returns
     -------
     ends : ndarray of shape (n_source * n_target, 2, 2)
-        The targets of the first source first.
+        End points of the lines, grouped by source.
     """
     n_source, n_target = len(source.shown), len(target.shown)
     starts = np.repeat(source.positions, n_target, axis=0)
@@ -83,10 +84,10 @@ def segments(source: Column, target: Column) -> Array:
 
 
 def number_places(ends: Array, n_target: int) -> Array:
-    """Return where on each line its number goes, (n_lines, 2).
+    """Return the position of the number on each line, of shape (n_lines, 2).
 
-    Lines to one target keep the same distance from it, different targets different ones: so no
-    two numbers meet where lines cross.
+    The distance along the line depends on the target, so that numbers do not overlap where
+    lines cross.
     """
     share = np.linspace(0.22, 0.6, n_target) if n_target > 1 else np.array([0.4])
     share = np.tile(share, len(ends) // n_target)[:, None]
@@ -94,7 +95,7 @@ def number_places(ends: Array, n_target: int) -> Array:
 
 
 def figure_size(columns: list[Column], names: list[str]) -> tuple[float, float]:
-    """Return width and height, in inches, for columns with names on either side."""
+    """Return the width and height in inches of a figure with names on either side."""
     n_gaps = len(columns) - 1
     between = {1: 3.2, 2: 2.4}.get(n_gaps, 1.7)
     letters = 2 * max(map(len, names))

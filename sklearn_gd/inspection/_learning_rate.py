@@ -1,4 +1,4 @@
-"""The loss, or the score of a search, over the learning rate."""
+"""Plot the loss, or the score of a search, against the learning rate."""
 
 from __future__ import annotations
 
@@ -18,70 +18,70 @@ from sklearn_gd.solvers import GradientDescent
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# So small a rate that an epoch leaves the model where it began.
+# A rate so small that an epoch does not change the weights.
 _VANISHING = 1e-300
 
 _GREY = COLOURS["grey"]
 
 
 class LearningRateDisplay:
-    """How well a model does, over the learning rate that it was trained with.
+    """The loss or score of a model as a function of its learning rate.
 
-    Make one by :meth:`from_estimator`, which draws the loss after so many epochs, or by
-    :meth:`from_search`, which draws the scores of a search.
+    Create it with :meth:`from_estimator`, which draws the loss after a given number of epochs,
+    or with :meth:`from_search`, which draws the scores of a search.
 
     Parameters
     ----------
     rates : array-like of shape (n_candidates,)
-        The learning rates. NaN for a candidate that has no single one; it is drawn as a
-        horizontal line.
+        Learning rate of each candidate. NaN for a candidate without a single numeric rate; it is
+        drawn as a horizontal line.
     values : array-like of shape (n_candidates,)
-        The losses or scores, NaN where the fit failed.
+        Loss or score of each candidate; NaN if the fit failed.
     value_name : str
-        What they are, for the axis.
+        Label of the y axis.
     is_score : bool, default=False
-        Whether the values are scores, of which larger ones are better, and not losses.
+        Whether the values are scores (larger is better) rather than losses.
     spread : array-like of shape (n_candidates,), optional
-        The standard deviation of each value.
+        Standard deviation of each value.
     combinations : sequence of str, optional
-        What else is special about each candidate. Those that have the same share a line.
+        Other parameters of each candidate, as text. Candidates with the same text share a line.
     dropped : array-like of bool of shape (n_candidates,), optional
-        Whether a halving search gave the candidate up before its last iteration.
+        Whether a halving search eliminated the candidate before its last iteration.
     best : int, optional
-        The index of the best candidate.
+        Index of the best candidate.
     start : float, optional
-        The loss before training.
+        Loss before training.
     max_learning_rate : float, optional
-        The largest rate at which plain descent is stable.
+        Largest rate at which plain gradient descent is stable.
     is_plain : bool, default=True
-        Whether it is plain descent that was done.
+        Whether the model was trained by plain gradient descent.
     name : str, optional
-        What the legend calls the model.
+        Name of the model in the legend.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
     figure_ : matplotlib Figure
     lines_ : list of matplotlib Line2D
-        One a combination, in the order in which these come.
+        One line per combination, in order of first appearance.
     bands_ : list of matplotlib FillBetweenPolyCollection
-        One standard deviation to either side of each line.
+        Bands of one standard deviation on either side of each line.
     diverged_ : matplotlib Line2D or None
         Marks at the rates whose fits failed: at the top of the axes for losses, at the bottom
         for scores.
     best_point_ : matplotlib Line2D or None
-        The best candidate.
+        Mark at the best candidate.
     dropped_ : matplotlib Line2D or None
-        The candidates that a halving search gave up, whose scores come from fewer rows, or from
-        less of another resource, than those of the others.
+        Marks at the candidates that a halving search eliminated. Their scores were obtained with
+        fewer samples, or less of another resource, than those of the others.
     start_line_ : matplotlib Line2D or None
-        The loss before training.
+        Horizontal line at the loss before training.
     max_rate_line_ : matplotlib Line2D or None
-        The largest stable rate.
+        Vertical line at the largest stable rate.
 
     See Also
     --------
-    LossCurveDisplay : The loss over the epochs.
+    LossCurveDisplay : Loss over the epochs.
 
     Examples
     --------
@@ -140,31 +140,34 @@ class LearningRateDisplay:
         line_kwargs: Style | None = None,
         diverged_kwargs: Style | None = None,
     ) -> Self:
-        """Fit clones at several rates, and draw the training loss at which each arrives.
+        """Fit clones at several learning rates, and draw the final training loss of each.
 
-        Rates that diverge are marked at the top. The estimator itself need not be fitted, and is
-        left as it is.
+        Rates at which the fit diverges are marked at the top. The estimator need not be fitted,
+        and is not modified.
 
         Parameters
         ----------
         estimator : ThroughOriginRegressor, PerceptronClassifier or FeedForwardRegressor
-            Or a Pipeline that ends with one. Its learning rate, a schedule perhaps, makes way for
-            each of `rates`; its callbacks are not called. Where its `random_state` is None, one
-            seed is drawn for all clones, so that they begin alike.
+            Estimator, or a Pipeline that ends with one. Its learning rate or schedule is
+            replaced by each of `rates`, and its callbacks are not called. If its `random_state`
+            is None, all clones share one random seed, so that they start from the same weights.
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training data.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Target values.
         rates : array-like of shape (n_rates,), optional
-            Positive. By default 25 around the largest stable rate, where this is known, and else
-            19 from 1e-5 to 10.
+            Positive learning rates. By default, 25 rates around the largest stable rate if it is
+            known; otherwise, 19 rates from 1e-5 to 10.
         max_iter : int, default=50
-            Epochs of each fit, whose tolerance is not used.
+            Number of epochs of each fit; `tol` is ignored.
         sample_weight : array-like of shape (n_samples,), optional
+            Sample weights.
         ax : matplotlib Axes, optional
-            By default of a new figure.
+            Axes to draw on; by default, those of a new figure.
         name : str, optional
-            What the legend calls the curve; by default the name of the class.
+            Label of the curve in the legend; by default, the name of the class.
         line_kwargs, diverged_kwargs : dict, optional
-            For matplotlib's plot.
+            Keyword arguments for matplotlib's ``plot``.
 
         Returns
         -------
@@ -173,11 +176,11 @@ class LearningRateDisplay:
         Raises
         ------
         TypeError
-            Where the estimator is none of this package.
+            If the estimator is not one of this package.
         ValueError
-            For bad input, for rates that are not positive, or where the solver has no rate.
+            If the data are invalid, a rate is not positive, or the solver has no learning rate.
         ImportError
-            Where matplotlib is missing.
+            If matplotlib is not installed.
         """
         before, model = split(silent_clone(estimator))
         if before is not None:
@@ -190,7 +193,7 @@ class LearningRateDisplay:
             rates = _default_rates(largest)
         models = [_fitted(model, rate, X, y, sample_weight) for rate in rates]
         values = [np.nan if fitted is None else fitted.loss_ for fitted in models]
-        # Rosenblatt's rule makes no smaller mistakes at smaller rates: it has not stayed there.
+        # Rosenblatt's rule moves the decision boundary even at the smallest rate.
         has_start = untrained is not None and not is_step(model)
         return cls(
             rates=rates,
@@ -213,28 +216,28 @@ class LearningRateDisplay:
         line_kwargs: Style | None = None,
         diverged_kwargs: Style | None = None,
     ) -> Self:
-        """Draw the scores that a search over the learning rate has found.
+        """Draw the scores of a search over the learning rate.
 
-        The band is one standard deviation over the folds. Rates that failed in a fold or more,
-        as those that diverge do, are marked at the bottom. Where other parameters were searched
-        too, each of their combinations has a line. Of a halving search, each rate has the score
-        of the last iteration that it reached.
+        The band is one standard deviation over the folds. Rates whose fit failed in at least one
+        fold, for example because it diverged, are marked at the bottom. If other parameters were
+        searched as well, there is one line per combination of their values. For a halving
+        search, the score of each rate is that of the last iteration that it reached.
 
         Parameters
         ----------
         search : GridSearchCV, RandomizedSearchCV, HalvingGridSearchCV or HalvingRandomSearchCV
-            Fitted. The one of several metrics that is drawn is the one that it refits for.
+            Fitted search. With several metrics, the one named by its `refit` is drawn.
         param_name : str, optional
-            The parameter that is the learning rate, ``"model__learning_rate"`` for example. By
-            default the one whose last part is ``initial_rate`` or begins with ``learning_rate``.
-            A schedule is drawn at its first rate; a value that is no number, such as ``"auto"``,
-            as a horizontal line.
+            Name of the parameter that is the learning rate, such as ``"model__learning_rate"``.
+            By default, the parameter whose last part is ``initial_rate`` or begins with
+            ``learning_rate``. A schedule is drawn at its first rate; a value that is not a
+            number, such as ``"auto"``, as a horizontal line.
         ax : matplotlib Axes, optional
-            By default of a new figure.
+            Axes to draw on; by default, those of a new figure.
         name : str, optional
-            What the legend calls the estimator.
+            Name of the estimator in the legend.
         line_kwargs, diverged_kwargs : dict, optional
-            For matplotlib's plot.
+            Keyword arguments for matplotlib's ``plot``.
 
         Returns
         -------
@@ -243,13 +246,13 @@ class LearningRateDisplay:
         Raises
         ------
         TypeError
-            Where `search` is none.
+            If `search` is not a search.
         NotFittedError
-            Where it is not fitted.
+            If `search` is not fitted.
         ValueError
-            Where no parameter that was searched, or more than one, is a learning rate.
+            If none of the searched parameters is a learning rate, or several are.
         ImportError
-            Where matplotlib is missing.
+            If matplotlib is not installed.
 
         Examples
         --------
@@ -292,7 +295,7 @@ class LearningRateDisplay:
         self.ax_ = ax = new_axes(type(self).__name__, ax)
         self.figure_ = ax.figure
         ax.set_xscale("log")
-        ax.margins(y=0.1)  # room for the marks of what failed
+        ax.margins(y=0.1)  # room for the marks of failed fits
         rates, values = np.asarray(self.rates, float), np.asarray(self.values, float)
         self._draw_lines(ax, rates, values, name, line_kwargs)
         self._mark_candidates(ax, rates, values, diverged_kwargs)
@@ -310,7 +313,7 @@ class LearningRateDisplay:
     def _draw_lines(
         self, ax: Axes, rates: Array, values: Array, name: str | None, given: Any
     ) -> None:
-        """Draw one line a combination, with the spread around it."""
+        """Draw one line per combination, with the spread around it."""
         of = np.array([""] * len(rates) if self.combinations is None else self.combinations)
         groups = list(dict.fromkeys(of.tolist()))
         self.lines_, self.bands_ = [], []
@@ -330,7 +333,7 @@ class LearningRateDisplay:
                 self.bands_.append(ax.fill_between(x, y - around, y + around, **look))
 
     def _look(self, k: int, groups: list[str], name: str | None) -> Style:
-        """Return how a line is drawn: in a colour of its own, or in grey where there are many."""
+        """Return the style of a line: a distinct colour, or grey if there are too many lines."""
         label = ", ".join(filter(None, [name, groups[k]])) or self.name
         look = {"color": CYCLE[k % len(CYCLE)], "marker": "o", "markersize": 4.0, "zorder": 2.5}
         if len(groups) <= len(CYCLE):
@@ -342,12 +345,12 @@ class LearningRateDisplay:
             return {**look, "color": CYCLE[0], "linewidth": 1.8, "zorder": 3.0, "label": label}
         rest = f"{len(groups) - (best >= 0)} {'other ' if best >= 0 else ''}combinations"
         is_first = k == (best == 0)
-        # The legend leaves out what begins with an underscore.
+        # The legend omits labels that begin with an underscore.
         label = ", ".join(filter(None, [name, rest])) if is_first else f"_{label}"
         return {**look, "color": _GREY, "markersize": 2.5, "linewidth": 0.8, "label": label}
 
     def _mark_candidates(self, ax: Axes, rates: Array, values: Array, given: Any) -> None:
-        """Mark the candidates that failed, were dropped, or are the best."""
+        """Mark the failed and dropped candidates, and the best one."""
         self.diverged_ = self.dropped_ = self.best_point_ = None
         failed = np.unique(rates[np.isnan(values) & ~np.isnan(rates)])
         if failed.size:
@@ -374,7 +377,7 @@ class LearningRateDisplay:
             (self.best_point_,) = ax.plot(rates[self.best], values[self.best], **look)
 
     def _draw_references(self, ax: Axes) -> None:
-        """Draw the loss before training, and the largest stable rate, where they are known."""
+        """Draw the loss before training and the largest stable rate, if they are known."""
         self.start_line_ = self.max_rate_line_ = None
         if self.start is not None:
             self.start_line_ = ax.axhline(
@@ -393,15 +396,15 @@ class LearningRateDisplay:
 
 
 def _set_score_scale(ax: Axes, scores: Array, spread: Array) -> None:
-    """Press scores that lie far below the others together, so that these can be told apart.
+    """Compress the scale for very low scores, so that the others can be distinguished.
 
-    A rate just beyond the largest stable one may score a million times worse without failing.
+    A rate slightly above the largest stable one may score a million times worse without failing.
     """
     sizes = np.abs(scores[np.isfinite(scores)])
     if sizes.size and sizes.max() > 100 * np.median(sizes) > 0:
         middle = np.median(sizes)
         ax.set_yscale("symlog", linthresh=middle)
-        # Such scores spread as widely, up to where no score can be.
+        # The bands of such scores can reach above any possible score.
         best = np.nanargmax(scores)
         ax.set_ylim(top=scores[best] + spread[best] + 0.2 * middle, auto=None)
 
@@ -420,7 +423,7 @@ def _check_rates(rates: ArrayLike) -> Array:
 
 
 def _default_rates(largest: float | None) -> Array:
-    """Return rates around the largest stable one, where this is known; none lies on it."""
+    """Return rates around the largest stable one if it is known, none of them equal to it."""
     if largest is None or not 0 < largest < np.inf:
         return np.logspace(-5, 1, 19)
     steps: Array = 2.0 ** np.arange(-9.75, 2.5, 0.5)
@@ -428,7 +431,7 @@ def _default_rates(largest: float | None) -> Array:
 
 
 def _prepared(model: BaseEstimator, max_iter: int) -> BaseEstimator:
-    """Return the model as all of its clones are to be, their rates apart."""
+    """Return the model with the parameters that all clones share; only their rates differ."""
     if isinstance(model.solver, str) and model.solver == "lbfgs":
         raise ValueError(
             "The 'estimator' parameter must have a solver that takes a learning rate. Got "
@@ -445,6 +448,6 @@ def _prepared(model: BaseEstimator, max_iter: int) -> BaseEstimator:
 def _fitted(
     model: BaseEstimator, rate: float, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None
 ) -> Any:
-    """Return a clone fitted at a rate, or None where it diverges."""
+    """Return a clone fitted at a rate, or None if it diverges."""
     model = clone(model).set_params(learning_rate=float(rate))
     return model if fit_quietly(model, X, y, sample_weight) else None

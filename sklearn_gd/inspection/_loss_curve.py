@@ -1,4 +1,4 @@
-"""The loss over the epochs of one fit, of several, or of the folds of a cross-validation."""
+"""Plot the loss over the epochs of one fit, several fits, or cross-validation folds."""
 
 from __future__ import annotations
 
@@ -16,58 +16,58 @@ from sklearn_gd.inspection._recording import fitted_inside, last_step
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Those of the colours that stand out on white, in an order in which neighbours differ most.
+# Colours that are visible on white, ordered so that consecutive ones differ clearly.
 CYCLE = [
     COLOURS[name] for name in ("blue", "vermillion", "green", "orange", "purple", "sky", "black")
 ]
 
 
 class LossCurveDisplay:
-    """The training loss over the epochs, the validation loss, and the epoch of the best weights.
+    """The training and validation loss over the epochs, with the epoch of the best weights.
 
-    Make one by :meth:`from_estimator` or :meth:`from_cv_results`.
+    Create it with :meth:`from_estimator` or :meth:`from_cv_results`.
 
     Parameters
     ----------
     loss_curves : sequence of array-like of shape (n_epochs,)
-        The training loss of each epoch; one array a fit.
+        Training loss of each epoch, one array per fit.
     validation_loss_curves : sequence of array-like of shape (n_epochs,) or None, optional
-        The validation loss after each epoch; None for a fit without a validation set.
+        Validation loss after each epoch; None for a fit without a validation set.
     best_iters : sequence of int or None, optional
-        The epochs of the smallest validation loss, counted from 0.
+        Epoch of the smallest validation loss of each fit, counted from 0.
     names : sequence of str, optional
-        What the legend calls each fit.
+        Name of each fit in the legend.
     n_folds : int, optional
-        Where the fits are those of a cross-validation: the number of its folds, those included
-        whose fit failed. The mean is drawn then too.
+        Number of folds, including those whose fit failed, if the fits are those of a
+        cross-validation. The mean over the folds is then drawn as well.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
     figure_ : matplotlib Figure
     lines_ : list of matplotlib Line2D
-        The training loss; one per fit.
+        Training loss of each fit.
     validation_lines_ : list of matplotlib Line2D or None
-        The validation loss; None for a fit without a validation set.
+        Validation loss of each fit; None for a fit without a validation set.
     best_points_ : list of matplotlib Line2D or None
-        The epoch whose weights the fit returned; None for a fit without a validation set, which
-        returns its last weights.
+        Mark at the epoch whose weights the fit returned; None for a fit without a validation
+        set, which returns its last weights.
     mean_line_, validation_mean_line_ : matplotlib Line2D or None
-        The means over the folds; None where the fits are no folds.
+        Means over the folds; None if the fits are not those of a cross-validation.
 
     See Also
     --------
-    LearningRateDisplay : The loss at the end, over the learning rate.
+    LearningRateDisplay : Final loss against the learning rate.
 
     Notes
     -----
-    The first epoch is drawn at 1. The training loss of an epoch is the one that was met on the
-    way: for :class:`~sklearn_gd.ThroughOriginRegressor` the loss before the epoch's step, so that
-    the curve begins at the loss of W = 0; for the others the mean over the epoch's batches, while
-    the weights were moving. The validation loss is that after the epoch, half an epoch later, so
-    that it may lie below the training loss at first. With ``solver="lbfgs"`` both are those after
-    the iteration: the first weights are not drawn, and without a validation set the training loss
-    ends at ``loss_``.
+    The first epoch is drawn at 1. The training loss of an epoch is computed during the epoch: for
+    :class:`~sklearn_gd.ThroughOriginRegressor` it is the loss before the step of the epoch, so
+    the curve begins at the loss of W = 0; for the others it is the mean over the batches of the
+    epoch, while the weights change. The validation loss is computed after the epoch, half an
+    epoch later on average, so it may be below the training loss at first. With
+    ``solver="lbfgs"``, both are computed after the iteration: the loss of the initial weights is
+    not drawn, and without a validation set the training loss ends at ``loss_``.
 
     Folds may end at different epochs. Their mean is drawn over the epochs that all of them ran.
 
@@ -114,21 +114,23 @@ class LossCurveDisplay:
         validation_kwargs: Style | None = None,
         best_kwargs: Style | None = None,
     ) -> Self:
-        """Draw what a fitted estimator tells of its epochs.
+        """Draw the loss curves of a fitted estimator, or of several.
 
         Parameters
         ----------
         estimator : ThroughOriginRegressor, PerceptronClassifier or FeedForwardRegressor
-            Fitted; or a Pipeline that ends with one; or a list of these.
+            Fitted estimator, a Pipeline that ends with one, or a list of these.
         log_scale : bool, default=False
             Whether the loss is drawn on a logarithmic scale, which shows how fast it falls near
-            the end. Where a loss is 0, the scale is linear below the smallest other one.
+            the end. If a loss is not positive, the scale is linear below the smallest positive
+            loss.
         ax : matplotlib Axes, optional
-            By default of a new figure.
+            Axes to draw on; by default, those of a new figure.
         name : str, or list of str for a list of estimators, optional
-            What the legend calls each. By default the classes' names, where there are several.
+            Name of each estimator in the legend. By default, several estimators are named after
+            their classes.
         train_kwargs, validation_kwargs, best_kwargs : dict, optional
-            For matplotlib's plot.
+            Keyword arguments for matplotlib's ``plot``.
 
         Returns
         -------
@@ -137,13 +139,15 @@ class LossCurveDisplay:
         Raises
         ------
         NotFittedError
-            Where an estimator is not fitted.
+            If an estimator is not fitted.
         TypeError
-            Where it is none of this package, or `name` is no string, or no list of them.
+            If an estimator is not one of this package, or `name` is neither a string nor a list
+            of strings.
         ValueError
-            Where there is no estimator or no epoch, or there are not as many names.
+            If the list is empty, an estimator has run no epoch, or the number of names does not
+            match.
         ImportError
-            Where matplotlib is missing.
+            If matplotlib is not installed.
         """
         several = isinstance(estimator, (list, tuple))
         estimators = list(estimator) if several else [estimator]
@@ -174,23 +178,23 @@ class LossCurveDisplay:
         validation_kwargs: Style | None = None,
         best_kwargs: Style | None = None,
     ) -> Self:
-        """Draw the fits of a cross-validation, one thin curve a fold, and their mean.
+        """Draw the fits of a cross-validation: one thin curve per fold, and their mean.
 
         Folds whose fit failed are left out.
 
         Parameters
         ----------
         cv_results : dict
-            What :func:`sklearn.model_selection.cross_validate` returns with
+            Result of :func:`sklearn.model_selection.cross_validate` with
             ``return_estimator=True``.
         log_scale : bool, default=False
             Whether the loss is drawn on a logarithmic scale.
         ax : matplotlib Axes, optional
-            By default of a new figure.
+            Axes to draw on; by default, those of a new figure.
         name : str, optional
-            What the legend calls the estimator.
+            Name of the estimator in the legend.
         train_kwargs, validation_kwargs, best_kwargs : dict, optional
-            For matplotlib's plot.
+            Keyword arguments for matplotlib's ``plot``.
 
         Returns
         -------
@@ -199,11 +203,11 @@ class LossCurveDisplay:
         Raises
         ------
         ValueError
-            Where `cv_results` holds no estimators, or the fits of all folds failed.
+            If `cv_results` holds no estimators, or the fits of all folds failed.
         TypeError
-            Where the estimators are none of this package.
+            If the estimators are not of this package.
         ImportError
-            Where matplotlib is missing.
+            If matplotlib is not installed.
 
         Examples
         --------
@@ -290,7 +294,7 @@ class LossCurveDisplay:
         return self
 
     def _names(self, given: Any) -> list[str]:
-        """Return one name per fit, or one for all folds; "" where the lines need none."""
+        """Return one name per fit, or one for all folds; "" if no name is needed."""
         n = 1 if self.n_folds else len(self.loss_curves)
         if given is None:
             numbered = [f"fit {i + 1}" for i in range(n)] if n > 1 else [""]
@@ -317,7 +321,7 @@ class LossCurveDisplay:
         validation: Style | None,
         best: Style | None,
     ) -> tuple[Any, Any, Any]:
-        """Draw one fit, and return its two lines and its point, or None in their places."""
+        """Draw one fit; return its two lines and its best point, None for any that is absent."""
         several = len(self.loss_curves) > 1 and not self.n_folds
         colour = CYCLE[i % len(CYCLE)] if several else CYCLE[0]
         other = {"color": colour, "linestyle": "--"} if several else {"color": CYCLE[1]}
@@ -346,7 +350,7 @@ class LossCurveDisplay:
         return line, validation_line, ax.plot(at + 1, held_out[at], **options(best, **look))[0]
 
     def _labels(self, i: int, name: str) -> tuple[str, str, str]:
-        """Return what the legend says of one fit; it leaves out what begins with "_"."""
+        """Return the labels of one fit; the legend omits those that begin with "_"."""
         if self.n_folds:
             hidden, each = "_" if i else "", f"{_before(name)}{{}}, each fold"
             return (
@@ -366,7 +370,7 @@ class LossCurveDisplay:
     def _draw_means(
         self, ax: Axes, name: str, train: Style | None, validation: Style | None
     ) -> None:
-        """Draw the mean of the folds, over the epochs that all of them ran."""
+        """Draw the mean over the folds, for the epochs that all of them ran."""
         n, n_folds = len(self.loss_curves), self.n_folds
         of = f"mean of {n} folds" if n == n_folds else f"mean of {n} of {n_folds} folds"
         look: Style = {"linewidth": 2.5, "zorder": 3}
@@ -381,7 +385,7 @@ class LossCurveDisplay:
 
 
 def set_log_scale(ax: Axes, values: ArrayLike) -> None:
-    """Make the y axis logarithmic; linear near zero where some of `values` have no logarithm."""
+    """Make the y axis logarithmic; linear near zero if some of `values` are not positive."""
     finite = np.concatenate([np.ravel(each) for each in values])
     finite = finite[np.isfinite(finite)]
     positive = finite[finite > 0]
@@ -391,7 +395,7 @@ def set_log_scale(ax: Axes, values: ArrayLike) -> None:
         ax.set_yscale("log")
         return
     smallest = positive.min()
-    # The linear part has the height of a decade, or a tenth of all where there are many.
+    # The linear part is as high as one decade, or as a tenth of all decades if that is more.
     height = max(1.0, 0.1 * np.log10(positive.max() / smallest))
     ax.set_yscale("symlog", linthresh=smallest, linscale=height)
     if finite.min() == 0:
@@ -399,7 +403,7 @@ def set_log_scale(ax: Axes, values: ArrayLike) -> None:
 
 
 def _curves_of(estimators: list[BaseEstimator]) -> Style:
-    """Return the losses that fitted estimators tell."""
+    """Return the loss curves of fitted estimators."""
     models = [_model_of(estimator) for estimator in estimators]
     for model in models:
         check_is_fitted(model, "loss_curve_")
@@ -420,7 +424,7 @@ def _curves_of(estimators: list[BaseEstimator]) -> Style:
 
 
 def _class_names(estimators: list[BaseEstimator]) -> list[str]:
-    """Return the classes' names, numbered where one comes twice."""
+    """Return the names of the classes, numbered if a class occurs more than once."""
     names = [type(_model_of(estimator)).__name__ for estimator in estimators]
     return [
         f"{name} {names[: i + 1].count(name)}" if names.count(name) > 1 else name
@@ -439,7 +443,7 @@ def _mean(curves: Sequence[ArrayLike]) -> Array:
 
 
 def _draw_curve(ax: Axes, curve: ArrayLike, look: Style) -> Any:
-    # A single epoch makes no line that could be seen.
+    # A single epoch is drawn as a marker, since a line of one point is invisible.
     marker = {"marker": "o"} if len(curve) == 1 else {}
     return ax.plot(np.arange(1, len(curve) + 1), curve, **{**marker, **look})[0]
 

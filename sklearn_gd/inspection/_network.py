@@ -1,4 +1,4 @@
-"""A fitted network as its neurons and the connections between them."""
+"""Plot a fitted network as neurons and the connections between them."""
 
 from __future__ import annotations
 
@@ -28,57 +28,60 @@ if TYPE_CHECKING:
 
 Writer = Callable[..., Any]
 
-_MOST_NUMBERS = 12  # of so many connections in all, each has its weight written on it
+_MOST_NUMBERS = 12  # up to this many connections, each is labelled with its weight
 
 
 class NetworkDisplay:
     r"""Layers of neurons, and the weights between them.
 
-    Make one with :meth:`from_estimator`. Each layer is a column, the inputs to the left. A
-    connection is blue and solid where its weight is positive, vermillion and dashed where it is
-    negative; the larger the weight, compared with the largest of its layer, the wider and the
-    darker. Where the connections are few, their weights are written on them. The number under a
-    neuron is its bias; beside a neuron of a perceptron stands the threshold above which it fires.
+    Create it with :meth:`from_estimator`. Each layer is a column; the inputs are on the left. A
+    connection is blue and solid if its weight is positive, vermillion and dashed if it is
+    negative. The larger the weight relative to the largest of its layer, the wider and darker
+    the connection. If there are few connections, they are labelled with their weights. The
+    number under a neuron is its bias; next to a neuron of a perceptron is the threshold above
+    which it fires.
 
     Parameters
     ----------
     coefs : list of ndarray of shape (fan_in, fan_out)
         Weights of each layer.
     intercepts : list of ndarray of shape (fan_out,) or None
-        Biases of each layer; None for a model without.
+        Biases of each layer; None for a model without biases.
     activations : list of str
-        Their names, one per layer.
+        Name of the activation of each layer.
     feature_names : list of str
-        One an input.
+        Name of each input.
     target_names : list of str
-        One per output.
+        Name of each output.
     fires : bool, default=False
-        Whether the outputs are neurons that fire above a threshold, minus their bias.
+        Whether the outputs are neurons that fire above a threshold, which is minus their bias.
+    scaled : bool, default=False
+        Whether the inputs are the features in a scale, as with ``standardize="robust"``.
     name : str, optional
-        The title.
+        Title of the plot.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
     figure_ : matplotlib Figure
     shown_ : list of ndarray of shape (n_shown,)
-        Which neurons of each layer are drawn, inputs and outputs included, from the top.
+        Indices of the drawn neurons of each layer, from the top; the inputs are the first layer.
     positions_ : list of ndarray of shape (n_shown, 2)
-        Where they are drawn.
+        Positions of the drawn neurons.
     weights_ : list of ndarray of shape (n_shown, n_shown of the next layer)
-        The weights that are drawn.
+        Weights of the drawn connections.
     neurons_ : list of matplotlib Line2D
-        The neurons of each layer, as markers.
+        Neurons of each layer, as markers.
     connections_ : list of matplotlib LineCollection
-        Those of each layer, in the order of ``weights_[k].ravel()``.
+        Connections of each layer, in the order of ``weights_[k].ravel()``.
     feature_texts_, target_texts_, bias_texts_, weight_texts_, gap_texts_ : list of matplotlib Text
-        Names of the inputs and the outputs; biases; weights, where they are written; and what
-        stands for the neurons left out.
+        Names of the inputs and outputs; biases; weights, if they are written; and numbers of
+        omitted neurons.
     captions_ : list of matplotlib Text
-        One per layer.
+        Caption of each layer.
     legend_ : matplotlib Legend
     note_ : matplotlib Text
-        What widths and numbers mean, and what is left out.
+        Explanation of the widths and numbers, and of what is omitted.
 
     Examples
     --------
@@ -104,6 +107,7 @@ class NetworkDisplay:
         feature_names: list[str],
         target_names: list[str],
         fires: bool = False,
+        scaled: bool = False,
         name: str | None = None,
     ) -> None:
         self.coefs = coefs
@@ -112,6 +116,7 @@ class NetworkDisplay:
         self.feature_names = feature_names
         self.target_names = target_names
         self.fires = fires
+        self.scaled = scaled
         self.name = name
 
     @classmethod
@@ -133,26 +138,27 @@ class NetworkDisplay:
         Parameters
         ----------
         estimator : ThroughOriginRegressor, PerceptronClassifier, FeedForwardRegressor or Pipeline
-            Fitted; a Pipeline ends with one of them, and its inputs are what the steps before
-            hand on.
+            Fitted estimator, or a Pipeline that ends with one; its inputs are then the outputs
+            of the preceding steps.
         feature_names : sequence of str, optional
-            One an input; by default the names that the features had in ``fit``, else x1, x2, ...
+            Name of each input; by default, the feature names seen in ``fit``, or x1, x2, ...
         target_names : sequence of str, optional
-            One per output, by default y or y1, y2, ...; for a perceptron one per class, by default
-            the labels.
+            Name of each output, by default y or y1, y2, ...; for a perceptron, name of each
+            class, by default the class labels.
         max_neurons : int, default=12
-            A layer of more neurons is shortened: a quarter of this number is drawn at either
-            end, and how many more there are between. At least 2.
+            Largest number of neurons at which a layer is drawn in full, at least 2. Of a larger
+            layer, a quarter of this number is drawn at either end, with the number of omitted
+            neurons between them.
         ax : matplotlib Axes, optional
-            Where to draw; by default in a new figure that is large enough.
+            Axes to draw on; by default, those of a new figure that is large enough.
         name : str, optional
-            The title; by default the estimator's class.
+            Title of the plot; by default, the name of the estimator's class.
         neuron_kwargs : dict, optional
-            Options of the neurons' markers (:class:`matplotlib.lines.Line2D`).
+            Options for the neurons' markers (:class:`matplotlib.lines.Line2D`).
         connection_kwargs : dict, optional
-            Options of the connections (:class:`matplotlib.collections.LineCollection`).
+            Options for the connections (:class:`matplotlib.collections.LineCollection`).
         text_kwargs : dict, optional
-            Options of all texts (:class:`matplotlib.text.Text`).
+            Options for all texts (:class:`matplotlib.text.Text`).
 
         Returns
         -------
@@ -161,10 +167,11 @@ class NetworkDisplay:
         Raises
         ------
         ValueError, TypeError
-            For bad input, naming the parameter; NotFittedError for an estimator that is not
-            fitted.
+            If a parameter is invalid; the message names it.
+        NotFittedError
+            If the estimator is not fitted.
         ImportError
-            Where matplotlib is missing.
+            If matplotlib is not installed.
         """
         layers = read_layers(estimator, feature_names, target_names)
         display = cls(**layers._asdict(), name=type(last_step(fitted_inside(estimator))).__name__)
@@ -192,7 +199,7 @@ class NetworkDisplay:
         Parameters
         ----------
         ax, max_neurons, name, neuron_kwargs, connection_kwargs, text_kwargs
-            As in :meth:`from_estimator`; the title is `name` of the display by default.
+            As in :meth:`from_estimator`; by default, the title is the `name` of the display.
 
         Returns
         -------
@@ -201,9 +208,9 @@ class NetworkDisplay:
         Raises
         ------
         ValueError, TypeError
-            For bad input, naming the parameter.
+            If a parameter is invalid; the message names it.
         ImportError
-            Where matplotlib is missing.
+            If matplotlib is not installed.
         """
         sizes = [len(self.coefs[0]), *(W.shape[1] for W in self.coefs)]
         columns = arrange(sizes, check_max_neurons(max_neurons))
@@ -281,7 +288,7 @@ class NetworkDisplay:
         ]
 
     def _write_biases(self, radius: float, write: Writer) -> None:
-        """Write the bias of each neuron under it, but where its threshold is written already."""
+        """Write the bias under each neuron, unless thresholds are written instead."""
         self.bias_texts_: list[Any] = []
         if self.intercepts is None or self.fires:
             return
@@ -289,7 +296,7 @@ class NetworkDisplay:
             self.intercepts, self.shown_[1:], self.positions_[1:], strict=True
         ):
             for bias, place in zip(biases[shown], places, strict=True):
-                # Behind the neurons, so that no box cuts into a circle.
+                # Behind the neurons, so that a text box does not cover a neuron.
                 small = {"boxed": True, "fontsize": FONT - 1.5, "zorder": 2}
                 below = (0, -radius - 2)
                 self.bias_texts_.append(
@@ -297,14 +304,14 @@ class NetworkDisplay:
                 )
 
     def _write_captions(self, columns: list[Column], write: Writer) -> None:
-        """Write above each layer what it is, and how many neurons are left out of it."""
+        """Write a caption above each layer, and the number of its omitted neurons."""
         self.gap_texts_ = [
             write(f"… {column.n_neurons - len(column.shown)} more", column.gap, boxed=True)
             for column in columns
             if column.gap is not None
         ]
         n = [column.n_neurons for column in columns]
-        heads = [_count(n[0], "input")]
+        heads = [_count(n[0], "scaled input" if self.scaled else "input")]
         for k, (size, activation) in enumerate(zip(n[1:], self.activations, strict=True), start=1):
             hidden = "hidden" if len(n) == 3 else f"hidden {k}"
             place = "output" if k == len(n) - 1 else hidden
@@ -316,7 +323,7 @@ class NetworkDisplay:
         ]
 
     def _explain(self, columns: list[Column], write: Writer) -> None:
-        """Say what the picture means, below it."""
+        """Draw the legend and the explanatory note below the network."""
         from matplotlib.lines import Line2D
 
         looks: list[tuple[int, str, Any, str]] = [

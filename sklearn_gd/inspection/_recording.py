@@ -1,4 +1,4 @@
-"""A descent watched: a clone is fitted again, and its weights are kept at every iteration."""
+"""Record the weights of a clone at every iteration of its fit."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from sklearn_gd.losses import as_loss
 
 
 def split(estimator: BaseEstimator) -> tuple[BaseEstimator | None, BaseEstimator]:
-    """Return what the rows go through first, or None, and the estimator of this package.
+    """Return the preceding steps of a Pipeline, or None, and the estimator of this package.
 
     Raises
     ------
     TypeError
-        Where `estimator` is another one, and does not end with one.
+        If `estimator` is neither one of this package nor a Pipeline that ends with one.
     """
     before, last = None, estimator
     if isinstance(estimator, Pipeline):
@@ -51,12 +51,12 @@ def split(estimator: BaseEstimator) -> tuple[BaseEstimator | None, BaseEstimator
 
 
 def last_step(estimator: BaseEstimator) -> BaseEstimator:
-    """Return the estimator of this package that `estimator` is, or ends with; see `split`."""
+    """Return the estimator of this package: `estimator`, or the last step; see `split`."""
     return split(estimator)[1]
 
 
 def fitted_inside(estimator: BaseEstimator) -> BaseEstimator:
-    """Return what was fitted inside a search, or a TransformedTargetRegressor; else itself."""
+    """Return the fitted estimator inside a search or TransformedTargetRegressor, else itself."""
     for name in ("best_estimator_", "regressor_"):
         if hasattr(estimator, name):
             return fitted_inside(getattr(estimator, name))
@@ -64,12 +64,12 @@ def fitted_inside(estimator: BaseEstimator) -> BaseEstimator:
 
 
 def is_step(model: BaseEstimator) -> bool:
-    """Return whether the model is made of neurons that do no more than fire or not."""
+    """Return whether the model is a classifier whose activation is the step function."""
     return is_classifier(model) and isinstance(as_activation(model.activation), Step)
 
 
 def silent_clone(estimator: BaseEstimator) -> BaseEstimator:
-    """Return a clone that prints nothing, and calls none of the callbacks, which clones share."""
+    """Return a clone that prints nothing and has no callbacks; clones would share them."""
     model = clone(estimator)
     last_step(model).set_params(verbose=False)
     for step in (model, last_step(model)):
@@ -81,10 +81,10 @@ def silent_clone(estimator: BaseEstimator) -> BaseEstimator:
 def fit_quietly(
     model: BaseEstimator, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None
 ) -> bool:
-    """Fit a model that is looked at as it is, wherever it ends; say if it did not diverge."""
+    """Fit a model without convergence warnings; return False if it diverged, else True."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        # A fit that is interrupted warns, and keeps what it has; here the user wants an end.
+        # An interrupted fit only warns and keeps its weights; here it must stop the caller too.
         warnings.filterwarnings("error", ".*was interrupted", ConvergenceWarning)
         try:
             model.fit(X, y, sample_weight=sample_weight)
@@ -96,22 +96,26 @@ def fit_quietly(
 
 
 class Recording:
-    """The weights of a model at one iteration or more, and the loss that they have on some rows.
+    """The weights of a model at one or more iterations, with data to compute their loss.
 
     Parameters
     ----------
     model : ThroughOriginRegressor, PerceptronClassifier or FeedForwardRegressor
+        Model whose weights are recorded.
     steps : list of dict
-        Fitted attributes, one dict an iteration.
+        Fitted attributes, one dict per iteration.
     X : ndarray or CSR of shape (n_samples, n_features)
+        Data, already transformed by `before`.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        Target values.
     sample_weight : array-like of shape (n_samples,), optional
+        Sample weights.
     before : transformer, optional
-        What the rows go through first; X already has.
+        Preceding steps of the pipeline.
     given : array-like, optional
-        The rows before that.
+        Data before they are transformed.
     diverged : bool, default=False
-        Whether the descent ended by diverging.
+        Whether the descent diverged.
     """
 
     def __init__(
@@ -129,6 +133,10 @@ class Recording:
         self.model, self.before, self.diverged = model, before, diverged
         self.given = X if given is None else given
         self.X = _checked(X)
+        # The scale of the columns is the same in all steps.
+        self.columns = _at(model, steps[0])._columns()
+        if self.columns is not None:
+            self.columns = self.columns.moved(lambda array: np.asarray(on_host(array), float))
         steps_in_layers = [_layers(model, step) for step in steps]
         self.layers: list[tuple[list[Array], list[Array]]] = [
             ([layer.coef for layer in layers], [layer.intercept for layer in layers])
@@ -141,6 +149,7 @@ class Recording:
                 f"X must have the {sizes[0]} features that the estimator was fitted on. Got "
                 f"{self.X.shape[1]}."
             )
+        self.X = self._scaled(self.X)
         biases = len(self.layers[0][1][0]) > 0
         self.network = Network(
             sizes, self.activations, as_loss(model.loss), 0.0, np.float64, biases=biases
@@ -157,7 +166,7 @@ class Recording:
     ) -> Recording:
         """Fit a clone of the estimator, and record its descent.
 
-        A fit that diverges is recorded up to where it did.
+        A fit that diverges is recorded up to that point.
         """
         before, model = split(silent_clone(estimator))
         given = X
@@ -177,7 +186,7 @@ class Recording:
         y: ArrayLike,
         sample_weight: ArrayLike | None = None,
     ) -> Recording:
-        """Return the one iteration at which a fitted estimator ended."""
+        """Return a recording of one iteration: the final weights of a fitted estimator."""
         before, model = split(estimator)
         given = X
         if before is not None:
@@ -185,11 +194,11 @@ class Recording:
         return cls(model, [vars(model)], X, y, sample_weight, before=before, given=given)
 
     def path(self, iterations: list[int]) -> Array:
-        """Return all weights at some iterations, (n_iterations, n_weights)."""
+        """Return all weights at the given iterations, of shape (n_iterations, n_weights)."""
         return np.stack([self.network.flatten(*self.layers[i]) for i in iterations])
 
     def loss(self, flat: Array) -> float:
-        """Return the mean loss, without the penalty, of one vector of weights."""
+        """Return the mean loss of one vector of weights, without the penalty."""
         coefs, intercepts = zip(*self.network.layers(flat), strict=True)
         with np.errstate(all="ignore"):
             y_pred = outputs(coefs, intercepts, self.activations, self.X)
@@ -199,13 +208,17 @@ class Recording:
             return float(np.average(values, weights=np.broadcast_to(self.weights, values.shape)))
 
     def predict(self, iteration: int, X: Array) -> Array:
-        """Return the outputs at one iteration, (n_samples, n_outputs), for rows as given."""
+        """Return the outputs at one iteration, (n_samples, n_outputs), for untransformed rows."""
         if self.before is not None:
             X = _through(self.before, X)
-        return outputs(*self.layers[iteration], self.activations, _checked(X))
+        return outputs(*self.layers[iteration], self.activations, self._scaled(_checked(X)))
+
+    def _scaled(self, X: Array) -> Array:
+        scaled: Array = X if self.columns is None else self.columns(X)
+        return scaled
 
     def _targets(self, y: ArrayLike, weights: Array | None) -> tuple[Array, Array | None]:
-        """Return the targets (n_samples, n_outputs), and what each of them weighs; None: alike."""
+        """Return the targets, (n_samples, n_outputs), and their weights; None if all are equal."""
         if y is None:
             raise ValueError("The 'y' parameter must hold the observed values. Got None.")
         check_consistent_length(self.X, y)
@@ -240,12 +253,12 @@ class Recording:
 
 
 def _checked(X: ArrayLike) -> Any:
-    """Return rows in float64, dense or CSR."""
+    """Return X as a float64 array, dense or CSR."""
     return check_array(well_formed(X), accept_sparse="csr", dtype=np.float64)
 
 
 def spread_out(n_steps: int, many: int) -> list[int]:
-    """Return at most `many` of the first `n_steps` numbers, closest together at the beginning."""
+    """Return at most `many` of the numbers below `n_steps`, densest at the beginning."""
     if many >= n_steps:
         return list(range(n_steps))
     alone = many // 2
@@ -254,26 +267,31 @@ def spread_out(n_steps: int, many: int) -> list[int]:
 
 
 def like(X: ArrayLike, values: Array) -> Any:
-    """Return `values` as a data frame with the columns of X, where X is one of pandas."""
+    """Return `values`, as a data frame with the columns of X if X is a pandas data frame."""
     return type(X)(values, columns=X.columns) if hasattr(X, "iloc") else values
 
 
 def _through(before: BaseEstimator, X: ArrayLike) -> Any:
     with warnings.catch_warnings():
-        # Points of a grid come without the names that the data had.
+        # The points of a grid have no feature names.
         warnings.filterwarnings("ignore", "X does not have valid feature names")
         return before.transform(X)
 
 
 def _layers(model: BaseEstimator, step: Style) -> list[Layer]:
-    """Return the layers of a model as they were in one step of its descent, in double."""
-    then = object.__new__(type(model))
-    vars(then).update({**vars(model), **step})
+    """Return the layers of a model at one iteration of its descent, in float64."""
     return [
         Layer(
             np.asarray(on_host(W), float),
             np.zeros(0) if b is None else np.asarray(on_host(b), float),
             activation,
         )
-        for W, b, activation in then._layers()
+        for W, b, activation in _at(model, step)._layers()
     ]
+
+
+def _at(model: BaseEstimator, step: Style) -> BaseEstimator:
+    """Return a model as it was in one step of its descent."""
+    then = object.__new__(type(model))
+    vars(then).update({**vars(model), **step})
+    return then

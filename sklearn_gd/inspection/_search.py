@@ -1,4 +1,4 @@
-"""What a search over learning rates has found, read from its results."""
+"""Read the candidates and scores of a search over learning rates from its results."""
 
 from __future__ import annotations
 
@@ -18,34 +18,35 @@ _SEARCHES = "a GridSearchCV, RandomizedSearchCV, HalvingGridSearchCV or HalvingR
 
 
 def candidates_of(search: BaseEstimator, param_name: str | None = None) -> Style:
-    """Return the rates of a fitted search, and how they scored.
+    """Return the learning rates of a fitted search, and their scores.
 
     Parameters
     ----------
     search : object
-        A fitted search of scikit-learn.
+        Fitted search of scikit-learn.
     param_name : str, optional
-        The parameter that is the learning rate; by default it is found by its name.
+        Name of the parameter that is the learning rate; by default, it is inferred.
 
     Returns
     -------
     candidates : dict
-        `rates` (n_candidates,), NaN for what is no positive number (``"auto"``, say); `values`
-        and `spread` (n_candidates,), the mean and the standard deviation over the folds, NaN
-        where a fit failed; `combinations`, the other parameters of each candidate in words;
-        `dropped` (n_candidates,), whether a halving search gave it up, or None; `best`, the index
-        of the best candidate, or None; `value_name`, for the axis; and `name`, the class of the
-        model. Of a candidate that a halving search scored repeatedly, the last iteration counts.
+        Parameters of :class:`LearningRateDisplay`: `rates` (n_candidates,), NaN for a value that
+        is not a positive number, such as ``"auto"``; `values` and `spread` (n_candidates,), mean
+        and standard deviation of the score over the folds, NaN if a fit failed; `combinations`,
+        the other parameters of each candidate as text; `dropped` (n_candidates,), whether a
+        halving search eliminated the candidate, or None; `best`, the index of the best
+        candidate, or None; `value_name`, the label of the axis; and `name`, the class of the
+        model. If a halving search scored a candidate repeatedly, the last iteration is used.
     """
     results = _results_of(search)
-    # A halving search hands out its resource as if it were a parameter that is searched.
+    # A halving search lists its resource among the searched parameters.
     resource = getattr(search, "resource", None)
     searched = {name for params in results["params"] for name in params} - {resource}
     rate_name = _rate_parameter(searched, param_name)
     metric = _metric_of(search)
     others = _short_names(searched - {rate_name})
     places = [_place(params, rate_name, others) for params in results["params"]]
-    # Later iterations of a halving search stand behind earlier ones, and take their place.
+    # Later iterations of a halving search come after earlier ones, and replace them.
     last = {place: i for i, place in enumerate(places)}
     if not any(isinstance(rate, float) for rate, _ in last):
         raise ValueError(
@@ -83,7 +84,7 @@ def _results_of(search: BaseEstimator) -> Any:
 
 
 def _rate_parameter(searched: set[str], given: str | None) -> str:
-    """Return the parameter that is the learning rate."""
+    """Return the name of the parameter that is the learning rate."""
     names = ", ".join(map(repr, sorted(searched)))
     if given is not None:
         if given not in searched:
@@ -128,7 +129,7 @@ def _last_step(estimator: BaseEstimator) -> BaseEstimator:
 
 
 def _short_names(names: set[str]) -> dict[str, str]:
-    """Return the last part of each name, or all of it where that is another's too."""
+    """Return the last part of each name, or the full name if that part is not unique."""
     lasts = [name.rsplit("__", 1)[-1] for name in names]
     return {
         name: last if lasts.count(last) == 1 else name
@@ -137,7 +138,7 @@ def _short_names(names: set[str]) -> dict[str, str]:
 
 
 def _place(params: Style, rate_name: str, others: dict[str, str]) -> tuple[float | None, str]:
-    """Return a candidate's rate, None where it is no positive number, and the rest in words."""
+    """Return a candidate's rate, None if not a positive number, and the rest as text."""
     said = [
         f"{short}={_in_words(params[name])}" for name, short in others.items() if name in params
     ]
@@ -146,7 +147,7 @@ def _place(params: Style, rate_name: str, others: dict[str, str]) -> tuple[float
         return None, ", ".join([*said, f"{short} not searched"])
     value = params[rate_name]
     if isinstance(value, Schedule):
-        # It is drawn where it begins; what it does then is told like another parameter.
+        # A schedule is drawn at its first rate; its other parameters become part of the text.
         rest = {k: v for k, v in value.get_params().items() if k != "initial_rate"}
         inside = ", ".join(f"{k}={_in_words(v)}" for k, v in rest.items())
         said.append(f"{type(value).__name__}({inside})")

@@ -1,4 +1,4 @@
-"""How the connections and the texts of a drawn network look."""
+"""Style of the connections and texts of a drawn network."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def write_text(
     boxed: bool = False,
     **defaults: object,
 ) -> Any:
-    """Write a text `offset` points from a place; in front of a white box, where asked for."""
+    """Write a text `offset` points from a place, optionally on a white box."""
     from matplotlib.text import Text
 
     if boxed:
@@ -42,7 +42,7 @@ def write_text(
 
 
 def strokes(weights: Array, most: float) -> Style:
-    """Return colour, width and dash of each connection."""
+    """Return the colour, line width and line style of each connection."""
     from matplotlib.colors import to_rgba
 
     flat = weights.ravel()
@@ -55,7 +55,7 @@ def strokes(weights: Array, most: float) -> Style:
             for sign, share in zip(np.sign(flat), size, strict=True)
         ],
         "linewidth": widths,
-        # Dashes are measured in line widths: these are alike in points, 6 and 3.
+        # Dash lengths are in units of the line width; these are 6 and 3 points at any width.
         "linestyle": [
             (0, (6 / width, 3 / width)) if weight < 0 else "solid"
             for weight, width in zip(flat, widths, strict=True)
@@ -64,5 +64,5 @@ def strokes(weights: Array, most: float) -> Style:
 
 
 def largest(weights: Array) -> float:
-    """Return the size of the largest weight."""
+    """Return the largest absolute value of the weights."""
     return float(np.abs(weights).max())

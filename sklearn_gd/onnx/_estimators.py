@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_gd._data.array_api import on_host
 from sklearn_gd._feed_forward import FeedForwardRegressor
+from sklearn_gd._models.scaling import FAR, KNEE, ColumnScaling
 from sklearn_gd._perceptron import PerceptronClassifier
 from sklearn_gd._pieces import Array
 from sklearn_gd._through_origin import ThroughOriginRegressor
@@ -101,13 +102,31 @@ def _regressor_shapes(operator: Operator) -> None:
 
 def _convert_regressor(scope: Scope, operator: Operator, container: Container) -> None:
     graph = Graph(scope, operator, container)
-    a = add_input(graph, operator)
+    a, columns = add_input(graph, operator), operator.raw_operator._columns()
+    if columns is not None:
+        a = _scale_columns(columns, a, graph)
     for W, b, f in operator.raw_operator.layers():
         z = graph.node("MatMul", a, on_host(W))
         if b is not None:
             z = graph.node("Add", z, on_host(b))
         a = activate(f, z, graph)
     add_output(graph, a, operator.outputs[0])
+
+
+def _scale_columns(columns: ColumnScaling, X: str, graph: Graph) -> str:
+    """Return what the first layer gets for X."""
+    center, scale = (on_host(a).astype(np.float64) for a in (columns.center, columns.scale))
+    z = graph.node("Sub", X, center)
+    rest = center - center.astype(graph.dtype)
+    if rest.any():  # the rounding error of the center may be as large as the scale
+        z = graph.node("Sub", z, rest)
+    z = graph.node("Div", z, np.maximum(scale, np.finfo(graph.dtype).tiny))
+    if not columns.squash:
+        return z
+    z = graph.node("Clip", z, -FAR, FAR)
+    in_knees = graph.node("Div", z, KNEE)
+    squares = graph.node("Mul", in_knees, in_knees)
+    return graph.node("Div", z, graph.node("Sqrt", graph.node("Add", squares, 1.0)))
 
 
 def _parse_classifier(

@@ -249,6 +249,7 @@ def test_layers_without_room_in_memory(sizes):
     assert not hasattr(net, "coefs_")
 
 
+@pytest.mark.filterwarnings("ignore:PerceptronClassifier learned nothing")
 def test_other_counts_may_be_as_large_as_they_like():
     huge = 2**70
     net = clone(NET).set_params(batch_size=huge, n_iter_no_change=huge).fit(ROWS, LABELS)

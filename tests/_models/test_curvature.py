@@ -6,6 +6,7 @@ from numpy.testing import assert_allclose
 from scipy import sparse
 
 from sklearn_gd._models.curvature import Curvature, curvature_per_row, uses_moments
+from sklearn_gd._models.scaling import ColumnScaling
 from sklearn_gd.activations import as_activation
 from sklearn_gd.losses import as_loss
 
@@ -45,6 +46,31 @@ def test_curvature_is_the_second_derivative(intercept, make, on_rows, monkeypatc
     scale = 1 / np.sqrt(hessian.diagonal())
     scaled = hessian * np.outer(scale, scale)
     assert_allclose(curvature.largest(scale), np.linalg.eigvalsh(scaled)[-1])
+
+
+@pytest.mark.parametrize("intercept", [False, True])
+@pytest.mark.parametrize("make", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize("on_rows", [False, True])
+@pytest.mark.parametrize("centred", [False, True])
+def test_curvature_of_scaled_columns(intercept, make, on_rows, centred, monkeypatch):
+    monkeypatch.setattr("sklearn_gd._models.curvature.uses_moments", lambda X: not on_rows)
+    monkeypatch.setattr("sklearn_gd._data.batches._CHUNK", 8)
+    X, _, weights, rng = problem(1)
+    columns = ColumnScaling(centred * rng.normal(size=4), rng.uniform(0.1, 3, 4), squash=False)
+    found = Curvature(make(X), weights, 2.0, 0.3, intercept, columns)
+    expected = Curvature(columns(X), weights, 2.0, 0.3, intercept)
+    assert_allclose(found.diagonal(), expected.diagonal())
+    assert_allclose(found.largest(), expected.largest())
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_curvature_of_columns_far_from_zero(dtype):
+    X, *_ = problem(1)
+    moved = (X + 1e4).astype(dtype)
+    columns = ColumnScaling(np.full(4, 1e4), np.ones(4), squash=False)
+    near = Curvature((moved.astype(float) - 1e4), None, 2.0, 0.0, intercept=True)
+    found = Curvature(moved, None, 2.0, 0.0, True, columns)
+    assert_allclose(found.largest(), near.largest(), rtol=1e-12)
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS, ids=str)

@@ -7,6 +7,7 @@ from scipy import sparse
 
 from sklearn_gd._models.network import Network
 from sklearn_gd._models.rows import Rows
+from sklearn_gd._models.scaling import ColumnScaling
 from sklearn_gd.activations import as_activation
 from sklearn_gd.losses import as_loss
 
@@ -105,3 +106,17 @@ def test_layers_are_views_of_the_flat_vector():
     again = network.flatten([W for W, _ in layers], [b for _, b in layers])
     assert_allclose(again, flat)
     assert not np.shares_memory(again, flat)
+
+
+def test_sparse_rows_are_centred_as_the_same_dense_rows():
+    columns = ColumnScaling(np.array([1.0, 0.0, -2.0]), np.array([2.0, 1.0, 3.0]), squash=True)
+    network = Network((3, 2), [as_activation("tanh")], as_loss("squared_error"), 0.0, float)
+    network.columns = columns
+    generator = np.random.default_rng(0)
+    rows = sparse.random_array((50, 3), density=0.3, rng=generator, format="csr")
+    y, at = generator.normal(size=(50, 2)), generator.normal(size=network.size)
+    loss, gradient = network(at, rows, y, None, 50.0)
+    gradient = gradient.copy()
+    assert_allclose(network(at, rows.toarray(), y, None, 50.0)[0], loss)
+    assert_allclose(network(at, rows.toarray(), y, None, 50.0)[1], gradient)
+    assert sparse.issparse(ColumnScaling(np.zeros(3), columns.scale, squash=True)(rows))

@@ -4,16 +4,19 @@ import cloudpickle
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from scipy import sparse
 
 pytest.importorskip("distributed", reason="distributed is not installed")
 
+from sklearn_gd import losses
 from sklearn_gd._models.network import Network
 from sklearn_gd._models.rows import Rows
+from sklearn_gd._models.scaling import ColumnScaling, column_scale, scaling_of
 from sklearn_gd.activations import as_activation
 from sklearn_gd.dask._distributed import DistributedRows
 from sklearn_gd.dask._partition import RegressionPartition
 from sklearn_gd.dask._shard import summed
-from sklearn_gd.losses import as_loss
+from sklearn_gd.losses import Loss, as_loss
 
 RNG = np.random.default_rng(0)
 X, Y, WEIGHTS = RNG.normal(size=(31, 3)), RNG.normal(size=(31, 2)), RNG.uniform(size=31)
@@ -38,10 +41,25 @@ class HereWorkers:
         return summed(getattr(p, method)(model, *arguments) for p in self.partitions.values())
 
 
-def distributed_rows(weights):
-    rows = [Rows(X[p], Y[p], None if weights is None else weights[p]) for p in PARTS]
-    workers = HereWorkers([RegressionPartition(n, each) for n, each in enumerate(rows)])
+class Squared(Loss):
+    """The squared error without its shortcuts."""
+
+    def value(self, y_true, y_pred):
+        return (y_pred - y_true) ** 2
+
+    def gradient(self, y_true, y_pred):
+        return 2 * (y_pred - y_true)
+
+
+def rows_of(parts):
+    workers = HereWorkers([RegressionPartition(n, each) for n, each in enumerate(parts)])
     return DistributedRows(workers, "rows", "all", 3, X.dtype)
+
+
+def distributed_rows(weights, make=np.asarray, X=X):
+    return rows_of(
+        [Rows(make(X[p]), Y[p], None if weights is None else weights[p]) for p in PARTS]
+    )
 
 
 @pytest.mark.parametrize("weights", [None, WEIGHTS])
@@ -63,8 +81,69 @@ def test_statistics_are_those_of_the_rows_in_memory(weights):
     there, here = distributed_rows(weights), Rows(X, Y, weights)
     assert (there.n_samples, there.n_features, there.n_outputs) == (31, 3, 2)
     assert there.target_ends() == here.target_ends()
-    assert_allclose(there.target_spread(), here.target_spread())
+    for found, expected in zip(there.target_moments(), here.target_moments(), strict=True):
+        assert_allclose(found, expected)
     assert_allclose(there.curvature(2.0, 0.1).diagonal(), here.curvature(2.0, 0.1).diagonal())
+    columns = ColumnScaling(np.ones(3), np.full(3, 2.0), squash=True)
+    assert_allclose(
+        there.curvature(2.0, 0.1, columns=columns).diagonal(),
+        Rows(columns(X), Y, weights).curvature(2.0, 0.1).diagonal(),
+    )
+
+
+@pytest.mark.parametrize("weights", [None, WEIGHTS])
+@pytest.mark.parametrize("loss", [*sorted(losses._BUILT_IN), Squared()], ids=str)
+def test_best_constants_are_those_of_the_rows_in_memory(weights, loss):
+    network = Network((3, 2), [as_activation("identity")], as_loss(loss), 0.0, float)
+    there = distributed_rows(weights).objective(network)
+    here = Rows(X, Y, weights).objective(network)
+    assert_allclose(there.best_constant(), here.best_constant())
+    assert_allclose(there.baseline_loss(), here.baseline_loss())
+
+
+@pytest.mark.parametrize("make", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize("kind", ["robust", "standard"])
+@pytest.mark.parametrize("weights", [None, WEIGHTS])
+def test_the_scale_is_that_of_the_rows_in_memory(make, kind, weights, monkeypatch):
+    monkeypatch.setattr("sklearn_gd.dask._distributed._BLOCK", 64)  # two columns at once
+    X_scaled = X * [1.0, 1e3, 0.0] + [0.0, 1e6, 5.0]
+    found = distributed_rows(weights, make, X_scaled).column_scale(kind)
+    assert_allclose(found, column_scale(kind, make(X_scaled), weights), rtol=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["robust", "standard"])
+def test_a_single_sparse_partition_is_enough_to_not_centre(kind):
+    X_parts = [sparse.csr_array(X[PARTS[0]]), X[PARTS[1]], X[PARTS[2]]]
+    rows = rows_of([Rows(x, Y[p], None) for x, p in zip(X_parts, PARTS, strict=True)])
+    center, scale = rows.column_scale(kind)
+    assert not center.any()
+    assert_allclose(scale, column_scale(kind, sparse.csr_array(X), None)[1])
+
+
+def test_the_scale_of_many_rows_is_that_of_a_sample(monkeypatch):
+    monkeypatch.setattr("sklearn_gd._models.scaling.SAMPLE", 10)
+    expected = column_scale("robust", X, WEIGHTS)
+    assert_allclose(distributed_rows(WEIGHTS).column_scale("robust"), expected)
+    train, _, _ = distributed_rows(None).set_aside(0.2, np.random.default_rng(0))
+    assert np.isfinite(train.column_scale("robust")).all()
+
+
+@pytest.mark.parametrize("unit", [1e-200, 1e200])
+def test_squares_neither_overflow_nor_underflow(unit):
+    found = distributed_rows(None, X=X * unit).column_scale("standard")
+    assert_allclose(found, unit * np.array(distributed_rows(None).column_scale("standard")))
+
+
+def test_a_network_in_a_scale_is_the_same_on_workers():
+    network = Network(
+        (3, 4, 2), [as_activation(f) for f in ("tanh", "identity")], as_loss("huber"), 0.1, float
+    )
+    here = Rows(X, Y, WEIGHTS)
+    network = network.scaled(scaling_of("robust", here, here.objective(network)))
+    there = distributed_rows(WEIGHTS).objective(network)
+    at = RNG.normal(size=network.size)
+    for found, expected in zip(there(at), here.objective(network)(at), strict=True):
+        assert_allclose(found, expected)
 
 
 @pytest.mark.parametrize("shuffled", [False, True])

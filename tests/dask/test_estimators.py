@@ -272,15 +272,17 @@ def test_line_is_the_local_one_in_any_chunks(way, client, rows):
 def test_network_and_neuron_are_placed_from_anything(way, client, rows):
     X, y, weights = rows
     options = {"batch_size": None, "max_iter": 4, "tol": None, "random_state": 0}
-    expected = FeedForwardRegressor(hidden_layer_sizes=5, **options).fit(*rows)
+    X_here = sparse.csr_array(X) if way == "sparse" else X  # whose columns are not centred
+    expected = FeedForwardRegressor(hidden_layer_sizes=5, **options).fit(X_here, y, weights)
     model = DaskFeedForwardRegressor(hidden_layer_sizes=5, **options).fit(*WAYS[way](*rows))
     # Rows without weight are left out, which changes the mean weight, and nothing else here.
     assert_allclose(weights_of(model), weights_of(expected), rtol=1e-8, atol=1e-10)
     options |= {"activation": "sigmoid", "batch_size": N}
     fires = (y > 0).astype(int)
-    expected = PerceptronClassifier(**options).fit(X, fires, weights)
+    expected = PerceptronClassifier(**options).fit(X_here, fires, weights)
     model = DaskPerceptronClassifier(**options).fit(*WAYS[way](X, fires, weights))
     assert_allclose(model.coef_, expected.coef_, rtol=1e-8)
+    assert_allclose(model.intercept_, expected.intercept_, rtol=1e-8)
     assert left_on(client) == 0
 
 
@@ -342,7 +344,7 @@ def test_network_is_that_of_the_same_batches_here(weighted, client, rows):
     chunks = (400, 3, 350, 250)
     model = DaskFeedForwardRegressor(
         hidden_layer_sizes=(8, 5), activation=["tanh", "silu"], learning_rate=0.01, alpha=0.01,
-        batch_size=64, max_iter=20, tol=None, random_state=3,
+        batch_size=64, max_iter=20, tol=None, random_state=3, standardize=False,
     )  # fmt: skip
     lazy_weights = None if weights is None else cut(weights, *chunks)
     model.fit(cut(X, *chunks), cut(y, *chunks), lazy_weights)
@@ -391,6 +393,7 @@ def test_number_of_workers_and_threads_does_not_matter(client, rows):
     ],
     ids=str,
 )
+@pytest.mark.filterwarnings("ignore:.*reached max_iter:sklearn.exceptions.ConvergenceWarning")
 def test_descent_is_controlled_as_locally(options, client, rows):
     X, y, weights = rows
     weights = weights + 1
@@ -408,6 +411,80 @@ def test_descent_is_controlled_as_locally(options, client, rows):
         assert_allclose(model.validation_loss_curve_, expected.validation_loss_curve_, rtol=1e-6)
         assert_allclose(weights_of(model), weights_of(expected), rtol=1e-5, atol=1e-7)
     assert left_on(client) == 0
+
+
+def assert_same_scale(model, expected):
+    assert model._scaling.kind == expected._scaling.kind
+    assert hasattr(model, "center_") == (model.standardize == "robust")
+    found, wanted = (each._scaling.packed() for each in (model, expected))
+    assert_allclose(found, wanted, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("standardize", ["robust", "standard"])
+@pytest.mark.parametrize(
+    "way", ["uneven, each cut otherwise", "an empty chunk", "sparse", "data frame", "pandas"]
+)
+def test_network_is_trained_in_the_same_scale(way, standardize, client, rows):
+    X, y, weights = rows
+    X, y = X * [1, 1e4, 1, 0] + [0, 1e6, 0, 3], 1e3 * y + 1e5
+    if way == "sparse":
+        X = np.where(np.abs(rows[0]) > 0.5, X - [0, 1e6, 0, 3], 0.0)
+    options = {"batch_size": None, "max_iter": 40, "tol": None, "random_state": 0, "alpha": 1e-3}
+    options |= {"hidden_layer_sizes": 5, "learning_rate": 0.02, "standardize": standardize}
+    X_here = sparse.csr_array(X) if way == "sparse" else X
+    if "frame" in way or way == "pandas":
+        X_here = pd.DataFrame(X, columns=list("abcd"))
+    expected = FeedForwardRegressor(**options).fit(X_here, y, weights)
+    model = DaskFeedForwardRegressor(**options).fit(*WAYS[way](X, y, weights))
+    assert_same_scale(model, expected)
+    assert_allclose(model.loss_curve_, expected.loss_curve_, rtol=1e-9)
+    assert model.loss_curve_[-1] < 0.8 * model.loss_curve_[0]
+    assert_allclose(model.to_local().predict(X_here), expected.predict(X_here), rtol=1e-9)
+    assert left_on(client) == 0
+
+
+@pytest.mark.parametrize("standardize", ["robust", "standard"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"solver": "lbfgs", "max_iter": 8},
+        {"loss": "huber"},
+        {"loss": "pinball", "output_activation": "softplus"},
+    ],
+    ids=str,
+)
+def test_a_validation_set_in_the_same_scale(options, standardize, client, rows):
+    X, y, weights = rows
+    weights, Y = weights + 0.5, np.column_stack([np.abs(y), y**2]) + 1.0
+    options = {"batch_size": None, "max_iter": 20, "tol": None, "random_state": 0} | options
+    options |= {"hidden_layer_sizes": 5, "activation": "tanh", "standardize": standardize}
+    held_out = {"X_val": X[:200], "y_val": Y[:200], "sample_weight_val": weights[:200]}
+    expected = FeedForwardRegressor(**options).fit(X, Y, weights, **held_out)
+    lazy = {name: cut(value, 90) for name, value in held_out.items()}
+    model = DaskFeedForwardRegressor(**options).fit(cut(X), cut(Y), cut(weights), **lazy)
+    assert_same_scale(model, expected)
+    rtol = 1e-6 if "solver" in options else 1e-9
+    assert_allclose(model.validation_loss_curve_, expected.validation_loss_curve_, rtol=rtol)
+    assert_allclose(model.predict(X), expected.predict(X), rtol=rtol)
+
+
+@pytest.mark.parametrize("standardize", ["robust", "standard"])
+def test_a_scale_in_batches_single_precision_and_warm_starts(standardize, client, rows):
+    X, y, _ = rows
+    X, y = (X * [1, 1e4, 1, 0] + [0, 1e6, 0, 3]).astype(np.float32), 1e3 * y + 1e5
+    model = DaskFeedForwardRegressor(
+        hidden_layer_sizes=8, standardize=standardize, batch_size=50, activation="relu",
+        learning_rate=0.02,
+        max_iter=15, tol=None, early_stopping=True, warm_start=True, random_state=0,
+    ).fit(cut(X), cut(y))  # fmt: skip
+    assert model.coefs_[0].dtype == np.float32
+    first = model.loss_
+    assert first < 0.3 * np.var(y)
+    scale = model._scaling.packed()
+    assert model.fit(cut(X), cut(y)).loss_ < first
+    assert np.array_equal(model._scaling.packed(), scale)
+    # Rows in memory, in the scale of the first fit.
+    assert model.partial_fit(X, y).loss_curve_[-1] < 1.5 * first
 
 
 def test_rows_are_set_aside_in_every_chunk(client, rows):
@@ -436,9 +513,11 @@ def test_too_few_rows_to_set_aside(client):
 def test_divergence_is_that_of_a_local_fit(client, rows):
     X, y, _ = rows
     options = {"solver": "gd", "learning_rate": 10.0, "batch_size": None, "random_state": 0}
+    options |= {"activation": "relu", "standardize": False}
     with pytest.raises(DivergenceError) as expected:
         FeedForwardRegressor(**options).fit(X, y)
-    model = DaskFeedForwardRegressor(max_iter=2, tol=None, random_state=0).fit(cut(X), cut(y))
+    model = DaskFeedForwardRegressor(max_iter=2, tol=None, random_state=0, standardize=False)
+    model.fit(cut(X), cut(y))
     before = weights_of(model)
     model.set_params(**options)
     with pytest.raises(DivergenceError) as found:
@@ -605,13 +684,17 @@ def test_separable_rows_are_learned_without_a_mistake(chunks, n_classes, client)
         {"activation": "sigmoid"},
         {"activation": "relu", "loss": "huber", "class_weight": "balanced"},
         {"activation": "relu", "fit_intercept": False},
+        {"activation": "sigmoid", "standardize": False},
         {"activation": "tanh", "solver": "adam", "learning_rate": 0.05, "average": True},
         {"activation": "step", "solver": "momentum", "learning_rate": 0.1},
     ],
     ids=str,
 )
+@pytest.mark.filterwarnings("ignore:PerceptronClassifier learned nothing")
+@pytest.mark.filterwarnings("ignore:DaskPerceptronClassifier learned nothing")
 def test_smooth_neurons_are_the_local_ones(options, client, rows):
     X, y, weights = rows
+    X = X * [1, 1e4, 1, 0] + [0, 1e6, 0, 3] if options["activation"] == "tanh" else X
     codes = np.digitize(y, [-2.0, 1.0])
     options = options | {"batch_size": N, "max_iter": 12, "tol": None}
     weights = weights + 0.5

@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose
 
 pytest.importorskip("matplotlib.pyplot", reason="matplotlib is not installed")
 
-from sklearn_gd import ThroughOriginRegressor
+from sklearn_gd import FeedForwardRegressor, ThroughOriginRegressor
 from sklearn_gd.inspection import DescentDisplay
 from sklearn_gd.inspection._animation import _resolve, animate
 
@@ -33,3 +33,18 @@ def test_a_frame_shows_the_line_of_its_iteration():
     grid, drawn = left.lines[0].get_data()
     assert_allclose(drawn, fitted.predict(np.asarray(grid)[:, None]))
     assert "iteration 6" in animation._fig.axes[1].get_title()
+
+
+@pytest.mark.parametrize("standardize", ["robust", "standard"])
+def test_a_frame_of_a_network_in_a_scale(standardize):
+    rows, targets = 1e4 + 100 * X, 1e3 * np.sin(X[:, 0])
+    net = FeedForwardRegressor(
+        hidden_layer_sizes=(4,), standardize=standardize, max_iter=6, tol=None, random_state=0
+    )
+    display = DescentDisplay.from_estimator(net, rows, targets, grid_resolution=5)
+    animation = animate(display, [0, 6], 100)
+    animation._func(6)
+    grid, drawn = animation._fig.axes[0].lines[0].get_data()
+    assert_allclose(drawn, net.fit(rows, targets).predict(np.asarray(grid)[:, None]))
+    animation._func(0)
+    assert_allclose(animation._fig.axes[0].lines[0].get_ydata(), targets.mean())

@@ -102,6 +102,7 @@ def test_a_neuron_of_two_inputs_and_a_bias():
     assert_allclose(display.losses[-1], pipe[-1].loss_)
 
 
+@pytest.mark.filterwarnings("ignore:PerceptronClassifier learned nothing")
 def test_a_step_neuron_counts_mistakes():
     data, target = load_iris(return_X_y=True)
     neuron = PerceptronClassifier(fit_intercept=False, max_iter=5, tol=None, shuffle=False)
@@ -288,3 +289,22 @@ def _one_epoch_then_interrupt():
         return run_epoch(learner, rate)
 
     return run
+
+
+@pytest.mark.parametrize("standardize", ["robust", "standard"])
+def test_a_descent_in_a_scale_ends_at_the_loss_of_the_fit(standardize):
+    rows, targets = load_diabetes(return_X_y=True, scaled=False)
+    net = FeedForwardRegressor(
+        hidden_layer_sizes=(4,), standardize=standardize, learning_rate=0.02, max_iter=15,
+        tol=None, random_state=0,
+    )  # fmt: skip
+    display = DescentDisplay.from_estimator(net, rows, targets, grid_resolution=5)
+    assert_allclose(display.losses[0], np.var(targets))  # the mean is the first prediction
+    assert_allclose(display.losses[-1], net.fit(rows, targets).loss_)
+    assert_allclose(display.grid_losses[2, 2], display.losses[-1])
+    line = net.set_params(hidden_layer_sizes=(), max_iter=60, learning_rate=0.1)
+    display = DescentDisplay.from_estimator(line, rows[:, [2]], targets, grid_resolution=5)
+    line.fit(rows[:, [2]], targets)
+    assert_allclose(display.coordinates[-1], [line.coefs_[0][0, 0], line.intercepts_[0][0]])
+    slope = {"robust": "slope, scaled", "standard": "slope"}[standardize]
+    assert (display.ax_.get_xlabel(), display.ax_.get_ylabel()) == (slope, "bias")

@@ -72,6 +72,7 @@ def test_a_network_and_its_first_guess():
     assert display.grid[0] == 1.0  # it need not pass through the origin
 
 
+@pytest.mark.filterwarnings("ignore:PerceptronClassifier learned nothing")
 def test_a_neuron_is_drawn_by_its_output():
     labels = np.array(["off", "off", "on"])
     neuron = PerceptronClassifier(shuffle=False).fit(X, labels)
@@ -137,6 +138,7 @@ def test_weights_of_rows_are_those_of_the_recorded_fit():
     assert_allclose(display.y_pred, line.predict(X))
 
 
+@pytest.mark.filterwarnings("ignore:PerceptronClassifier learned nothing")
 def test_labels_are_those_of_the_fit():
     labels = np.array(["off", "off", "on"])
     neuron = PerceptronClassifier(shuffle=False).fit(X, labels)
@@ -197,3 +199,20 @@ def test_without_matplotlib_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(ImportError, match=r"FitDisplay draws with matplotlib.*pip install"):
         FitDisplay.from_estimator(line, X, y)
+
+
+@pytest.mark.parametrize("standardize", ["robust", "standard"])
+def test_a_network_in_a_scale_is_drawn_over_the_feature_as_given(standardize):
+    x = np.linspace(1e4, 1.1e4, 40)[:, None]
+    net = FeedForwardRegressor(
+        hidden_layer_sizes=(9,), standardize=standardize, max_iter=30, tol=None, random_state=0
+    )
+    target = 100 + np.sin(x[:, 0] / 300)
+    display = FitDisplay.from_estimator(net, x, target, iterations=[0, -1])
+    net.fit(x, target)
+    first, last = display.lines_
+    assert_allclose(first.get_ydata(), target.mean())
+    assert_allclose(last.get_ydata(), net.predict(last.get_xdata()[:, None]))
+    assert_allclose(display.y_pred, net.predict(x))
+    fitted = FitDisplay.from_estimator(net, x, target)
+    assert_allclose(fitted.lines_[0].get_ydata(), last.get_ydata())

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 from scipy.stats import loguniform
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_diabetes
@@ -289,7 +290,7 @@ class TestFromSearch:
         ] * 3
 
     def test_many_combinations_are_grey_but_for_the_best(self):
-        grid = {"learning_rate": [0.01, 0.1], "alpha": np.logspace(-3, 1, 9)}
+        grid = {"learning_rate": [0.01, 0.1], "alpha": np.logspace(-3, -1, 9)}
         search = self.search(grid)
         display = draw_search(search)
         best = f"alpha={search.best_params_['alpha']:.4g}"
@@ -411,3 +412,16 @@ class TestFromSearch:
         search = self.search({"learning_rate": ["auto"]}, LINE)
         with pytest.raises(ValueError, match="must have tried positive numbers"):
             draw_search(search)
+
+
+@pytest.mark.parametrize("standardize", ["robust", "standard"])
+def test_rates_of_a_network_in_a_scale(standardize):
+    rows, targets = load_diabetes(return_X_y=True, scaled=False)
+    net = FeedForwardRegressor(hidden_layer_sizes=(4,), standardize=standardize, random_state=0)
+    display = LearningRateDisplay.from_estimator(
+        net, rows, targets, rates=[1e-3, 1e-2], max_iter=5
+    )
+    assert_allclose(display.start, np.var(targets))
+    net.set_params(max_iter=5, tol=None, learning_rate=1e-2)
+    assert_allclose(display.values[1], net.fit(rows, targets).loss_)
+    assert display.values[1] < display.values[0] < display.start

@@ -252,3 +252,15 @@ def test_fits_inside_others_are_drawn():
     display = LossCurveDisplay.from_estimator([scaled, search])
     assert_allclose(display.lines_[0].get_ydata(), scaled.regressor_.loss_curve_)
     assert_allclose(display.lines_[1].get_ydata(), search.best_estimator_.loss_curve_)
+
+
+@pytest.mark.parametrize("standardize", ["robust", "standard"])
+def test_losses_of_a_network_in_a_scale_are_in_the_units_of_the_targets(standardize):
+    rows, targets = load_diabetes(return_X_y=True, scaled=False)
+    model = net(standardize=standardize, early_stopping=True).fit(rows, targets)
+    display = LossCurveDisplay.from_estimator(model)
+    train = display.lines_[0].get_ydata()
+    validation = display.validation_lines_[0].get_ydata()
+    assert_allclose(train, model.loss_curve_)
+    assert_allclose(validation, model.validation_loss_curve_)
+    assert 0.3 * np.var(targets) < train[-1] < train[0] < 1.2 * np.var(targets)

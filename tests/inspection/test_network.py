@@ -34,7 +34,7 @@ def network(n_features, hidden, **options):
     generator = np.random.default_rng(0)
     X = generator.normal(size=(40, n_features))
     y = X @ np.arange(1.0, n_features + 1) + 1
-    options = {"max_iter": 3, "tol": None, "random_state": 0, **options}
+    options = {"max_iter": 3, "tol": None, "random_state": 0, "activation": "relu", **options}
     return FeedForwardRegressor(hidden_layer_sizes=hidden, **options).fit(X, y)
 
 
@@ -138,7 +138,7 @@ def test_captions_count_the_neurons_and_name_the_activations():
     net = network(3, (2, 4, 1), activation=["tanh", (np.sin, np.cos), "relu"])
     display = NetworkDisplay.from_estimator(net)
     assert words(display.captions_) == [
-        "3 inputs",
+        "3 scaled inputs",
         "hidden 1\n2 neurons\ntanh",
         "hidden 2\n4 neurons\nsin",
         "hidden 3\n1 neuron\nrelu",
@@ -357,3 +357,18 @@ def test_only_a_fitted_estimator_of_ours_is_drawn():
     neurons = PerceptronClassifier(random_state=0).fit(*load_iris(return_X_y=True))
     with pytest.raises(ValueError, match=r"'target_names' .* 3 names, one per class"):
         NetworkDisplay.from_estimator(neurons, target_names=["setosa"])
+
+
+@pytest.mark.parametrize("standardize", ["robust", "standard", False])
+def test_inputs_in_a_scale_are_called_so(standardize):
+    net = network(2, (3,), standardize=standardize)
+    display = NetworkDisplay.from_estimator(net)
+    inputs = {"robust": "2 scaled inputs"}.get(standardize, "2 inputs")
+    assert words(display.captions_) == [
+        inputs,
+        "hidden\n3 neurons\nrelu",
+        "output\n1 neuron\nidentity",
+    ]
+    for drawn, weights in zip(display.weights_, net.coefs_, strict=True):
+        np.testing.assert_array_equal(drawn, weights)
+    assert words(display.bias_texts_) == [as_written(b) for b in np.concatenate(net.intercepts_)]

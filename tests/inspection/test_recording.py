@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
+from scipy import sparse
+from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -59,3 +61,32 @@ def test_values_are_like_the_rows():
     frame = pd.DataFrame(X, columns=["a", "b"])
     assert list(like(frame, X).columns) == ["a", "b"]
     assert like(X, X) is X
+
+
+@pytest.mark.parametrize("standardize", ["robust", "standard"])
+def test_columns_in_a_scale_go_through_it(standardize):
+    far = X * [1.0, 1e4] + [5.0, 1e6]
+    net = clone(NET).set_params(standardize=standardize, max_iter=4)
+    recording, fitted = Recording.of(net, far, 1e3 * Y), clone(net).fit(far, 1e3 * Y)
+    assert_allclose(recording.predict(4, far)[:, 0], fitted.predict(far))
+    assert_allclose(recording.predict(0, far)[:, 0], np.mean(1e3 * Y))
+    assert_allclose(recording.loss(recording.path([4])[0]), fitted.loss_)
+    assert_allclose(
+        Recording.of_fitted(fitted, far, 1e3 * Y).predict(0, far), recording.predict(4, far)
+    )
+    pipe = make_pipeline(StandardScaler(), clone(net)).fit(far, Y)
+    assert_allclose(Recording.of_fitted(pipe, far, Y).predict(0, far)[:, 0], pipe.predict(far))
+
+
+def test_sparse_rows_go_through_the_scale():
+    rows = sparse.csr_array(np.where(X > 0, 1e4 * X, 0.0))
+    net = clone(NET).set_params(standardize="robust")
+    recording, fitted = Recording.of(net, rows, Y), clone(net).fit(rows, Y)
+    assert_allclose(recording.loss(recording.path([4])[0]), fitted.loss_)
+
+
+def test_a_fit_in_a_scale_that_diverges_is_recorded():
+    net = clone(NET).set_params(standardize="robust", solver="gd", learning_rate=1e200)
+    recording = Recording.of(net, X * 1e5, Y)
+    assert recording.diverged
+    assert_allclose(recording.predict(0, X * 1e5)[:, 0], np.mean(Y))

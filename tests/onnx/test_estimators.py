@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
@@ -76,6 +77,35 @@ def test_outputs_keep_two_axes(run, n_outputs, dtype):
         expected = model.predict(X).reshape(len(X), -1)
         assert y_pred.shape == (len(X), n_outputs or 1)
         assert_same(y_pred, expected, dtype)
+
+
+@both_precisions
+@pytest.mark.parametrize("fitted", [np.float32, np.float64])
+@pytest.mark.parametrize("standardize", ["robust", "standard"])
+def test_standardized_columns(run, standardize, fitted, dtype):
+    X = rows(np.float64) * [1, 1e-3, 1e3, 1, 0, 1] + [0, 0, 5e3, 10, 3, -1]
+    X, y = X.astype(fitted), (targets(rows(np.float64), 2) * 100 + 1000).astype(fitted)
+    net = network(X, y, standardize=standardize, learning_rate=0.02)
+    (y_pred,) = run(net, X.astype(dtype))
+    precision = np.result_type(np.float32, min(fitted, dtype, key=lambda d: np.dtype(d).itemsize))
+    assert_same(y_pred.astype(precision), net.predict(X).astype(precision), precision.type)
+    outlier = X.astype(dtype)
+    outlier[0] *= 1e6
+    outlier[1] = -1e37
+    outlier[2] = 1e37
+    (y_pred,) = run(net, outlier)
+    if standardize == "robust":
+        assert_allclose(y_pred, net.predict(outlier), rtol=1e-4)
+    else:
+        assert_allclose(y_pred[:1], net.predict(outlier[:1]), rtol=1e-4)
+
+
+def test_a_center_far_off_keeps_its_digits(run):
+    X = rows(np.float64) + 1e6 + 1 / 3
+    net = network(X, targets(X - 1e6), standardize="robust")
+    X = X.astype(np.float32)
+    (y_pred,) = run(net, X)
+    assert_same(y_pred[:, 0], net.predict(X).astype(np.float32), np.float32)
 
 
 @pytest.mark.parametrize("opset", [15, 17, 19, 21, "latest"])
