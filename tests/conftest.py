@@ -1,7 +1,9 @@
 """Profiles of the search for counterexamples; ``--hypothesis-profile=long`` looks longer."""
 
+import os
 from importlib.util import find_spec
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -15,14 +17,25 @@ settings.register_profile("long", max_examples=2000, **_COMMON)
 settings.load_profile("quick")
 
 
-def pytest_collection_modifyitems(items):
-    """Keep the tests of a file on one worker, but for the thousand that share nothing.
+def pytest_configure():
+    """Leave the cores to the tests, of which one runs on each, in all processes from here on."""
+    quiet = {
+        "OMP_NUM_THREADS": "1",
+        # Dask looks at each of its processes a hundred times a second.
+        "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False",
+        "DASK_DISTRIBUTED__ADMIN__TICK__INTERVAL": "1s",
+    }
+    os.environ.update({name: os.environ.get(name, value) for name, value in quiet.items()})
 
-    And skip the docstrings that show callbacks where scikit-learn has none yet.
-    """
-    for item in items:
-        if item.path.name != "test_sklearn_checks.py":
-            item.add_marker(pytest.mark.xdist_group(str(item.path)))
+
+@pytest.fixture(autouse=True)
+def seed_of_what_has_no_random_state():
+    """The same numbers in each run where an estimator keeps ``random_state=None``."""
+    np.random.seed(0)  # noqa: NPY002 - the generator that None stands for
+
+
+def pytest_collection_modifyitems(items):
+    """Skip the docstrings that show callbacks where scikit-learn has none yet."""
     if find_spec("sklearn.callback") is None:
         for item in items:
             if item.name.endswith("sklearn_gd.callbacks.Checkpoint"):

@@ -53,7 +53,7 @@ MODELS = {
         hidden_layer_sizes=4, solver="lbfgs", max_iter=3, random_state=0
     ),
 }
-N_INTERRUPTS = 200
+N_INTERRUPTS = 100
 
 
 def data_of(model):
@@ -127,7 +127,11 @@ def copied(model):
     return twin
 
 
-@pytest.fixture(params=["compiled", "pure"])
+# Without compiled loops, the reference is what everyone runs.
+PURE = pytest.param("pure", marks=[pytest.mark.slow] if _kernels.COMPILED else [])
+
+
+@pytest.fixture(params=["compiled", PURE])
 def loops(request, monkeypatch):
     if request.param == "pure":
         for name in set(_kernels.__all__) - {"COMPILED"}:

@@ -18,6 +18,7 @@ pytestmark = [
 CASES = [case for module in (line, neuron, network, everyday) for case in module.cases(True)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_each_case_runs_and_its_contenders_reach_the_same_loss(case):
     result = race(case, rounds=1)
@@ -39,6 +40,7 @@ def test_the_tables_say_what_was_measured():
     assert report.markdown([head, theirs]).splitlines()[1] == "|---|---|---|---|---|---|---|"
 
 
+@pytest.mark.slow
 def test_figures_are_held_against_their_limits():
     figures = [footprint.Figure("a", 1.0, 2.0, "MB"), footprint.Figure("b", 3.0, 2.0, "")]
     assert [row[1:] for row in report.figure_table(figures)[1:]] == [

@@ -288,6 +288,7 @@ def test_quickstart_runs_without_a_warning(tmp_path):
     assert not_printed(QUICKSTART, done.stdout) == [], done.stdout
 
 
+@pytest.mark.slow
 def test_quickstart_runs_without_pandas(tmp_path):
     # A finder that knows no pandas stands for an environment that lacks it.
     (tmp_path / "sitecustomize.py").write_text(

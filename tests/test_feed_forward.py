@@ -196,6 +196,7 @@ def r2(model, X, y):
     return cross_val_score(scaled, X, y, cv=folds, scoring="r2").mean()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("data", "settings"),
     [

@@ -13,6 +13,7 @@ from sklearn_gd import FeedForwardRegressor, PerceptronClassifier, ThroughOrigin
 CHECKS = Path(__file__).with_name("array_api_checks.py")
 
 
+@pytest.mark.slow
 def test_fits_on_arrays_of_other_libraries_are_those_of_numpy():
     pytest.importorskip("array_api_strict", reason="array-api-strict is not installed")
     if sklearn.__version__ < "1.7":

@@ -92,7 +92,6 @@ def beside(n_workers, folder):
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
     ) as process:
         yield process.stdout.readline().strip(), process.stdin.close
 
@@ -924,6 +923,7 @@ def test_validation_rows_must_be_such_as_the_others(client, rows):
 # Faults.
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_costs_time_and_not_the_result(client, rows):
     X, y, _ = rows
     X, y = cut(X, 100).persist(), cut(y, 100)
@@ -932,7 +932,7 @@ def test_a_worker_that_is_killed_costs_time_and_not_the_result(client, rows):
     began = time.monotonic()
     expected = weights_of(model.fit(X, y))
     usual = time.monotonic() - began
-    moments = np.random.default_rng(0).uniform(0, usual, 5)
+    moments = np.random.default_rng(0).uniform(0, usual, 3)
     for turn, moment in enumerate(moments):
         victim = processes_of(client)[turn % 2]
         killer = threading.Timer(moment, os.kill, (victim, signal.SIGKILL))
