@@ -410,7 +410,7 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         ------
         ValueError, TypeError
             For bad input, a label that is not in `classes`, other features than before, or fewer
-            than 15 samples with weight in the first call with `standardize`.
+            than 10 samples with weight in the first call with `standardize`.
         """
         pieces = self._resolve()
         first = not hasattr(self, "coef_")

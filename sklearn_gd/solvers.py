@@ -243,7 +243,7 @@ class Adagrad(Solver):
 
     Parameters
     ----------
-    epsilon : float, default=1e-10
+    epsilon : float, default=1e-8
         Positive constant added to the root, to avoid division by zero.
 
     References
@@ -254,7 +254,7 @@ class Adagrad(Solver):
 
     _parameter_constraints = {"epsilon": _POSITIVE}
 
-    def __init__(self, epsilon: float = 1e-10) -> None:
+    def __init__(self, epsilon: float = 1e-8) -> None:
         self.epsilon = epsilon
 
     def start(self, size: int, dtype: DTypeLike) -> None:

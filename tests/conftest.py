@@ -2,6 +2,7 @@
 
 import os
 from importlib.util import find_spec
+from itertools import count
 
 import numpy as np
 import pytest
@@ -29,9 +30,14 @@ def pytest_configure():
 
 
 @pytest.fixture(autouse=True)
-def seed_of_what_has_no_random_state():
-    """The same numbers in each run where an estimator keeps ``random_state=None``."""
-    np.random.seed(0)  # noqa: NPY002 - the generator that None stands for
+def seeds_for_none(monkeypatch):
+    """Give fits with ``random_state=None`` other numbers each, but the same ones in each run."""
+    seeds, default_rng = count(), np.random.default_rng
+    monkeypatch.setattr(
+        np.random,
+        "default_rng",
+        lambda seed=None: default_rng(next(seeds) if seed is None else seed),
+    )
 
 
 def pytest_collection_modifyitems(items):

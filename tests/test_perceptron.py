@@ -586,15 +586,15 @@ def test_later_calls_of_partial_fit_keep_the_scale_and_every_bit(average):
 
 def test_a_first_partial_fit_on_few_rows_is_refused():
     X, y = load_wine(return_X_y=True)
-    weights = np.r_[np.ones(14), np.zeros(len(y) - 14)]
+    weights = np.r_[np.ones(9), np.zeros(len(y) - 9)]
     neuron = clone(NEURON)
-    for data in ((X[:14], y[:14], [0, 1, 2]), (X, y, [0, 1, 2], weights)):
-        with pytest.raises(ValueError, match=r"takes 15 rows with weight or more\. Got 14"):
+    for data in ((X[:9], y[:9], [0, 1, 2]), (X, y, [0, 1, 2], weights)):
+        with pytest.raises(ValueError, match=r"takes 10 rows with weight or more\. Got 9"):
             neuron.partial_fit(*data)
         assert not hasattr(neuron, "coef_")
     neuron.partial_fit(X, y, [0, 1, 2], 0 * weights)
-    with pytest.raises(ValueError, match="Got 14"):
-        neuron.partial_fit(X[:14], y[:14])
+    with pytest.raises(ValueError, match="Got 9"):
+        neuron.partial_fit(X[:9], y[:9])
     neuron.partial_fit(X[:15], y[:15]).partial_fit(X[:1], y[:1])
     clone(NEURON).set_params(standardize=False).partial_fit(X[:2], y[:2], [0, 1, 2])
 

@@ -171,13 +171,13 @@ def test_partial_fit_keeps_the_scale_of_its_first_call(kind):
 def test_a_first_partial_fit_of_few_rows_is_refused():
     X, y = wavy()
     model = FeedForwardRegressor()
-    with pytest.raises(ValueError, match=r"takes 15 rows .*standardize=False"):
-        model.partial_fit(X[:14], y[:14])
-    with pytest.raises(ValueError, match="takes 15 rows"):
-        model.partial_fit(X[:30], y[:30], np.r_[np.ones(14), np.zeros(16)])
+    with pytest.raises(ValueError, match=r"takes 10 rows .*standardize=False"):
+        model.partial_fit(X[:9], y[:9])
+    with pytest.raises(ValueError, match="takes 10 rows"):
+        model.partial_fit(X[:30], y[:30], np.r_[np.ones(9), np.zeros(21)])
     assert not hasattr(model, "coefs_")
     model.set_params(standardize=False).partial_fit(X[:1], y[:1])
-    FeedForwardRegressor().partial_fit(X[:15], y[:15]).partial_fit(X[:1], y[:1])
+    FeedForwardRegressor().partial_fit(X[:10], y[:10]).partial_fit(X[:1], y[:1])
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -50,7 +50,7 @@ def by_formula(name, rate=0.1):
                 w += 0.9 * v - rate * g
             elif name == "adagrad":
                 s += g * g
-                w -= rate * g / (s**0.5 + 1e-10)
+                w -= rate * g / (s**0.5 + 1e-8)
             elif name == "rmsprop":
                 s = 0.9 * s + 0.1 * g * g
                 w -= rate * g / (s**0.5 + 1e-8)
@@ -96,7 +96,7 @@ def test_others_are_torchs():
         (GradientDescent(), lambda w: optim.SGD(w, lr=0.1)),
         (Momentum(0.7), lambda w: optim.SGD(w, lr=0.1, momentum=0.7)),
         (Nesterov(0.7), lambda w: optim.SGD(w, lr=0.1, momentum=0.7, nesterov=True)),
-        (Adagrad(), lambda w: optim.Adagrad(w, lr=0.1, eps=1e-10)),
+        (Adagrad(), lambda w: optim.Adagrad(w, lr=0.1, eps=1e-8)),
         (RMSprop(0.8), lambda w: optim.RMSprop(w, lr=0.1, alpha=0.8, eps=1e-8)),
         # torch adds its epsilon to the corrected root: negligible on both sides here.
         (Adam(epsilon=1e-14), lambda w: optim.Adam(w, lr=0.1, eps=1e-14)),

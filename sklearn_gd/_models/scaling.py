@@ -20,7 +20,7 @@ Layers = list[tuple[DeviceArray, DeviceArray]]  # weights and biases of each lay
 # Number of rows that quantiles are found on: the rank of a median is then right to 0.2 %.
 SAMPLE = 100_000
 # The fewest rows of a first ``partial_fit`` to find a scale on, as in scikit-learn's checks.
-FEWEST = 15
+FEWEST = 10
 # |z| at which the squashing function has left the diagonal by 30 %, and its supremum.
 KNEE = 3.0
 # Beyond this |z|, the squashed value is its limit in double precision; squares do not overflow.

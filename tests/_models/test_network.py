@@ -113,7 +113,7 @@ def test_sparse_rows_are_centred_as_the_same_dense_rows():
     network = Network((3, 2), [as_activation("tanh")], as_loss("squared_error"), 0.0, float)
     network.columns = columns
     generator = np.random.default_rng(0)
-    rows = sparse.random_array((50, 3), density=0.3, rng=generator, format="csr")
+    rows = sparse.csr_array(generator.normal(size=(50, 3)) * (generator.random((50, 3)) < 0.3))
     y, at = generator.normal(size=(50, 2)), generator.normal(size=network.size)
     loss, gradient = network(at, rows, y, None, 50.0)
     gradient = gradient.copy()

@@ -175,6 +175,6 @@ def test_the_start_inverts_the_output_activation():
 
 
 def test_a_first_call_of_few_rows_is_refused():
-    require_enough_rows(15)
-    with pytest.raises(ValueError, match=r"takes 15 rows .* Got 14"):
-        require_enough_rows(14)
+    require_enough_rows(10)
+    with pytest.raises(ValueError, match=r"takes 10 rows .* Got 9"):
+        require_enough_rows(9)
