@@ -54,7 +54,7 @@ from sklearn_gd._training.learners import GradientLearner
 from sklearn_gd._training.state import begin_again, require_size, scale_of
 from sklearn_gd._training.stopping import Stopping
 from sklearn_gd.activations import Activation, Identity, as_activation
-from sklearn_gd.losses import Loss, as_loss
+from sklearn_gd.losses import LogLoss, Loss, as_loss
 from sklearn_gd.schedules import Constant, Cosine, Schedule, as_schedule
 from sklearn_gd.solvers import GradientDescent, Solver, as_solver
 
@@ -63,7 +63,7 @@ def _by_lbfgs(solver: object) -> bool:
     return isinstance(solver, str) and solver == "lbfgs"
 
 
-def _makes_steps(self: FeedForwardRegressor) -> bool:
+def _makes_steps(self: FeedForward) -> bool:
     if _by_lbfgs(self.solver):
         raise AttributeError("partial_fit needs a solver that makes steps. Got solver='lbfgs'.")
     return True
@@ -77,9 +77,512 @@ class _Pieces(NamedTuple):
     solver: Solver | None  # None for L-BFGS
     schedule: Schedule
 
+    def require_targets(self, rows: Dataset, name: str = "y") -> None:
+        """Raise a ValueError for targets that the loss does not accept."""
+        lowest = self.loss.lowest_target
+        if lowest > -math.inf and rows.target_ends()[0] < lowest:
+            raise ValueError(
+                f"The loss {self.loss!r} needs targets {name} >= {lowest:g}. Got "
+                f"{rows.target_ends()[0]:g}."
+            )
+
+
+class FeedForward(Estimator):
+    """Base of the networks: their descent, whatever the targets are.
+
+    A subclass defines the parameters, ``_check_train``, ``_check_held_out``, ``_check_once`` and
+    ``predict``.
+    """
+
+    coefs_: list[Array]
+    intercepts_: list[Array]
+    n_layers_: int
+    n_outputs_: int
+    n_iter_: int
+    loss_: float
+    best_loss_: float
+    best_iter_: int
+    loss_curve_: list[float]
+    validation_loss_curve_: list[float]
+    learning_rate_: float
+    center_: DeviceArray
+    scale_: DeviceArray
+
+    hidden_layer_sizes: int | Sequence[int]
+    activation: Any
+    output_activation: Any
+    loss: str | Loss
+    standardize: str | bool
+    solver: str | Solver
+    learning_rate: float | str | Schedule
+    alpha: float
+    batch_size: int | str | None
+    max_iter: int
+    shuffle: bool
+    early_stopping: bool
+    validation_fraction: float
+    init: str
+    warm_start: bool
+    random_state: int | np.random.RandomState | None
+
+    _scaling: Scaling | None = None
+    _class_targets = False
+    _parameter_constraints = {
+        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+        "standardize": [StrOptions({"robust", "standard"}), Options(bool, {False})],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left"), None],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left"), None],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "shuffle": ["boolean"],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "init": [StrOptions({"auto", "he", "glorot"})],
+        "warm_start": ["boolean"],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.array_api_support = not _by_lbfgs(self.solver)
+        return tags
+
+    def _train(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None,
+        X_val: ArrayLike | None,
+        y_val: ArrayLike | None,
+        sample_weight_val: ArrayLike | None,
+    ) -> None:
+        """Run a ``fit``."""
+        pieces = self._resolve()
+        given = (X, y, sample_weight)
+        train, one_axis = self._check_train(X, y, sample_weight)
+        pieces.require_targets(train)
+        held_out = None
+        if check_validation_set(X_val, y_val, sample_weight_val):
+            held_out = self._check_held_out(X_val, y_val, sample_weight_val, train, one_axis)
+            pieces.require_targets(held_out, "y_val")
+        resumed = state_to_resume(self)
+        if resumed is not None:
+            sizes = (train.n_features, *self._hidden_sizes(), train.n_outputs)
+            require_size(resumed, n_parameters(sizes))
+        generator = make_generator(self.random_state)
+        network = self._network(pieces, train.n_features, train.n_outputs, train.dtype)
+        warm = self.warm_start and hasattr(self, "coefs_")
+        parameters = None if warm else self._draw(network, generator)
+        if resumed is not None:
+            begin_again(generator, resumed)
+        at_start = generator.bit_generator.state
+        if self.early_stopping and held_out is None:
+            train, held_out, kept = train.set_aside(self.validation_fraction, generator)
+            given = tuple(lazily_picked(part, kept) for part in given)
+        self._scaling = self._scale_of_fit(train, network, resumed, warm=warm)
+        if parameters is None:
+            parameters = self._current(network)
+        else:
+            self._begin_at_constant(train, network, parameters)
+        self._forget()
+        self._set_model(network, one_axis)
+        network = network.scaled(self._scaling)
+        learner = self._make_learner(pieces, train, parameters, generator)
+        learner.at_start = at_start
+        learner.learn_from(
+            train.objective(network),
+            None if held_out is None else held_out.objective(network),
+            None if pieces.solver is None else self._batch_rows(train.n_samples),
+            shuffle=self.shuffle,
+        )
+        tasks = FitTasks(self, learner, *given)
+        stopping = Stopping(self, learner, learner.objective.baseline_loss(), tasks)
+        self.learning_rate_ = 1.0 if pieces.solver is None else stopping.rate(0)
+        if resumed is not None:
+            stopping.restore(resumed)
+        loop = self._minimise if pieces.solver is None else self._descend
+        loop(stopping, learner)
+        self._keep(stopping, *stopping.finish())
+        tasks.close()
+
+    def _train_once(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, *classes: ArrayLike
+    ) -> None:
+        """Run a ``partial_fit``."""
+        pieces = self._resolve(one_epoch=True)
+        first = not hasattr(self, "coefs_")
+        require_numpy(self, X, None if first else self.coefs_[0])
+        rows, one_axis = self._check_once(X, y, sample_weight, *classes)
+        pieces.require_targets(rows)
+        network = self._network(pieces, rows.n_features, rows.n_outputs, rows.dtype)
+        # A first call of samples without weight has found no scale.
+        if first or (self.standardize and not getattr(self, "n_iter_", 1)):
+            learner = self._first_learner(network, pieces, rows)
+        else:
+            learner = self._carry_on(network, pieces, rows, self._current(network))
+        self._set_model(network, one_axis)
+        objective = rows.objective(network.scaled(self._scaling))
+        learner.learn_from(objective, None, self._batch_rows(rows.n_samples), shuffle=self.shuffle)
+        weightless = rows.weights is not None and not rows.weights.any()
+        if weightless and not first:
+            return
+        stopping = Stopping.after(
+            self, learner, math.nan if weightless else objective.baseline_loss()
+        )
+        self.learning_rate_ = stopping.rate(stopping.n_iter)
+        present, loss = learner.parameters, math.nan
+        if not weightless:
+            present, loss = stopping.run_once()
+        self._forget()
+        self._learner = learner
+        self._keep(stopping, present, loss)
+
+    def _resolve_loss(self, output: Activation) -> tuple[Loss, Activation]:
+        """Return the loss and, with a link in its place, the output activation in training."""
+        raise NotImplementedError
+
+    def _check_train(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None
+    ) -> tuple[Dataset, bool]:
+        """Return the checked training set, and whether y has one axis."""
+        raise NotImplementedError
+
+    def _check_held_out(
+        self,
+        X_val: ArrayLike,
+        y_val: ArrayLike,
+        weights_val: ArrayLike | None,
+        train: Dataset,
+        one_axis: bool,
+    ) -> Dataset:
+        """Return the checked validation set."""
+        raise NotImplementedError
+
+    def _check_once(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, *classes: ArrayLike
+    ) -> tuple[Rows, bool]:
+        """Return the checked rows of a ``partial_fit``, and whether y has one axis."""
+        raise NotImplementedError
+
+    def _columns(self) -> ColumnScaling | None:
+        if not hasattr(self, "center_"):
+            return None
+        return ColumnScaling(self.center_, self.scale_, squash=True)
+
+    def _layers(self) -> list[Layer]:
+        parts = zip(self.coefs_, self.intercepts_, self._activations, strict=True)
+        return [Layer(*part) for part in parts]
+
+    def _resolve(self, *, one_epoch: bool = False) -> _Pieces:
+        self._validate_params()
+        sizes = self._hidden_sizes()
+        given = self.activation
+        if isinstance(given, list):
+            if len(given) != len(sizes):
+                raise ValueError(
+                    "The 'activation' parameter, a list, must have one activation per hidden "
+                    f"layer: {len(sizes)}. Got {len(given)} instead."
+                )
+        else:
+            given = [given] * len(sizes)
+        hidden = [as_activation(f, also=", or a list with one per hidden layer") for f in given]
+        if not hidden:
+            as_activation(self.activation if not isinstance(self.activation, list) else "relu")
+        output = as_activation(self.output_activation, parameter="output_activation")
+        for name, activation in [
+            *(("activation", f) for f in hidden),
+            ("output_activation", output),
+        ]:
+            if not activation.differentiable:
+                raise ValueError(
+                    f"The {name!r} parameter must be differentiable for backpropagation; "
+                    f"{activation!r} is not."
+                )
+        lbfgs = _by_lbfgs(self.solver)
+        solver = None if lbfgs else as_solver(self.solver, also=", or 'lbfgs'")
+        schedule = self._schedule(solver, one_epoch=one_epoch)
+        loss, output = self._resolve_loss(output)
+        return _Pieces([*hidden, output], loss, solver, schedule)
+
+    def _schedule(self, solver: Solver | None, *, one_epoch: bool) -> Schedule:
+        rate: object = self.learning_rate
+        if not (isinstance(rate, str) and rate == "auto"):
+            return as_schedule(rate, also=", or 'auto'")
+        if solver is None:
+            return Constant(1.0)
+        top = solver._typical_rate()
+        if one_epoch:
+            return Constant(0.3 * top)
+        return Cosine(top, epochs=self.max_iter, warm_up=self.max_iter // 20)
+
+    def _hidden_sizes(self) -> list[int]:
+        given: Any = self.hidden_layer_sizes
+        is_sequence = isinstance(given, Sequence) or (
+            isinstance(given, np.ndarray) and given.ndim == 1
+        )
+        sizes = list(given) if is_sequence else [given]
+        if not all(
+            isinstance(s, Integral) and not isinstance(s, bool) and int(s) > 0 for s in sizes
+        ):
+            raise ValueError(
+                "The 'hidden_layer_sizes' parameter must be a positive int or a sequence of them. "
+                f"Got {given!r} instead."
+            )
+        return [int(s) for s in sizes]
+
+    def _network(
+        self, pieces: _Pieces, n_features: int, n_outputs: int, dtype: DTypeLike
+    ) -> Network:
+        sizes = (n_features, *self._hidden_sizes(), n_outputs)
+        try:
+            return Network(
+                sizes,
+                pieces.activations,
+                pieces.loss,
+                self.alpha,
+                dtype,
+                class_targets=self._class_targets,
+            )
+        except (MemoryError, OverflowError, ValueError) as error:
+            kind = MemoryError if isinstance(error, MemoryError) else ValueError
+            raise kind(
+                "The 'hidden_layer_sizes' parameter must be of layers whose weights have room in "
+                f"memory. Got {self.hidden_layer_sizes!r}: {error}"
+            ) from error
+
+    def _batch_rows(self, n_samples: int) -> int:
+        if self.batch_size is None:
+            return n_samples
+        return min(64 if self.batch_size == "auto" else int(self.batch_size), n_samples)
+
+    def _draw(self, network: Network, generator: np.random.Generator) -> Array:
+        """Draw first weights."""
+        parameters = np.zeros(network.size, network.dtype)
+        layers = network.layers(parameters)
+        if self.init == "auto" and not _barely_moves_at_zero(network.activations[-1]):
+            layers.pop()
+        for (W, _), activation in zip(layers, network.activations, strict=False):
+            fan_in, fan_out = W.shape
+            both = fan_in + fan_out
+            if self.init == "he":
+                W[:] = generator.normal(0.0, np.sqrt(2 / fan_in), W.shape)
+            elif self.init == "auto" and _is_relu_like(activation):
+                W[:] = generator.normal(0.0, np.sqrt(4 / both), W.shape)
+            else:
+                W[:] = generator.uniform(-np.sqrt(6 / both), np.sqrt(6 / both), W.shape)
+        return parameters
+
+    def _current(self, network: Network) -> Array:
+        """Return the current weights as a new flat vector; a ValueError if they do not fit."""
+        shapes = [np.shape(coef) for coef in self.coefs_]
+        expected = list(zip(network.sizes[:-1], network.sizes[1:], strict=True))
+        if shapes != expected:
+            raise ValueError(
+                "The current weights do not fit the requested layers: they have shapes "
+                f"{shapes}, and hidden_layer_sizes={self.hidden_layer_sizes!r} with "
+                f"{network.sizes[0]} features and {network.sizes[-1]} outputs needs {expected}."
+            )
+        _require_layers(self.coefs_, self.intercepts_, network.sizes[0])
+        pairs = zip(self.coefs_, self.intercepts_, strict=True)
+        layers = [(on_host(W), on_host(b)) for W, b in pairs]
+        scaling = self._scaling
+        if (scaling.kind if scaling else False) != self.standardize:
+            raise ValueError(
+                "The 'standardize' parameter must stay what the current weights were trained "
+                f"with, {scaling.kind if scaling else False!r}. Got {self.standardize!r}. A fit "
+                "with warm_start=False starts again."
+            )
+        if scaling is None:
+            return network.flatten(*zip(*layers, strict=True))
+        learner: GradientLearner | None = getattr(self, "_learner", None)
+        if learner is not None:
+            # Unless they were edited, the weights are these, in another unit and rounded.
+            known = scaling.folded(network.layers(learner.parameters))
+            if all(map(np.array_equal, chain(*known), chain(*layers))):
+                return learner.parameters.copy()
+        return network.flatten(*zip(*scaling.unfolded(layers), strict=True))
+
+    def _scale_of_fit(
+        self, train: Dataset, network: Network, resumed: State | None, *, warm: bool
+    ) -> Scaling | None:
+        """Return the scale that a fit is to be trained in: that of the model in a warm start."""
+        if resumed is not None and self.standardize:
+            sizes = network.sizes[0], network.n_outputs
+            numbers = scale_of(resumed, *sizes)
+            return Scaling.unpacked(str(self.standardize), numbers, *sizes)
+        if warm and "_scaling" in vars(self):  # else its weights were set without a fit
+            return self._scaling
+        return self._find_scaling(train, network)
+
+    def _find_scaling(self, train: Dataset, network: Network) -> Scaling | None:
+        """Return the scale of the rows, if they are to be standardised."""
+        if not self.standardize:
+            return None
+        return scaling_of(str(self.standardize), train, train.objective(network))
+
+    def _begin_at_constant(self, train: Dataset, network: Network, parameters: Array) -> None:
+        """Let a standardised network begin at the best constant prediction.
+
+        With the identity, targets are centred at it, and biases of 0 predict it.
+        """
+        output = network.activations[-1]
+        if self._scaling is not None and not network.scales_targets:
+            constant = train.objective(network).best_constant()
+            network.layers(parameters)[-1][1][:] = start_of(output, constant)
+
+    def _make_learner(
+        self, pieces: _Pieces, rows: Dataset, parameters: Array, generator: np.random.Generator
+    ) -> GradientLearner:
+        solver = GradientDescent() if pieces.solver is None else pieces.solver
+        settings, parameters = {"solver": solver}, rows.to_device(parameters)
+        learner = GradientLearner(
+            parameters, solver, pieces.schedule, generator, settings, rows.dtype
+        )
+        rows.memory_to_device(solver)
+        if self._scaling is not None:
+            learner.scale = self._scaling.packed()
+        learner.advice = self._advice(by_steps=pieces.solver is not None)
+        return learner
+
+    def _advice(self, *, by_steps: bool) -> Advice:
+        lower = ["a lower learning_rate"] if by_steps else []
+        units = [] if self.standardize else ["standardize='robust', which makes units irrelevant"]
+        weaker = ["a smaller alpha"] if self.alpha else []
+        others = ["another learning_rate or solver"] if by_steps else []
+        return Advice(
+            not_converged=_either("a larger max_iter", *units, *others),
+            diverged=_either(*lower, *units, *([] if lower or units else ["another loss"])),
+            learned_nothing=_either(*units, *weaker, *lower, "another activation"),
+        )
+
+    def _descend(self, stopping: Stopping, learner: GradientLearner) -> None:
+        """Run the epochs, one gradient step per batch."""
+        with stopping:
+            for epoch in stopping:
+                rate = stopping.rate(epoch)
+                loss = learner.run_epoch(rate)
+                stopping.record(loss, learner.validation_loss())
+
+    def _minimise(self, stopping: Stopping, learner: GradientLearner) -> None:
+        """Run SciPy's L-BFGS-B; each of its iterations counts as an epoch."""
+        from scipy.optimize import minimize
+
+        objective = learner.objective
+        network, baseline = objective.network, stopping.baseline_loss
+        divisor = network.baseline_loss  # of the gradient already
+        # SciPy's tolerance is absolute for losses below one.
+        scale = divisor / baseline if baseline > 0 and np.isfinite(baseline) else 1.0
+        unit = _units(network, objective.rows)
+        latest = {"loss": math.nan}
+
+        def penalised(point: Array) -> tuple[float, Array]:
+            point = (point * unit).astype(network.dtype)
+            latest["loss"], gradient = objective(point)
+            penalty = sum(float(np.vdot(W, W)) for W, _ in network.layers(point))
+            loss = latest["loss"] / divisor + 0.5 * self.alpha * penalty
+            return loss * scale, gradient * unit * scale
+
+        def after_iteration(intermediate_result: Any) -> None:
+            learner.parameters[:] = intermediate_result.x * unit
+            stopping.record(latest["loss"], learner.validation_loss())
+            if stopping.ended:
+                raise StopIteration
+
+        with stopping:
+            options = {
+                "maxiter": self.max_iter,
+                "maxfun": 20 * self.max_iter,
+                "ftol": 0.0 if self.tol is None else 64 * np.finfo(network.dtype).eps,
+                "gtol": 0.0,
+            }
+            minimize(
+                penalised,
+                learner.parameters / unit,
+                jac=True,
+                method="L-BFGS-B",
+                callback=after_iteration,
+                options=options,
+            )
+            if not stopping.loss_curve:  # it started at a minimum
+                stopping.record(latest["loss"], learner.validation_loss())
+            stopping.exhausted = stopping.n_iter >= self.max_iter and not stopping.ended
+
+    def _keep(self, stopping: Stopping, weights: Array, loss: float) -> None:
+        """Set the fitted attributes: the history and the final weights."""
+        self.loss_ = loss
+        self.__dict__.update(stopping.attributes())
+        with np.errstate(all="ignore"):
+            self.__dict__.update(self._attributes_of(weights))
+        if self._scaling is not None:  # in the units of the data they may overflow
+            stopping.check_end(loss, *self.coefs_, *self.intercepts_)
+
+    def _set_model(self, network: Network, one_axis: bool) -> None:
+        self.n_outputs_, self._one_axis = network.n_outputs, one_axis
+        self._activations = network.prediction_activations()
+
+    def _attributes_of(self, weights: Array) -> dict[str, object]:
+        """Return the weights as fitted attributes, in copies."""
+        sizes = (self.n_features_in_, *self._hidden_sizes(), self.n_outputs_)
+        layers, scale = layers_of(weights, sizes), {}
+        if self._scaling is not None:
+            layers = self._scaling.folded(layers)
+            if self._scaling.kind == "robust":
+                columns = self._scaling.columns_like(weights)
+                scale = {"center_": columns.center, "scale_": columns.scale}
+        return {
+            "coefs_": [copy_of(W) for W, _ in layers],
+            "intercepts_": [copy_of(b) for _, b in layers],
+            **scale,
+            "_scaling": self._scaling,
+            "n_layers_": len(sizes),
+            "n_outputs_": self.n_outputs_,
+            "_one_axis": self._one_axis,
+            "_activations": self._activations,
+        }
+
+    def _first_learner(self, network: Network, pieces: _Pieces, rows: Rows) -> GradientLearner:
+        """Return the learner of the first ``partial_fit``, which finds the scale of the rows."""
+        weights = rows.weights
+        n_samples = rows.n_samples if weights is None else int(np.count_nonzero(weights))
+        generator = make_generator(self.random_state)
+        parameters = self._draw(network, generator)
+        self._scaling = None
+        if self.standardize and n_samples:
+            require_enough_rows(n_samples)
+            self._scaling = self._find_scaling(rows, network)
+            self._begin_at_constant(rows, network, parameters)
+        return self._make_learner(pieces, rows, parameters, generator)
+
+    def _carry_on(
+        self, network: Network, pieces: _Pieces, rows: Rows, present: Array
+    ) -> GradientLearner:
+        """Return a copy of the previous learner, so that a failed call changes nothing."""
+        solver, schedule = pieces.solver, pieces.schedule
+        assert solver is not None  # partial_fit is not available then
+        if hasattr(self, "_activations"):
+            *hidden, output = self._activations
+            *hidden_now, output_now = network.prediction_activations()
+            require_unchanged("activation", hidden, hidden_now)
+            require_unchanged("output_activation", output, output_now)
+        if hasattr(self, "_learner"):
+            learner: GradientLearner = self._learner.copy()
+            learner.carry_on({"solver": solver}, schedule)
+            learner.parameters[:] = present
+            return learner
+        generator = make_generator(self.random_state)
+        return self._make_learner(pieces, rows, present, generator)
+
+    def _forget(self) -> None:
+        """Delete what belongs to earlier fits."""
+        for name in ("_learner", "validation_loss_curve_", "center_", "scale_"):
+            self.__dict__.pop(name, None)
+
 
 @storable
-class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEstimator):
+class FeedForwardRegressor(FeedForward, MultiOutputMixin, RegressorMixin, BaseEstimator):
     """A multi-layer perceptron for regression, trained by backpropagation.
 
     Parameters
@@ -198,38 +701,6 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
     True
     """
 
-    coefs_: list[Array]
-    intercepts_: list[Array]
-    n_layers_: int
-    n_outputs_: int
-    n_iter_: int
-    loss_: float
-    best_loss_: float
-    best_iter_: int
-    loss_curve_: list[float]
-    validation_loss_curve_: list[float]
-    learning_rate_: float
-    center_: DeviceArray
-    scale_: DeviceArray
-
-    _scaling: Scaling | None = None
-    _parameter_constraints = {
-        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-        "standardize": [StrOptions({"robust", "standard"}), Options(bool, {False})],
-        "alpha": [Interval(Real, 0, None, closed="left")],
-        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left"), None],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "tol": [Interval(Real, 0, None, closed="left"), None],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
-        "shuffle": ["boolean"],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "init": [StrOptions({"auto", "he", "glorot"})],
-        "warm_start": ["boolean"],
-        "random_state": ["random_state"],
-        "verbose": ["verbose"],
-    }
-
     def __init__(
         self,
         *,
@@ -273,12 +744,6 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
         self.random_state = random_state
         self.verbose = verbose
 
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        tags.array_api_support = not _by_lbfgs(self.solver)
-        return tags
-
     @all_or_nothing
     @with_callbacks
     def fit(
@@ -315,51 +780,7 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
         DivergenceError
             If the loss grows without bound.
         """
-        pieces = self._resolve()
-        given = (X, y, sample_weight)
-        train, one_axis = self._check_train(X, y, sample_weight)
-        held_out = None
-        if check_validation_set(X_val, y_val, sample_weight_val):
-            held_out = self._check_held_out(X_val, y_val, sample_weight_val, train, one_axis)
-        resumed = state_to_resume(self)
-        if resumed is not None:
-            sizes = (train.n_features, *self._hidden_sizes(), train.n_outputs)
-            require_size(resumed, n_parameters(sizes))
-        generator = make_generator(self.random_state)
-        network = self._network(pieces, train.n_features, train.n_outputs, train.dtype)
-        warm = self.warm_start and hasattr(self, "coefs_")
-        parameters = None if warm else self._draw(network, generator)
-        if resumed is not None:
-            begin_again(generator, resumed)
-        at_start = generator.bit_generator.state
-        if self.early_stopping and held_out is None:
-            train, held_out, kept = train.set_aside(self.validation_fraction, generator)
-            given = tuple(lazily_picked(part, kept) for part in given)
-        self._scaling = self._scale_of_fit(train, network, resumed, warm=warm)
-        if parameters is None:
-            parameters = self._current(network)
-        else:
-            self._begin_at_constant(train, network, parameters)
-        self._forget()
-        self._set_model(network, one_axis)
-        network = network.scaled(self._scaling)
-        learner = self._make_learner(pieces, train, parameters, generator)
-        learner.at_start = at_start
-        learner.learn_from(
-            train.objective(network),
-            None if held_out is None else held_out.objective(network),
-            None if pieces.solver is None else self._batch_rows(train.n_samples),
-            shuffle=self.shuffle,
-        )
-        tasks = FitTasks(self, learner, *given)
-        stopping = Stopping(self, learner, learner.objective.baseline_loss(), tasks)
-        self.learning_rate_ = 1.0 if pieces.solver is None else stopping.rate(0)
-        if resumed is not None:
-            stopping.restore(resumed)
-        loop = self._minimise if pieces.solver is None else self._descend
-        loop(stopping, learner)
-        self._keep(stopping, *stopping.finish())
-        tasks.close()
+        self._train(X, y, sample_weight, X_val, y_val, sample_weight_val)
         return self
 
     @available_if(_makes_steps)
@@ -390,37 +811,7 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
         DivergenceError
             If the loss is no longer finite.
         """
-        pieces = self._resolve(one_epoch=True)
-        first = not hasattr(self, "coefs_")
-        require_numpy(self, X, None if first else self.coefs_[0])
-        (X, Y, weights), one_axis = Rows.checked(self, X, y, sample_weight, reset=first)
-        if not first:
-            self._check_outputs(Y.shape[1], one_axis)
-        dtype = X.dtype if first else self.coefs_[0].dtype
-        X, Y = in_precision(by_rows(X), dtype), in_precision(Y, dtype, "y")
-        network = self._network(pieces, X.shape[1], Y.shape[1], dtype)
-        rows = Rows(X, Y, weights)
-        # A first call of samples without weight has found no scale.
-        if first or (self.standardize and not getattr(self, "n_iter_", 1)):
-            learner = self._first_learner(network, pieces, rows)
-        else:
-            learner = self._carry_on(network, pieces, rows, self._current(network))
-        self._set_model(network, one_axis)
-        objective = rows.objective(network.scaled(self._scaling))
-        learner.learn_from(objective, None, self._batch_rows(len(Y)), shuffle=self.shuffle)
-        weightless = weights is not None and not weights.any()
-        if weightless and not first:
-            return self
-        stopping = Stopping.after(
-            self, learner, math.nan if weightless else objective.baseline_loss()
-        )
-        self.learning_rate_ = stopping.rate(stopping.n_iter)
-        present, loss = learner.parameters, math.nan
-        if not weightless:
-            present, loss = stopping.run_once()
-        self._forget()
-        self._learner = learner
-        self._keep(stopping, present, loss)
+        self._train_once(X, y, sample_weight)
         return self
 
     def predict(self, X: ArrayLike) -> Array:
@@ -448,163 +839,18 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
             y_pred = outputs(coefs, intercepts, activations, X, self._columns())
         return y_pred[:, 0] if self._one_axis else y_pred
 
-    def _columns(self) -> ColumnScaling | None:
-        if not hasattr(self, "center_"):
-            return None
-        return ColumnScaling(self.center_, self.scale_, squash=True)
-
-    def _layers(self) -> list[Layer]:
-        parts = zip(self.coefs_, self.intercepts_, self._activations, strict=True)
-        return [Layer(*part) for part in parts]
-
-    def _resolve(self, *, one_epoch: bool = False) -> _Pieces:
-        self._validate_params()
-        sizes = self._hidden_sizes()
-        given = self.activation
-        if isinstance(given, list):
-            if len(given) != len(sizes):
-                raise ValueError(
-                    "The 'activation' parameter, a list, must have one activation per hidden "
-                    f"layer: {len(sizes)}. Got {len(given)} instead."
-                )
-        else:
-            given = [given] * len(sizes)
-        hidden = [as_activation(f, also=", or a list with one per hidden layer") for f in given]
-        if not hidden:
-            as_activation(self.activation if not isinstance(self.activation, list) else "relu")
-        output = as_activation(self.output_activation, parameter="output_activation")
-        for name, activation in [
-            *(("activation", f) for f in hidden),
-            ("output_activation", output),
-        ]:
-            if not activation.differentiable:
-                raise ValueError(
-                    f"The {name!r} parameter must be differentiable for backpropagation; "
-                    f"{activation!r} is not."
-                )
-        lbfgs = _by_lbfgs(self.solver)
-        solver = None if lbfgs else as_solver(self.solver, also=", or 'lbfgs'")
-        schedule = self._schedule(solver, one_epoch=one_epoch)
-        return _Pieces([*hidden, output], as_loss(self.loss), solver, schedule)
-
-    def _schedule(self, solver: Solver | None, *, one_epoch: bool) -> Schedule:
-        rate: object = self.learning_rate
-        if not (isinstance(rate, str) and rate == "auto"):
-            return as_schedule(rate, also=", or 'auto'")
-        if solver is None:
-            return Constant(1.0)
-        top = solver._typical_rate()
-        if one_epoch:
-            return Constant(0.3 * top)
-        return Cosine(top, epochs=self.max_iter, warm_up=self.max_iter // 20)
-
-    def _hidden_sizes(self) -> list[int]:
-        given: Any = self.hidden_layer_sizes
-        is_sequence = isinstance(given, Sequence) or (
-            isinstance(given, np.ndarray) and given.ndim == 1
-        )
-        sizes = list(given) if is_sequence else [given]
-        if not all(
-            isinstance(s, Integral) and not isinstance(s, bool) and int(s) > 0 for s in sizes
-        ):
+    def _resolve_loss(self, output: Activation) -> tuple[Loss, Activation]:
+        loss = as_loss(self.loss)
+        if isinstance(loss, LogLoss):
             raise ValueError(
-                "The 'hidden_layer_sizes' parameter must be a positive int or a sequence of them. "
-                f"Got {given!r} instead."
+                f"loss={self.loss!r} is for classes: take FeedForwardClassifier, or another loss."
             )
-        return [int(s) for s in sizes]
-
-    def _network(
-        self, pieces: _Pieces, n_features: int, n_outputs: int, dtype: DTypeLike
-    ) -> Network:
-        sizes = (n_features, *self._hidden_sizes(), n_outputs)
-        try:
-            return Network(sizes, pieces.activations, pieces.loss, self.alpha, dtype)
-        except (MemoryError, OverflowError, ValueError) as error:
-            kind = MemoryError if isinstance(error, MemoryError) else ValueError
-            raise kind(
-                "The 'hidden_layer_sizes' parameter must be of layers whose weights have room in "
-                f"memory. Got {self.hidden_layer_sizes!r}: {error}"
-            ) from error
-
-    def _batch_rows(self, n_samples: int) -> int:
-        if self.batch_size is None:
-            return n_samples
-        return min(64 if self.batch_size == "auto" else int(self.batch_size), n_samples)
-
-    def _draw(self, network: Network, generator: np.random.Generator) -> Array:
-        """Draw first weights."""
-        parameters = np.zeros(network.size, network.dtype)
-        layers = network.layers(parameters)
-        if self.init == "auto" and not _barely_moves_at_zero(network.activations[-1]):
-            layers.pop()
-        for (W, _), activation in zip(layers, network.activations, strict=False):
-            fan_in, fan_out = W.shape
-            both = fan_in + fan_out
-            if self.init == "he":
-                W[:] = generator.normal(0.0, np.sqrt(2 / fan_in), W.shape)
-            elif self.init == "auto" and _is_relu_like(activation):
-                W[:] = generator.normal(0.0, np.sqrt(4 / both), W.shape)
-            else:
-                W[:] = generator.uniform(-np.sqrt(6 / both), np.sqrt(6 / both), W.shape)
-        return parameters
-
-    def _current(self, network: Network) -> Array:
-        """Return the current weights as a new flat vector; a ValueError if they do not fit."""
-        shapes = [np.shape(coef) for coef in self.coefs_]
-        expected = list(zip(network.sizes[:-1], network.sizes[1:], strict=True))
-        if shapes != expected:
+        if loss.link is not None and not isinstance(output, Identity):
             raise ValueError(
-                "The current weights do not fit the requested layers: they have shapes "
-                f"{shapes}, and hidden_layer_sizes={self.hidden_layer_sizes!r} with "
-                f"{network.sizes[0]} features and {network.sizes[-1]} outputs needs {expected}."
+                f"loss={self.loss!r} has a link, {loss.link!r}: output_activation must be "
+                f"'identity'. Got {self.output_activation!r}."
             )
-        _require_layers(self.coefs_, self.intercepts_, network.sizes[0])
-        pairs = zip(self.coefs_, self.intercepts_, strict=True)
-        layers = [(on_host(W), on_host(b)) for W, b in pairs]
-        scaling = self._scaling
-        if (scaling.kind if scaling else False) != self.standardize:
-            raise ValueError(
-                "The 'standardize' parameter must stay what the current weights were trained "
-                f"with, {scaling.kind if scaling else False!r}. Got {self.standardize!r}. A fit "
-                "with warm_start=False starts again."
-            )
-        if scaling is None:
-            return network.flatten(*zip(*layers, strict=True))
-        learner: GradientLearner | None = getattr(self, "_learner", None)
-        if learner is not None:
-            # Unless they were edited, the weights are these, in another unit and rounded.
-            known = scaling.folded(network.layers(learner.parameters))
-            if all(map(np.array_equal, chain(*known), chain(*layers))):
-                return learner.parameters.copy()
-        return network.flatten(*zip(*scaling.unfolded(layers), strict=True))
-
-    def _scale_of_fit(
-        self, train: Dataset, network: Network, resumed: State | None, *, warm: bool
-    ) -> Scaling | None:
-        """Return the scale that a fit is to be trained in: that of the model in a warm start."""
-        if resumed is not None and self.standardize:
-            sizes = network.sizes[0], network.n_outputs
-            numbers = scale_of(resumed, *sizes)
-            return Scaling.unpacked(str(self.standardize), numbers, *sizes)
-        if warm and "_scaling" in vars(self):  # else its weights were set without a fit
-            return self._scaling
-        return self._find_scaling(train, network)
-
-    def _find_scaling(self, train: Dataset, network: Network) -> Scaling | None:
-        """Return the scale of the rows, if they are to be standardised."""
-        if not self.standardize:
-            return None
-        return scaling_of(str(self.standardize), train, train.objective(network))
-
-    def _begin_at_constant(self, train: Dataset, network: Network, parameters: Array) -> None:
-        """Let a standardised network begin at the best constant prediction.
-
-        With the identity, targets are centred at it, and biases of 0 predict it.
-        """
-        output = network.activations[-1]
-        if self._scaling is not None and not isinstance(output, Identity):
-            constant = train.objective(network).best_constant()
-            network.layers(parameters)[-1][1][:] = start_of(output, constant)
+        return loss, output
 
     def _check_outputs(self, n_outputs: int, one_axis: bool) -> None:
         if n_outputs != self.n_outputs_ or one_axis != self._one_axis:
@@ -615,7 +861,6 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
     def _check_train(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None
     ) -> tuple[Dataset, bool]:
-        """Return the checked training set, and whether y has one axis."""
         space = space_of(X)
         if space is not None:
             return check_array_rows(self, space, X, y, sample_weight)
@@ -645,151 +890,16 @@ class FeedForwardRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEsti
             )
         return Rows(X_val, y_val.reshape(len(y_val), -1), weights)
 
-    def _make_learner(
-        self, pieces: _Pieces, rows: Dataset, parameters: Array, generator: np.random.Generator
-    ) -> GradientLearner:
-        solver = GradientDescent() if pieces.solver is None else pieces.solver
-        settings, parameters = {"solver": solver}, rows.to_device(parameters)
-        learner = GradientLearner(
-            parameters, solver, pieces.schedule, generator, settings, rows.dtype
-        )
-        rows.memory_to_device(solver)
-        if self._scaling is not None:
-            learner.scale = self._scaling.packed()
-        learner.advice = self._advice(by_steps=pieces.solver is not None)
-        return learner
-
-    def _advice(self, *, by_steps: bool) -> Advice:
-        lower = ["a lower learning_rate"] if by_steps else []
-        units = [] if self.standardize else ["standardize='robust', which makes units irrelevant"]
-        weaker = ["a smaller alpha"] if self.alpha else []
-        others = ["another learning_rate or solver"] if by_steps else []
-        return Advice(
-            not_converged=_either("a larger max_iter", *units, *others),
-            diverged=_either(*lower, *units, *([] if lower or units else ["another loss"])),
-            learned_nothing=_either(*units, *weaker, *lower, "another activation"),
-        )
-
-    def _descend(self, stopping: Stopping, learner: GradientLearner) -> None:
-        """Run the epochs, one gradient step per batch."""
-        with stopping:
-            for epoch in stopping:
-                rate = stopping.rate(epoch)
-                loss = learner.run_epoch(rate)
-                stopping.record(loss, learner.validation_loss())
-
-    def _minimise(self, stopping: Stopping, learner: GradientLearner) -> None:
-        """Run SciPy's L-BFGS-B; each of its iterations counts as an epoch."""
-        from scipy.optimize import minimize
-
-        objective = learner.objective
-        network, baseline = objective.network, stopping.baseline_loss
-        divisor = network.baseline_loss  # of the gradient already
-        # SciPy's tolerance is absolute for losses below one.
-        scale = divisor / baseline if baseline > 0 and np.isfinite(baseline) else 1.0
-        unit = _units(network, objective.rows)
-        latest = {"loss": math.nan}
-
-        def penalised(point: Array) -> tuple[float, Array]:
-            point = (point * unit).astype(network.dtype)
-            latest["loss"], gradient = objective(point)
-            penalty = sum(float(np.vdot(W, W)) for W, _ in network.layers(point))
-            loss = latest["loss"] / divisor + 0.5 * self.alpha * penalty
-            return loss * scale, gradient * unit * scale
-
-        def after_iteration(intermediate_result: Any) -> None:
-            learner.parameters[:] = intermediate_result.x * unit
-            stopping.record(latest["loss"], learner.validation_loss())
-            if stopping.ended:
-                raise StopIteration
-
-        with stopping:
-            options = {
-                "maxiter": self.max_iter,
-                "maxfun": 20 * self.max_iter,
-                "ftol": 0.0 if self.tol is None else 64 * np.finfo(network.dtype).eps,
-                "gtol": 0.0,
-            }
-            minimize(
-                penalised,
-                learner.parameters / unit,
-                jac=True,
-                method="L-BFGS-B",
-                callback=after_iteration,
-                options=options,
-            )
-            if not stopping.loss_curve:  # it started at a minimum
-                stopping.record(latest["loss"], learner.validation_loss())
-            stopping.exhausted = stopping.n_iter >= self.max_iter and not stopping.ended
-
-    def _keep(self, stopping: Stopping, weights: Array, loss: float) -> None:
-        """Set the fitted attributes: the history and the final weights."""
-        self.loss_ = loss
-        self.__dict__.update(stopping.attributes())
-        with np.errstate(all="ignore"):
-            self.__dict__.update(self._attributes_of(weights))
-        if self._scaling is not None:  # in the units of the data they may overflow
-            stopping.check_end(loss, *self.coefs_, *self.intercepts_)
-
-    def _set_model(self, network: Network, one_axis: bool) -> None:
-        self.n_outputs_, self._one_axis = network.n_outputs, one_axis
-        self._activations = network.activations
-
-    def _attributes_of(self, weights: Array) -> dict[str, object]:
-        """Return the weights as fitted attributes, in copies."""
-        sizes = (self.n_features_in_, *self._hidden_sizes(), self.n_outputs_)
-        layers, scale = layers_of(weights, sizes), {}
-        if self._scaling is not None:
-            layers = self._scaling.folded(layers)
-            if self._scaling.kind == "robust":
-                columns = self._scaling.columns_like(weights)
-                scale = {"center_": columns.center, "scale_": columns.scale}
-        return {
-            "coefs_": [copy_of(W) for W, _ in layers],
-            "intercepts_": [copy_of(b) for _, b in layers],
-            **scale,
-            "_scaling": self._scaling,
-            "n_layers_": len(sizes),
-            "n_outputs_": self.n_outputs_,
-            "_one_axis": self._one_axis,
-            "_activations": self._activations,
-        }
-
-    def _first_learner(self, network: Network, pieces: _Pieces, rows: Rows) -> GradientLearner:
-        """Return the learner of the first ``partial_fit``, which finds the scale of the rows."""
-        weights = rows.weights
-        n_samples = rows.n_samples if weights is None else int(np.count_nonzero(weights))
-        generator = make_generator(self.random_state)
-        parameters = self._draw(network, generator)
-        self._scaling = None
-        if self.standardize and n_samples:
-            require_enough_rows(n_samples)
-            self._scaling = self._find_scaling(rows, network)
-            self._begin_at_constant(rows, network, parameters)
-        return self._make_learner(pieces, rows, parameters, generator)
-
-    def _carry_on(
-        self, network: Network, pieces: _Pieces, rows: Rows, present: Array
-    ) -> GradientLearner:
-        """Return a copy of the previous learner, so that a failed call changes nothing."""
-        solver, schedule = pieces.solver, pieces.schedule
-        assert solver is not None  # partial_fit is not available then
-        if hasattr(self, "_activations"):
-            *hidden, output = self._activations
-            require_unchanged("activation", hidden, network.activations[:-1])
-            require_unchanged("output_activation", output, network.activations[-1])
-        if hasattr(self, "_learner"):
-            learner: GradientLearner = self._learner.copy()
-            learner.carry_on({"solver": solver}, schedule)
-            learner.parameters[:] = present
-            return learner
-        generator = make_generator(self.random_state)
-        return self._make_learner(pieces, rows, present, generator)
-
-    def _forget(self) -> None:
-        """Delete what belongs to earlier fits."""
-        for name in ("_learner", "validation_loss_curve_", "center_", "scale_"):
-            self.__dict__.pop(name, None)
+    def _check_once(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, *_: object
+    ) -> tuple[Rows, bool]:
+        first = not hasattr(self, "coefs_")
+        rows, one_axis = Rows.checked(self, X, y, sample_weight, reset=first)
+        if not first:
+            self._check_outputs(rows.n_outputs, one_axis)
+        dtype = rows.dtype if first else self.coefs_[0].dtype
+        X, y = in_precision(by_rows(rows.X), dtype), in_precision(rows.y, dtype, "y")
+        return Rows(X, y, rows.weights), one_axis
 
 
 def _require_layers(
@@ -817,7 +927,7 @@ def _require_layers(
 def _units(network: Network, train: Dataset) -> Array:
     """Return the unit of each parameter: that of y for a linear output layer, else 1."""
     unit = np.ones(network.size)  # with targets standardised already, too
-    if isinstance(network.activations[-1], Identity):
+    if network.scales_targets:
         _, spread = train.target_moments()
         for array in network.layers(unit)[-1]:
             array[:] = np.where(spread > 0, spread, 1.0)

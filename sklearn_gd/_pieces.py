@@ -21,6 +21,7 @@ Array: TypeAlias = np.ndarray[Any, DType]
 # checker these are anything, and their names tell a reader what they are.
 ArrayLike: TypeAlias = Any  # a list, an array of any library, a sparse matrix, a data frame
 Matrix: TypeAlias = Any  # checked rows: an ndarray, a CSR matrix, or rows picked from an ndarray
+Targets: TypeAlias = Any  # checked targets: an ndarray, or one-hot rows made on demand
 DeviceArray: TypeAlias = Any  # an array of another library, on its device
 Namespace: TypeAlias = Any  # the module of an array library, with the array API\'s names
 P = TypeVar("P", bound="Piece")

@@ -53,12 +53,14 @@ __all__ = [
     "ELU",
     "GELU",
     "Activation",
+    "Exp",
     "FunctionPair",
     "Identity",
     "LeakyReLU",
     "ReLU",
     "SiLU",
     "Sigmoid",
+    "Softmax",
     "Softplus",
     "Step",
     "Tanh",
@@ -206,6 +208,13 @@ class Activation(Piece):
                     f"{method} must return an array of the shape of z; for {z.shape} it returned "
                     f"{np.shape(result)}."
                 )
+        with np.errstate(all="ignore"):
+            alone = [float(self(each.copy())[0, 0]) for each in z.reshape(-1, 1, 1)]
+        if not np.allclose(np.ravel(a), alone, equal_nan=True):
+            raise ValueError(
+                "__call__(z) must act on each element by itself. In an array it returned "
+                f"{np.ravel(a).tolist()}, and alone {alone}."
+            )
 
 
 def _logistic(z: Array) -> Array:
@@ -532,6 +541,44 @@ class GELU(Activation):
         return np.multiply(z, self._phi(z), out=out)
 
 
+class Exp(Activation):
+    """Exponential function f(z) = exp(z), positive: the link of the Poisson loss."""
+
+    zero_at_origin = False
+    range = (0.0, np.inf)
+    _forgets_z = True
+
+    def __call__(self, z: Array) -> Array:
+        return namespace(z).exp(z)
+
+    def derivative(self, z: Array, a: Array) -> Array:
+        return +a
+
+    def _apply(self, z: Array, out: Array) -> Array:
+        return np.exp(z, out=out)
+
+
+class Softmax(Activation):
+    """Softmax of each row, exp(z) over its sum; for a single column, the sigmoid.
+
+    It is the link of the log loss. It is not elementwise, and therefore no activation of a layer.
+    """
+
+    differentiable = False
+    zero_at_origin = False
+    range = (0.0, 1.0)
+
+    def __call__(self, z: Array) -> Array:
+        if z.shape[1] == 1:
+            return _logistic(z)
+        xp = namespace(z)
+        exps = xp.exp(z - xp.max(z, axis=1, keepdims=True))
+        return exps / xp.sum(exps, axis=1, keepdims=True)
+
+    def derivative(self, z: Array, a: Array) -> Array:
+        raise NotImplementedError("the softmax is not elementwise")
+
+
 _BUILT_IN: dict[str, type[Activation]] = {
     "identity": Identity,
     "step": Step,
@@ -544,7 +591,7 @@ _BUILT_IN: dict[str, type[Activation]] = {
     "silu": SiLU,
     "gelu": GELU,
 }
-for _kind in (*_BUILT_IN.values(), FunctionPair):
+for _kind in (*_BUILT_IN.values(), Exp, FunctionPair, Softmax):
     storable(_kind)
 
 

@@ -1,7 +1,9 @@
-"""Losses: elementwise functions of targets and predictions.
+"""Losses: functions of targets and predictions.
 
 A loss computes its value and its gradient with respect to the prediction; estimators average over
-samples and outputs. Estimators take a name (``"huber"``) or an instance (``Huber(delta=2.0)``).
+samples and outputs. Most are elementwise. Those with a link (``"log_loss"``, ``"poisson"``) are
+functions of the raw outputs of a network, which the link turns into predictions. Estimators take a
+name (``"huber"``) or an instance (``Huber(delta=2.0)``).
 
 A custom loss derives from :class:`Loss` and has two methods:
 
@@ -29,15 +31,27 @@ import math
 from numbers import Real
 
 import numpy as np
+from scipy.special import entr
 from sklearn.utils._param_validation import Interval
 
 from sklearn_gd._pieces import Array, Piece, namespace, resolve, scalar_like, storable
+from sklearn_gd.activations import Activation, Exp, Sigmoid, Softmax, _logistic
 
-__all__ = ["AbsoluteError", "Huber", "LogCosh", "Loss", "Pinball", "SquaredError", "as_loss"]
+__all__ = [
+    "AbsoluteError",
+    "Huber",
+    "LogCosh",
+    "LogLoss",
+    "Loss",
+    "Pinball",
+    "Poisson",
+    "SquaredError",
+    "as_loss",
+]
 
 
 class Loss(Piece):
-    """Base of all losses, which are elementwise and not averaged.
+    """Base of all losses.
 
     A custom loss defines ``value(y_true, y_pred)`` and ``gradient(y_true, y_pred)``. To support
     arrays of libraries other than NumPy, they use functions of the array API standard.
@@ -47,16 +61,29 @@ class Loss(Piece):
     curvature : float or None
         Upper bound of the second derivative with respect to y_pred. None if there is no bound, or
         the loss has a kink; the automatic learning rate is then rejected.
+    link : Activation or None
+        Function from the raw outputs of a network to predictions, of a loss that is defined on raw
+        outputs: these are what `value` and `gradient` get as y_pred. The output activation is then
+        the identity. None: the loss is defined on predictions.
+    sums_outputs : bool
+        Whether the loss of a sample is the sum over its outputs, not the mean. The elements of
+        `value` may then depend on all outputs of the sample, and those of `gradient` are the
+        derivatives of their sum.
+    lowest_target : float
+        Smallest target that is accepted.
     """
 
     _needed = {"value": "value(y_true, y_pred)", "gradient": "gradient(y_true, y_pred)"}
     curvature: float | None = None
+    link: Activation | None = None
+    sums_outputs = False
+    lowest_target = -math.inf
 
     def __init_subclass__(cls, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)
         if cls.__module__ != __name__ and cls.__dict__.keys() & {"value", "gradient"}:
             # Shortcuts and bounds of a built-in class do not hold for a changed function.
-            for name in ("_value_and_gradient", "_best_constant", "curvature"):
+            for name in ("_value_and_gradient", "_best_constant", "_baseline", "curvature"):
                 if name not in cls.__dict__:
                     setattr(cls, name, Loss.__dict__[name])
 
@@ -70,6 +97,14 @@ class Loss(Piece):
 
     def _value_and_gradient(self, y_true: Array, y_pred: Array) -> tuple[Array, Array]:
         return self.value(y_true, y_pred), self.gradient(y_true, y_pred)
+
+    def _over_independent_outputs(self) -> Loss:
+        """Return the loss for outputs that do not exclude each other."""
+        return self
+
+    def _divisor(self, n_outputs: int) -> int:
+        """Return the number that the values of a sample, summed, are divided by."""
+        return 1 if self.sums_outputs else n_outputs
 
     def _best_constant(self, y_true: Array, weights: Array | None) -> Array:
         """Return, for each column of `y_true`, the constant with the smallest mean loss."""
@@ -111,7 +146,8 @@ class Loss(Piece):
         return constant if constant > float(self.value(largest, error)[0, 0]) else zero
 
     def _mean(self, y_true: Array, y_pred: Array, weights: Array | None) -> float:
-        rows = self.value(y_true, y_pred).mean(axis=1, dtype=np.float64)
+        rows = self.value(y_true, y_pred).sum(axis=1, dtype=np.float64)
+        rows /= self._divisor(y_pred.shape[1])
         return float(np.average(rows, weights=weights))
 
     def _probe(self) -> None:
@@ -240,6 +276,112 @@ class LogCosh(Loss):
         return namespace(y_pred).tanh(y_pred - y_true)
 
 
+class LogLoss(Loss):
+    """Log loss, or cross entropy, of classes: -log of the probability of a sample's class.
+
+    It is defined on logits, of shape (n_samples, n_outputs). Its link is the sigmoid for a single
+    output, the logit of the second of two classes, and the softmax for several, one per class.
+    Targets are 0 and 1, or probabilities. The loss of a sample is the sum over its outputs, as in
+    :func:`sklearn.metrics.log_loss`.
+    """
+
+    curvature = 0.5
+    link = Softmax()
+    sums_outputs = True
+    lowest_target = 0.0
+
+    def value(self, y_true: Array, y_pred: Array) -> Array:
+        return self._value_and_gradient(y_true, y_pred)[0]
+
+    def gradient(self, y_true: Array, y_pred: Array) -> Array:
+        return self._value_and_gradient(y_true, y_pred)[1]
+
+    def _value_and_gradient(self, y_true: Array, y_pred: Array) -> tuple[Array, Array]:
+        if y_pred.ndim == 1 or y_pred.shape[1] == 1:
+            return _binary_log_loss(y_true, y_pred)
+        xp = namespace(y_pred)
+        logits = y_pred - xp.max(y_pred, axis=1, keepdims=True)
+        exps = xp.exp(logits)
+        totals = xp.sum(exps, axis=1, keepdims=True)
+        weights = xp.sum(y_true, axis=1, keepdims=True)
+        return y_true * (xp.log(totals) - logits), exps * (weights / totals) - y_true
+
+    def _over_independent_outputs(self) -> Loss:
+        return BinaryLogLoss()
+
+    def _best_constant(self, y_true: Array, weights: Array | None) -> Array:
+        # Of a class without samples, half a sample: its logit is finite.
+        half = 0.5 / (len(y_true) if weights is None else float(weights.sum()))
+        shares = np.average(y_true.astype(np.float64), axis=0, weights=weights)
+        shares = np.clip(shares, half, 1 - half) if half < 0.5 else np.full_like(shares, 0.5)
+        return self._logits(shares)
+
+    def _logits(self, shares: Array) -> Array:
+        if len(shares) == 1:
+            return np.log(shares) - np.log1p(-shares)
+        logits = np.log(shares)
+        return np.asarray(logits - logits.mean())
+
+    def _baseline(self, y_true: Array, weights: Array | None) -> float:
+        """Return the entropy of the class shares."""
+        shares = np.average(y_true.astype(np.float64), axis=0, weights=weights)
+        if len(shares) == 1:
+            shares = np.append(shares, 1 - shares)
+        return float(entr(shares).sum())
+
+
+class BinaryLogLoss(LogLoss):
+    """Log loss of outputs that do not exclude each other: one sigmoid each, summed.
+
+    ``"log_loss"`` is this loss for label indicators and for one neuron per class.
+    """
+
+    curvature = 0.25
+    link = Sigmoid()
+
+    def _value_and_gradient(self, y_true: Array, y_pred: Array) -> tuple[Array, Array]:
+        return _binary_log_loss(y_true, y_pred)
+
+    def _logits(self, shares: Array) -> Array:
+        return np.asarray(np.log(shares) - np.log1p(-shares))
+
+    def _baseline(self, y_true: Array, weights: Array | None) -> float:
+        shares = np.average(y_true.astype(np.float64), axis=0, weights=weights)
+        return float((entr(shares) + entr(1 - shares)).sum())
+
+
+def _binary_log_loss(y_true: Array, z: Array) -> tuple[Array, Array]:
+    """Return log(1 + exp(z)) - y z, without overflow, and its derivative."""
+    xp = namespace(z)
+    value = xp.maximum(z, scalar_like(z, 0)) - z * y_true + xp.log1p(xp.exp(-xp.abs(z)))
+    return value, _logistic(z) - y_true
+
+
+class Poisson(Loss):
+    """Half the Poisson deviance, y log(y / m) - y + m, of counts and rates y >= 0 with mean m.
+
+    It is defined on the logarithm of m, which its link, the exponential function, turns into m.
+    """
+
+    link = Exp()
+    lowest_target = 0.0
+
+    def value(self, y_true: Array, y_pred: Array) -> Array:
+        xp = namespace(y_pred)
+        positive = xp.where(y_true > 0, y_true, scalar_like(y_true, 1))
+        return xp.exp(y_pred) - y_true * y_pred + y_true * (xp.log(positive) - 1)
+
+    def gradient(self, y_true: Array, y_pred: Array) -> Array:
+        return namespace(y_pred).exp(y_pred) - y_true
+
+    def _best_constant(self, y_true: Array, weights: Array | None) -> Array:
+        mean = np.average(y_true.astype(np.float64), axis=0, weights=weights)
+        return np.log(np.where(mean > 0, mean, 1.0))
+
+    def _unless_rounding(self, constant: float, zero: float, largest: Array) -> float:
+        return constant
+
+
 def _quantiles(values: Array, weights: Array | None, levels: tuple[float, ...]) -> Array:
     """Return quantiles of each column, by the inverse of the weighted distribution function.
 
@@ -272,8 +414,10 @@ _BUILT_IN: dict[str, type[Loss]] = {
     "huber": Huber,
     "pinball": Pinball,
     "log_cosh": LogCosh,
+    "log_loss": LogLoss,
+    "poisson": Poisson,
 }
-for _kind in _BUILT_IN.values():
+for _kind in (*_BUILT_IN.values(), BinaryLogLoss):
     storable(_kind)
 
 

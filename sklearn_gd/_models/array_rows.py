@@ -255,7 +255,7 @@ class OnArrayRows:
         X = self._scaled(X)
         passed = forward(space, layers, self._activations, X)
         values, slopes = network.loss._value_and_gradient(y, passed[-1][1])
-        factor = 1.0 / (share * network.n_outputs * network.baseline_loss)
+        factor = 1.0 / (share * network.divisor * network.baseline_loss)
         delta = space.astype(slopes * factor, dtype)
         if weights is not None:
             delta = delta * space.astype(weights, dtype)[:, None]
@@ -283,10 +283,10 @@ class OnArrayRows:
         return xp.concat(parts)
 
     def _weighted_sum(self, values: DeviceArray, weights: DeviceArray | None) -> DeviceArray:
-        """Return the weighted sum over rows of the mean over outputs, in the widest floats."""
+        """Return the weighted sum over rows of the loss, in the widest floats."""
         space = self.rows.space
         rows = space.xp.sum(space.astype(values, space.widest), axis=1)
-        return space.xp.sum(rows if weights is None else rows * weights) / values.shape[1]
+        return space.xp.sum(rows if weights is None else rows * weights) / self.network.divisor
 
 
 class ArrayBatches:

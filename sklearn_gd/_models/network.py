@@ -38,6 +38,8 @@ class Network:
         Strength of the L2 penalty, 0.5 * alpha * ||weights||²; biases are not penalised.
     dtype : dtype
     biases : bool, default=True
+    class_targets : bool, default=False
+        Whether targets are classes, which have no units.
 
     Attributes
     ----------
@@ -45,6 +47,8 @@ class Network:
         How the first layer gets the columns of X; None: as they are.
     baseline_loss : float
         Loss that the gradient is divided by.
+    divisor : int
+        Number that the summed values of a row are divided by.
 
     References
     ----------
@@ -61,6 +65,7 @@ class Network:
         dtype: DTypeLike,
         *,
         biases: bool = True,
+        class_targets: bool = False,
     ) -> None:
         self.sizes = tuple(sizes)
         self.activations = list(activations)
@@ -68,7 +73,9 @@ class Network:
         self.alpha = alpha
         self.dtype = np.dtype(dtype)
         self.biases = biases
+        self.class_targets = class_targets
         self.n_outputs = self.sizes[-1]
+        self.divisor = loss._divisor(self.n_outputs)
         self.size = n_parameters(self.sizes, biases)
         self.columns: ColumnScaling | None = None
         self.baseline_loss = 1.0
@@ -79,14 +86,25 @@ class Network:
         self._z: list[Array] = []
         self._a: list[Array] = []
 
+    @property
+    def scales_targets(self) -> bool:
+        """Whether targets are brought to mean 0 and standard deviation 1 in training."""
+        free = isinstance(self.activations[-1], Identity) and self.loss.link is None
+        return free and not self.class_targets
+
+    def prediction_activations(self) -> list[Activation]:
+        """Return the activations of a prediction: a link of the loss applied to the outputs."""
+        link = self.loss.link
+        return self.activations if link is None else [*self.activations[:-1], link]
+
     def scaled(self, scaling: Scaling | None) -> Network:
         """Return the network that is trained in a scale; itself without one."""
         if scaling is None:
             return self
         twin = copy(self)
         twin.columns = scaling.columns(self.dtype)
-        twin.activations = list(self.activations)
-        twin.activations[-1] = scaling.output(self.activations[-1], self.dtype)
+        if self.scales_targets:
+            twin.activations = [*self.activations[:-1], scaling.output(self.dtype)]
         twin.baseline_loss = scaling.baseline_loss
         return twin
 
@@ -109,7 +127,7 @@ class Network:
             self._forward(layers, slice_rows(X, rows))
             values = self.loss.value(y[rows], self._outputs[-1])
             total += _weighted_sum(values, None if weights is None else weights[rows])
-        return total / float(X.shape[0] if weights is None else weights.sum())
+        return total / self.divisor / float(X.shape[0] if weights is None else weights.sum())
 
     def __call__(
         self, parameters: Array, X: Matrix, y: Array, weights: Array | None, share: float
@@ -163,12 +181,12 @@ class Network:
         y, weights = y[rows], None if weights is None else weights[rows]
         X = self._forward(layers, X)
         values, slopes = self.loss._value_and_gradient(y, self._outputs[-1])
-        factor = 1.0 / (share * self.n_outputs * self.baseline_loss)
+        factor = 1.0 / (share * self.divisor * self.baseline_loss)
         delta = np.multiply(slopes, factor, dtype=self.dtype)
         if weights is not None:
             delta *= weights[:, None]
         self._backward(layers, X, delta)
-        return _weighted_sum(values, weights)
+        return _weighted_sum(values, weights) / self.divisor
 
     def _forward(self, layers: list[tuple[Array, Array]], X: Matrix) -> Matrix:
         """Compute the pre-activations and outputs of every layer, in buffers.
@@ -301,10 +319,10 @@ def _propagate(layers: list[tuple[Array, Array, Activation]], a: Matrix) -> Arra
 
 
 def _weighted_sum(values: Array, weights: Array | None) -> float:
-    """Return the weighted sum over rows of the mean over outputs, in float64."""
+    """Return the weighted sum over rows and outputs, in float64."""
     if weights is None:
-        return float(values.sum(dtype=np.float64)) / values.shape[1]
-    return float(weights @ values.sum(axis=1, dtype=np.float64)) / values.shape[1]
+        return float(values.sum(dtype=np.float64))
+    return float(weights @ values.sum(axis=1, dtype=np.float64))
 
 
 def is_flat_at_zero(activation: Activation) -> bool:

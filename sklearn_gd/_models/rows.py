@@ -16,7 +16,7 @@ from sklearn_gd._models.curvature import Curvature, is_well_conditioned, uses_mo
 from sklearn_gd._models.least_squares import Moments, is_narrow
 from sklearn_gd._models.network import Network
 from sklearn_gd._models.scaling import column_scale
-from sklearn_gd._pieces import Array, ArrayLike, DType, Matrix
+from sklearn_gd._pieces import Array, ArrayLike, DType, Matrix, Targets
 from sklearn_gd.solvers import Solver
 
 T = TypeVar("T")
@@ -36,7 +36,7 @@ class OnHost:
 
 class _XyWeights(NamedTuple):
     X: Matrix
-    y: Array
+    y: Targets
     weights: Array | None
 
 
@@ -90,13 +90,18 @@ class Rows(OnHost, _XyWeights):
     ) -> tuple[Rows, Rows, Array]:
         return set_aside(self, fraction, generator)
 
+    def targets(self) -> tuple[Array, Array | None]:
+        """Return targets and weights with the statistics of those of the rows."""
+        return self.y, self.weights
+
     def target_ends(self) -> tuple[float, float]:
         return float(self.y.min()), float(self.y.max())
 
     def target_moments(self) -> tuple[Array, Array]:
-        y = self.y.astype(np.float64, copy=False)
-        mean = np.average(y, axis=0, weights=self.weights)
-        variance = np.average((y - mean) ** 2, axis=0, weights=self.weights)
+        y, weights = self.targets()
+        y = y.astype(np.float64, copy=False)
+        mean = np.average(y, axis=0, weights=weights)
+        variance = np.average((y - mean) ** 2, axis=0, weights=weights)
         return mean, np.sqrt(variance)
 
     def column_scale(self, kind: str) -> tuple[Array, Array]:
@@ -151,10 +156,10 @@ class OnRows:
         return self.network.mean_loss(parameters, *self.rows)
 
     def best_constant(self) -> Array:
-        return self.network.loss._best_constant(self.rows.y, self.rows.weights)
+        return self.network.loss._best_constant(*self.rows.targets())
 
     def baseline_loss(self) -> float:
-        return self.network.loss._baseline(self.rows.y, self.rows.weights)
+        return self.network.loss._baseline(*self.rows.targets())
 
     def batches(self, size: int, generator: np.random.Generator | None) -> Batches:
         return Batches(*self.rows, size, generator)

@@ -151,10 +151,8 @@ class Scaling:
         center, scale = (_as(weights, _like(weights, a)) for a in (self.center, self.scale))
         return ColumnScaling(center, scale, squash=self.kind == "robust")
 
-    def output(self, activation: Activation, dtype: DTypeLike) -> Activation:
-        """Return the output activation of the network that is trained."""
-        if not isinstance(activation, Identity):
-            return activation
+    def output(self, dtype: DTypeLike) -> Activation:
+        """Return the output activation of a network that is trained on scaled targets."""
         return Affine(self.mean.astype(dtype), self.spread.astype(dtype))
 
     def folded(self, layers: Layers) -> Layers:
@@ -201,6 +199,8 @@ def start_of(activation: Activation, constant: Array) -> Array:
     """Return biases with f(b) = constant for each output; 0 where there are none."""
     from scipy.optimize import brentq
 
+    if isinstance(activation, Identity):
+        return constant
     found = np.zeros(len(constant))
     for i, value in enumerate(constant.tolist()):
 
@@ -384,7 +384,7 @@ def scaling_of(kind: str, dataset: Any, objective: Any) -> Scaling:
     """Return the scaling of a dataset, for the network of an objective over it."""
     constant, (mean, spread) = objective.best_constant(), dataset.target_moments()
     spread = target_scale(mean, spread)
-    if not isinstance(objective.network.activations[-1], Identity):
+    if not objective.network.scales_targets:
         constant, spread = np.zeros(len(mean)), np.ones(len(mean))
     center, scale = dataset.column_scale(kind)
     baseline = objective.baseline_loss()

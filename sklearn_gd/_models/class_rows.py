@@ -1,0 +1,65 @@
+"""Rows whose targets are classes, for networks."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from sklearn_gd._data.split import set_aside
+from sklearn_gd._models.labelled_rows import one_hot
+from sklearn_gd._models.rows import Rows
+from sklearn_gd._pieces import Array, Matrix
+
+
+class OneHot:
+    """Targets 0 and 1 of rows with class codes, made for the rows that are asked for.
+
+    Parameters
+    ----------
+    codes : ndarray of int of shape (n_samples,)
+        Number of the class of each row.
+    n_outputs : int
+        Number of outputs: one per class, or one for the second of two classes.
+    dtype : dtype
+    """
+
+    def __init__(self, codes: Array, n_outputs: int, dtype: DTypeLike) -> None:
+        self.codes, self.dtype = codes, dtype
+        self.shape = len(codes), n_outputs
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def __getitem__(self, picked: slice | Array) -> Array:
+        return one_hot(self.codes[picked], self.shape[1], 0.0, 1.0).astype(self.dtype)
+
+    def take(self, part: Array) -> OneHot:
+        """Return the targets of a part of the rows, not made yet."""
+        return OneHot(self.codes[part], self.shape[1], self.dtype)
+
+
+class ClassRows(Rows):
+    """Rows with targets of classes, `OneHot`."""
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, X: Matrix, codes: Array, n_outputs: int, weights: Array | None) -> ClassRows:
+        """Return rows with class codes, for a network of so many outputs."""
+        return cls(X, OneHot(codes, n_outputs, X.dtype), weights)
+
+    def set_aside(
+        self, fraction: float, generator: np.random.Generator
+    ) -> tuple[ClassRows, ClassRows, Array]:
+        """Split the rows so that both parts have the same shares of classes."""
+        numbered = self._replace(y=np.arange(len(self.y)))
+        train, held_out, kept = set_aside(numbered, fraction, generator, stratify=self.y.codes)
+        train, held_out = (part._replace(y=self.y.take(part.y)) for part in (train, held_out))
+        return train, held_out, kept
+
+    def targets(self) -> tuple[Array, Array | None]:
+        """Return the different targets, and the total weight of the rows that have each."""
+        n_classes = max(self.n_outputs, 2)
+        totals = np.bincount(self.y.codes, self.weights, minlength=n_classes)
+        present = np.flatnonzero(totals)
+        return OneHot(present, self.n_outputs, self.dtype)[:], totals[present]
