@@ -6,12 +6,21 @@ from numbers import Integral, Real
 from typing import Any, NamedTuple, Self
 
 import numpy as np
+from scipy.special import log_expit, log_softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_gd._base import Estimator, Layer, available_if
+from sklearn_gd._data.labels import (
+    class_weights,
+    classes_of_first_call,
+    encode,
+    require_no_balance,
+    require_same_classes,
+    require_two,
+)
 from sklearn_gd._data.split import lazily_picked
 from sklearn_gd._data.validation import (
     _X_CHECKS,
@@ -19,7 +28,6 @@ from sklearn_gd._data.validation import (
     as_of_now,
     by_rows,
     canonical,
-    check_numbers,
     check_rows,
     check_same_shape,
     check_validation_rows,
@@ -91,6 +99,11 @@ class _Pieces(NamedTuple):
     schedule: Schedule
     auto_rate: bool
 
+    @property
+    def trained(self) -> Activation:
+        """The activation in training: a loss with a link is defined on the weighted inputs."""
+        return self.activation if self.loss.link is None else Identity()
+
 
 @storable
 class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
@@ -107,7 +120,8 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         Activation of the neurons.
     loss : str or Loss, default="squared_error"
         Loss of a neuron's output. For the step, whose targets and outputs are 0 and 1, the squared
-        error is the share of mistakes.
+        error is the share of mistakes. ``"log_loss"``, with ``activation="sigmoid"`` only, is
+        logistic regression, of each class against the rest.
     standardize : {"standard"} or False, default="standard"
         Scale in which differentiable neurons are trained. ``"standard"``: columns of mean 0 and
         standard deviation 1, so that the result does not depend on their units; `coef_` and
@@ -420,14 +434,12 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         X, y = validated(self, X, y, reset=first, **_X_CHECKS)
         X = by_rows(canonical(X))
         check_classification_targets(y)
-        self._set_classes(classes, first)
-        codes = self._encode(y, "y")
+        if first:
+            self.classes_ = classes_of_first_call(classes)
+        require_same_classes(classes, self.classes_)
+        codes = encode(y, self.classes_)
         weights = check_weights(sample_weight, X)
-        if self.class_weight == "balanced":
-            raise ValueError(
-                "class_weight='balanced' needs all rows at once, and partial_fit sees some. Give "
-                "a dict of weights instead."
-            )
+        require_no_balance(self.class_weight)
         if not first:
             X = in_precision(X, self.coef_.dtype)
         train = LabelledRows(X, codes, weights)
@@ -500,6 +512,30 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         totals = p.sum(axis=1, keepdims=True)
         return np.divide(p, totals, out=np.full_like(p, 1 / p.shape[1]), where=totals > 0)
 
+    @available_if(_is_sigmoid)
+    def predict_log_proba(self, X: ArrayLike) -> Array:
+        """Return the logarithms of ``predict_proba``.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        log_p : ndarray of shape (n_samples, n_classes)
+            Computed without underflow of the sigmoids.
+
+        Raises
+        ------
+        AttributeError
+            If the activation is not the sigmoid.
+        """
+        z = self.decision_function(X)
+        if z.ndim == 1:
+            return np.column_stack([log_expit(-z), log_expit(z)])
+        log_p: Array = log_softmax(log_expit(z), axis=1)
+        return log_p
+
     def _layers(self) -> list[Layer]:
         intercept = self.intercept_ if self.fit_intercept else None
         return [Layer(self.coef_.T, intercept, as_activation(self.activation))]
@@ -547,7 +583,12 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
                 "The 'activation' parameter must be 'step' or differentiable. "
                 f"Got {self.activation!r} instead."
             )
-        loss = as_loss(self.loss)
+        loss = as_loss(self.loss)._over_independent_outputs()
+        if loss.link is not None and type(activation) is not type(loss.link):
+            raise ValueError(
+                f"loss={self.loss!r} needs its link as the activation, {loss.link!r}. Got "
+                f"activation={self.activation!r}."
+            )
         auto_rate = isinstance(self.learning_rate, str) and self.learning_rate == "auto"
         if auto_rate and not is_step and loss.curvature is None:
             raise ValueError(
@@ -577,17 +618,10 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         X = by_rows(canonical(X))
         check_classification_targets(y)
         self.classes_, codes = np.unique(y, return_inverse=True)
-        self._require_two_classes()
+        require_two(self.classes_, type(self).__name__)
         weights = check_weights(sample_weight, X)
         require_some_weight(weights)
         return LabelledRows(X, codes.astype(np.int32), weights)
-
-    def _require_two_classes(self) -> None:
-        if len(self.classes_) < 2:
-            raise ValueError(
-                f"PerceptronClassifier needs rows of at least two classes. Got one class: "
-                f"{self.classes_.tolist()[0]!r}."
-            )
 
     def _check_held_out(
         self,
@@ -597,7 +631,7 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         train: LabelledRows,
     ) -> LabelledRows:
         X_val, y_val, weights = check_validation_rows(self, X_val, y_val, weights_val, train.dtype)
-        return LabelledRows(X_val, self._encode(y_val, "y_val"), weights)
+        return LabelledRows(X_val, encode(y_val, self.classes_, "y_val"), weights)
 
     def _weigh(
         self,
@@ -616,63 +650,8 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
 
     def _class_weights(self, train: LabelledRows) -> Array | None:
         """Return the weight of each class; None for 1 each."""
-        if self.class_weight is None:
-            return None
-        if self.class_weight == "balanced":
-            # Samples of weight zero do not count.
-            counts = train.counts(len(self.classes_))
-            present = counts > 0
-            each = np.ones(len(counts))
-            each[present] = counts.sum() / (present.sum() * counts[present])
-            return each
-        values = self.class_weight
-        unknown = [label for label in values if label not in self.classes_.tolist()]
-        if unknown:
-            raise ValueError(
-                f"The 'class_weight' parameter has labels {unknown} that are none of the "
-                f"classes {self.classes_.tolist()}."
-            )
-        each = check_numbers(
-            f"The 'class_weight' parameter, {self.class_weight!r},",
-            [values.get(label, 1.0) for label in self.classes_.tolist()],
-            np.float64,
-        )
-        if (each < 0).any():
-            raise ValueError(
-                "The 'class_weight' parameter must hold finite weights that are not negative. "
-                f"Got {self.class_weight!r}."
-            )
-        return each
-
-    def _encode(self, y: ArrayLike, name: str) -> Array:
-        y = np.asarray(y)
-        if y.dtype == object and any(label is None for label in y.ravel()):
-            raise ValueError(f"{name} must hold labels. Got None among them.")
-        if y.ndim != 1:
-            raise ValueError(f"{name} must hold one label per row. Got shape {y.shape}.")
-        unseen = np.setdiff1d(y, self.classes_)
-        if unseen.size:
-            raise ValueError(
-                f"{name} has labels {unseen.tolist()} that are none of the classes "
-                f"{self.classes_.tolist()}."
-            )
-        return np.asarray(np.searchsorted(self.classes_, y), np.int32)
-
-    def _set_classes(self, classes: ArrayLike | None, first: bool) -> None:
-        if first:
-            if classes is None:
-                raise ValueError("classes must be given in the first call to partial_fit.")
-            self.classes_ = np.unique(np.asarray(classes))
-            if self.classes_.dtype.kind == "f" and np.isnan(self.classes_).any():
-                raise ValueError(f"classes must not hold NaN. Got {self.classes_.tolist()}.")
-            if len(self.classes_) < 2:
-                raise ValueError(
-                    f"classes must hold at least two classes. Got {self.classes_.tolist()}."
-                )
-        elif classes is not None and not np.array_equal(np.unique(classes), self.classes_):
-            raise ValueError(
-                f"classes must stay {self.classes_.tolist()}. Got {np.unique(classes).tolist()}."
-            )
+        counts = train.counts(len(self.classes_))  # samples of weight zero do not count
+        return class_weights(self.class_weight, self.classes_, counts)
 
     def _n_neurons(self) -> int:
         return 1 if len(self.classes_) == 2 else len(self.classes_)
@@ -786,16 +765,17 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         learner.learn_from(objective, validation, self._batch_rows(), shuffle=self.shuffle)
 
     def _network(self, pieces: _Pieces, train: LabelledRows, loss: Loss | None = None) -> Network:
-        activation, of_step = pieces.activation, not pieces.activation.differentiable
+        of_step = not pieces.activation.differentiable
         if loss is None:
             loss = PerceptronCriterion(pieces.loss) if of_step else pieces.loss
         network = Network(
             (train.n_features, self._n_neurons()),
-            [Identity() if of_step else activation],
+            [Identity() if of_step else pieces.trained],
             loss,
             self.alpha,
             train.dtype,
             biases=self.fit_intercept,
+            class_targets=True,
         )
         return network.scaled(self._scaling)
 
@@ -850,11 +830,11 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         activation, ends = pieces.activation, targets_of(pieces.activation)
         per_row = None
         if activation.differentiable:
-            per_row = curvature_per_row(pieces.loss, activation, ends)
+            per_row = curvature_per_row(pieces.loss, pieces.trained, ends)
         if per_row is None:
             return
         curvature = train.curvature(
-            per_row / self._n_neurons(),
+            per_row / pieces.loss._divisor(self._n_neurons()),
             self.alpha,
             intercept=self.fit_intercept,
             columns=None if self._scaling is None else self._scaling.columns(np.float64),

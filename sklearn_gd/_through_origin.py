@@ -391,6 +391,11 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
                 "The 'activation' parameter must be differentiable for gradient descent. "
                 f"Got {self.activation!r} instead."
             )
+        if loss.link is not None:
+            raise ValueError(
+                "The 'loss' parameter must have no link, so that the model passes through the "
+                f"origin. Got {self.loss!r}, whose link is {loss.link!r}."
+            )
         if not activation.zero_at_origin:
             raise ValueError(
                 "The 'activation' parameter must be 0 at 0, f(0) = 0, so that the model passes "

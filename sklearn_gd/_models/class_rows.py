@@ -57,6 +57,14 @@ class ClassRows(Rows):
         train, held_out = (part._replace(y=self.y.take(part.y)) for part in (train, held_out))
         return train, held_out, kept
 
+    def counts(self, n_classes: int) -> Array:
+        """Return the number of rows of each class, without those of weight zero."""
+        seen = self.y.codes if self.weights is None else self.y.codes[self.weights > 0]
+        return np.bincount(seen, minlength=n_classes)
+
+    def target_ends(self) -> tuple[float, float]:
+        return 0.0, 1.0
+
     def targets(self) -> tuple[Array, Array | None]:
         """Return the different targets, and the total weight of the rows that have each."""
         n_classes = max(self.n_outputs, 2)

@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import Tags
 
 from sklearn_gd._base import Estimator, available_if
+from sklearn_gd._data.labels import encode, require_two
 from sklearn_gd._data.validation import require_numpy_rows
 from sklearn_gd._feed_forward import FeedForwardRegressor
 from sklearn_gd._models.labelled_rows import LabelledRows
@@ -345,6 +346,10 @@ class DaskPerceptronClassifier(OnDask, PerceptronClassifier):
     def predict_proba(self, X: ArrayLike) -> ArrayLike:
         return self._predict("predict_proba", X)
 
+    @available_if(_is_sigmoid)
+    def predict_log_proba(self, X: ArrayLike) -> ArrayLike:
+        return self._predict("predict_log_proba", X)
+
     def _dataset(
         self, source: str, chunks: Chunks, train: DistributedRows | None = None
     ) -> DistributedLabelledRows:
@@ -354,9 +359,11 @@ class DaskPerceptronClassifier(OnDask, PerceptronClassifier):
         classes = np.unique(np.concatenate(found))
         if train is None:
             self.classes_ = classes
-            self._require_two_classes()
+            require_two(classes, type(self).__name__)
         else:
-            self._encode(classes, "y_val")  # raises for labels that are none of the classes
+            encode(
+                classes, self.classes_, "y_val"
+            )  # raises for labels that are none of the classes
         self._workers.run(source, "encode", self.classes_)
         return DistributedLabelledRows(
             self._workers, source, "all", chunks.n_features, chunks.dtype

@@ -1,0 +1,119 @@
+"""Labels of classes: their codes, and weights for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from sklearn_gd._data.validation import check_numbers
+from sklearn_gd._pieces import Array, ArrayLike
+
+
+def encode(y: ArrayLike, classes: Array, name: str = "y") -> Array:
+    """Return the number of each label among the sorted `classes`.
+
+    Raises
+    ------
+    ValueError
+        For labels that are none of the classes, or an array of another shape.
+    """
+    y = np.asarray(y)
+    if y.dtype == object and any(label is None for label in y.ravel()):
+        raise ValueError(f"{name} must hold labels. Got None among them.")
+    if y.ndim != 1:
+        raise ValueError(f"{name} must hold one label per row. Got shape {y.shape}.")
+    unseen = np.setdiff1d(y, classes)
+    if unseen.size:
+        raise ValueError(
+            f"{name} has labels {unseen.tolist()} that are none of the classes {classes.tolist()}."
+        )
+    return np.asarray(np.searchsorted(classes, y), np.int32)
+
+
+def require_two(classes: Array, owner: str) -> None:
+    """Raise a ValueError if there are fewer than two classes."""
+    if len(classes) < 2:
+        raise ValueError(
+            f"{owner} needs rows of at least two classes. Got one class: {classes.tolist()[0]!r}."
+        )
+
+
+def classes_of_first_call(classes: ArrayLike | None) -> Array:
+    """Return the sorted classes of a first ``partial_fit``.
+
+    Raises
+    ------
+    ValueError
+        If none are given, fewer than two, or NaN.
+    """
+    if classes is None:
+        raise ValueError("classes must be given in the first call to partial_fit.")
+    found = np.unique(np.asarray(classes))
+    if found.dtype.kind == "f" and np.isnan(found).any():
+        raise ValueError(f"classes must not hold NaN. Got {found.tolist()}.")
+    if len(found) < 2:
+        raise ValueError(f"classes must hold at least two classes. Got {found.tolist()}.")
+    return found
+
+
+def require_same_classes(classes: ArrayLike | None, before: Array) -> None:
+    """Raise a ValueError if a later ``partial_fit`` has other classes than before."""
+    if classes is not None and not np.array_equal(np.unique(classes), before):
+        raise ValueError(
+            f"classes must stay {before.tolist()}. Got {np.unique(classes).tolist()}."
+        )
+
+
+def class_weights(
+    class_weight: str | Mapping[object, float] | None, classes: Array, counts: Array
+) -> Array | None:
+    """Return the weight of each class; None for 1 each.
+
+    Parameters
+    ----------
+    class_weight : "balanced", dict or None
+        The parameter of an estimator.
+    classes : ndarray of shape (n_classes,)
+    counts : ndarray of shape (n_classes,)
+        Number of rows of each class, for "balanced".
+
+    Raises
+    ------
+    ValueError
+        For labels that are none of the classes, or weights that are negative or not finite.
+    """
+    if class_weight is None:
+        return None
+    if isinstance(class_weight, str):
+        present = counts > 0
+        each = np.ones(len(counts))
+        each[present] = counts.sum() / (present.sum() * counts[present])
+        return each
+    labels = classes.tolist()
+    unknown = [label for label in class_weight if label not in labels]
+    if unknown:
+        raise ValueError(
+            f"The 'class_weight' parameter has labels {unknown} that are none of the classes "
+            f"{labels}."
+        )
+    each = check_numbers(
+        f"The 'class_weight' parameter, {class_weight!r},",
+        [class_weight.get(label, 1.0) for label in labels],
+        np.float64,
+    )
+    if (each < 0).any():
+        raise ValueError(
+            "The 'class_weight' parameter must hold finite weights that are not negative. Got "
+            f"{class_weight!r}."
+        )
+    return each
+
+
+def require_no_balance(class_weight: object) -> None:
+    """Raise a ValueError if a ``partial_fit`` would need the weights of all rows."""
+    if isinstance(class_weight, str):
+        raise ValueError(
+            f"class_weight={class_weight!r} needs all rows at once, and partial_fit sees some. "
+            "Give a dict of weights instead."
+        )
