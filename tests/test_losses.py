@@ -3,8 +3,22 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from scipy.optimize import approx_fprime
+from scipy.special import expit, softmax
+from sklearn.metrics import log_loss, mean_poisson_deviance
 
-from sklearn_gd.losses import _BUILT_IN, Huber, LogCosh, Loss, Pinball, as_loss
+from sklearn_gd.activations import Exp, Sigmoid, Softmax, as_activation
+from sklearn_gd.losses import (
+    _BUILT_IN,
+    BinaryLogLoss,
+    Huber,
+    LogCosh,
+    LogLoss,
+    Loss,
+    Pinball,
+    Poisson,
+    as_loss,
+)
 
 ERROR = np.array([-3.0, -1.0, -0.4, 0.0, 0.4, 1.0, 3.0])  # y_pred - y_true
 VALUES = {
@@ -24,7 +38,9 @@ GRADIENTS = {
 
 
 def test_every_name_has_its_numbers_here():
-    assert VALUES.keys() == GRADIENTS.keys() == _BUILT_IN.keys()
+    linked = {name for name, loss in _BUILT_IN.items() if loss.link is not None}
+    assert VALUES.keys() == GRADIENTS.keys() == _BUILT_IN.keys() - linked
+    assert linked == {"log_loss", "poisson"}
 
 
 @pytest.mark.parametrize("name", VALUES)
@@ -112,3 +128,91 @@ def test_an_own_loss_needs_no_more_than_two_methods():
 def test_hyper_parameters_are_checked(loss, name):
     with pytest.raises(ValueError, match=f"'{name}' parameter of {type(loss).__name__}"):
         as_loss(loss)
+
+
+# --- losses with a link -----------------------------------------------------------------------
+
+LOGITS = np.random.default_rng(0).normal(size=(6, 3)) * 3
+ONE_HOT = np.eye(3)[[0, 1, 2, 2, 1, 0]]
+INDICATORS = np.array([[0, 1, 1], [1, 1, 0], [0, 0, 0], [1, 1, 1], [0, 1, 0], [1, 0, 0]], float)
+COUNTS = np.array([[0.0], [1], [3], [0.5], [20], [2]])
+
+
+@pytest.mark.parametrize(
+    ("loss", "y", "z"),
+    [
+        (LogLoss(), ONE_HOT, LOGITS),
+        (LogLoss(), ONE_HOT * 0.9 + 0.1 / 3, LOGITS),
+        (LogLoss(), ONE_HOT[:, :1], LOGITS[:, :1]),
+        (BinaryLogLoss(), INDICATORS, LOGITS),
+        (Poisson(), COUNTS, LOGITS[:, :1]),
+    ],
+)
+def test_gradients_are_differences(loss, y, z):
+    for y_row, z_row in zip(y, z, strict=True):
+        slopes = approx_fprime(z_row, lambda v, t=y_row: loss.value(t[None], v[None]).sum(), 1e-7)
+        assert_allclose(loss.gradient(y_row[None], z_row[None])[0], slopes, atol=1e-5)
+        for dtype in (np.float32, np.float64):
+            parts = loss._value_and_gradient(y_row[None].astype(dtype), z_row[None].astype(dtype))
+            assert [part.dtype for part in parts] == [dtype, dtype]
+
+
+def test_log_loss_is_that_of_the_metrics():
+    classes = ONE_HOT.argmax(axis=1)
+    mean = LogLoss().value(ONE_HOT, LOGITS).sum(axis=1).mean()
+    assert_allclose(mean, log_loss(classes, softmax(LOGITS, axis=1)))
+    z = LOGITS[:, :1]
+    assert_allclose(
+        LogLoss().value(ONE_HOT[:, :1], z).mean(), log_loss(classes == 0, expit(z[:, 0]))
+    )
+    assert_allclose(Softmax()(LOGITS), softmax(LOGITS, axis=1))
+    assert_allclose(Softmax()(z), Sigmoid()(z))
+
+
+def test_poisson_is_half_the_deviance():
+    z = LOGITS[:, :1]
+    deviance = mean_poisson_deviance(COUNTS[:, 0], np.exp(z[:, 0]))
+    assert_allclose(2 * Poisson().value(COUNTS, z).mean(), deviance)
+    assert_allclose(Exp()(z), np.exp(z))
+
+
+@pytest.mark.parametrize("loss", [LogLoss(), BinaryLogLoss()])
+def test_large_logits_are_exact(loss):
+    z = np.array([[1e4, -1e4, 0.0], [-1e4, 1e4, 0.0]])
+    y = np.array([[1.0, 0, 0], [1.0, 0, 0]])
+    with np.errstate(all="raise", under="ignore"):
+        values, slopes = loss._value_and_gradient(y, z)
+    far = 2e4 + (0 if type(loss) is LogLoss else np.log(2))
+    assert_allclose(values.sum(axis=1), [far - 2e4, far], atol=1e-12)
+    assert np.isfinite(slopes).all()
+
+
+@pytest.mark.parametrize(
+    ("loss", "y", "kind"),
+    [
+        (LogLoss(), ONE_HOT[:5], "softmax"),
+        (LogLoss(), ONE_HOT[:5, :1], "sigmoid"),
+        (BinaryLogLoss(), INDICATORS, "sigmoid"),
+        (Poisson(), COUNTS, "exp"),
+    ],
+)
+def test_the_best_constant_is_that_of_the_shares(loss, y, kind):
+    weights = np.arange(1.0, len(y) + 1)
+    best = loss._best_constant(y, weights)
+    assert_allclose(loss.link(best[None])[0], np.average(y, axis=0, weights=weights))
+    constant = np.broadcast_to(best, y.shape)
+    assert_allclose(loss._baseline(y, weights), loss._mean(y, constant, weights))
+
+
+def test_a_class_without_samples_has_a_finite_logit():
+    y = np.eye(3)[[0, 1, 1]]
+    assert np.isfinite(LogLoss()._best_constant(y, None)).all()
+    assert_allclose(LogLoss()._baseline(y, None), -(np.log(1 / 3) + 2 * np.log(2 / 3)) / 3)
+    assert LogLoss()._baseline(y[1:], None) == 0
+
+
+def test_a_softmax_is_no_activation_of_a_layer():
+    with pytest.raises(ValueError, match="elementwise"):
+        as_activation(Softmax())
+    with pytest.raises(ValueError, match="must act on each element by itself"):
+        as_activation((lambda z: z / (1 + np.abs(z).sum()), np.ones_like))

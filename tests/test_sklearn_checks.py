@@ -7,7 +7,12 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sklearn_gd import FeedForwardRegressor, PerceptronClassifier, ThroughOriginRegressor
+from sklearn_gd import (
+    FeedForwardClassifier,
+    FeedForwardRegressor,
+    PerceptronClassifier,
+    ThroughOriginRegressor,
+)
 from sklearn_gd.activations import ELU, LeakyReLU
 from sklearn_gd.losses import Huber
 from sklearn_gd.schedules import Adaptive, Exponential
@@ -67,6 +72,19 @@ NETWORKS = [
     ),
 ]
 
+CLASSIFIERS = [
+    FeedForwardClassifier(max_iter=20),
+    FeedForwardClassifier(hidden_layer_sizes=(), solver="lbfgs"),
+    FeedForwardClassifier(
+        hidden_layer_sizes=(10, 5),
+        activation=["tanh", own_pair],
+        loss="squared_error",
+        standardize=False,
+        learning_rate=0.01,
+        class_weight="balanced",
+    ),
+]
+
 _BY_ROW = (
     "Rosenblatt's rule meets the rows one by one: a mistake on a row of weight 2 is corrected "
     "once, one on two rows of weight 1 once or twice"
@@ -86,7 +104,7 @@ def expected_failed_checks(estimator):
 # descents end at max_iter, with the warning that says so, is what should happen.
 @pytest.mark.filterwarnings(f"default::{ConvergenceWarning.__module__}.ConvergenceWarning")
 @parametrize_with_checks(
-    [*LINES, *NEURONS, *NETWORKS], expected_failed_checks=expected_failed_checks
+    [*LINES, *NEURONS, *NETWORKS, *CLASSIFIERS], expected_failed_checks=expected_failed_checks
 )
 def test_scikit_learn_accepts(estimator, check):
     check(estimator)
