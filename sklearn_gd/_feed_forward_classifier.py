@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
-from scipy.special import log_softmax
+from scipy.special import log_expit, log_softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
@@ -43,8 +43,8 @@ from sklearn_gd._models.network import Network, outputs
 from sklearn_gd._models.rows import Rows
 from sklearn_gd._pieces import Array, ArrayLike, Matrix, storable
 from sklearn_gd._training.callback_tasks import with_callbacks
-from sklearn_gd.activations import Activation, Identity, Sigmoid, as_activation
-from sklearn_gd.losses import LogLoss, Loss, as_loss
+from sklearn_gd.activations import Activation, Identity, Sigmoid, Softmax, as_activation
+from sklearn_gd.losses import Loss, as_loss
 from sklearn_gd.schedules import Schedule
 from sklearn_gd.solvers import Solver
 
@@ -353,7 +353,7 @@ class FeedForwardClassifier(FeedForward, ClassifierMixin, BaseEstimator):
         self = as_of_now(self)
         check_is_fitted(self)
         hidden, output = self._activations[:-1], self._activations[-1]
-        is_logit = isinstance(output, Sigmoid) or not output.differentiable
+        is_logit = isinstance(output, (Sigmoid, Softmax))
         scores = self._outputs(X, [*hidden, Identity()] if is_logit else self._activations)
         scores = scores if is_logit else scores - scores.dtype.type(0.5)
         return scores[:, 0] if scores.shape[1] == 1 and self._one_axis else scores
@@ -402,15 +402,19 @@ class FeedForwardClassifier(FeedForward, ClassifierMixin, BaseEstimator):
         """
         self = as_of_now(self)
         check_is_fitted(self)
-        linked = as_loss(self.loss).link is not None
-        if not (linked and self._one_axis):
+        output = self._activations[-1]
+        if not isinstance(output, (Sigmoid, Softmax)):
             with np.errstate(divide="ignore"):
                 return np.log(self.predict_proba(X))
         # From the logits, so that small probabilities do not become 0.
         z = self._outputs(X, [*self._activations[:-1], Identity()])
-        z = np.hstack([np.zeros_like(z), z]) if z.shape[1] == 1 else z
-        log_p: Array = log_softmax(z, axis=1)
-        return log_p
+        if not self._one_axis:
+            return np.asarray(log_expit(z))
+        if z.shape[1] == 1:
+            z = np.hstack([np.zeros_like(z), z])
+        elif isinstance(output, Sigmoid):
+            z = log_expit(z)
+        return np.asarray(log_softmax(z, axis=1))
 
     def _outputs(self, X: ArrayLike, activations: list[Activation]) -> Array:
         """Return the outputs (n_samples, n_outputs) with other activations than those trained."""
@@ -429,8 +433,11 @@ class FeedForwardClassifier(FeedForward, ClassifierMixin, BaseEstimator):
         loss = as_loss(self.loss)
         if loss.link is None:
             return loss, output
-        if not isinstance(loss, LogLoss) and self.output_activation == "sigmoid":
-            return loss, Identity()
+        if loss.link.range != (0.0, 1.0):
+            raise ValueError(
+                f"loss={self.loss!r} is for numbers: its link, {loss.link!r}, gives no "
+                "probabilities. Take FeedForwardRegressor, or another loss."
+            )
         if type(output) not in (Sigmoid, Identity):
             raise ValueError(
                 f"loss={self.loss!r} brings its link: output_activation must stay 'sigmoid'. Got "

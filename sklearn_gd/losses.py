@@ -39,6 +39,7 @@ from sklearn_gd.activations import Activation, Exp, Sigmoid, Softmax, _logistic
 
 __all__ = [
     "AbsoluteError",
+    "BinaryLogLoss",
     "Huber",
     "LogCosh",
     "LogLoss",
@@ -333,7 +334,8 @@ class LogLoss(Loss):
 class BinaryLogLoss(LogLoss):
     """Log loss of outputs that do not exclude each other: one sigmoid each, summed.
 
-    ``"log_loss"`` is this loss for label indicators and for one neuron per class.
+    ``"log_loss"`` becomes this loss for label indicators and for one neuron per class. Given to a
+    network for more than two classes, it trains each class against the rest.
     """
 
     curvature = 0.25

@@ -28,7 +28,7 @@ from numpy.typing import DTypeLike
 from sklearn.base import clone
 
 from sklearn_gd._pieces import Array, Piece
-from sklearn_gd.activations import Activation, as_activation
+from sklearn_gd.activations import Activation, Identity, as_activation
 from sklearn_gd.losses import Loss, as_loss
 from sklearn_gd.schedules import Schedule, as_schedule
 from sklearn_gd.solvers import Rate, Solver, as_solver
@@ -103,6 +103,9 @@ def check_loss(loss: str | Loss) -> None:
     >>> check_loss(Huber(delta=0.5))
     """
     piece = as_loss(loss)
+    if piece.link is not None or piece.sums_outputs:
+        _check_rows_of(piece)
+        return
     for y in (-1.7, 0.0, 2.3):
         value, gradient = _at_target(piece.value, y), _at_target(piece.gradient, y)
         for name, method in (("value", value), ("gradient", gradient)):
@@ -213,6 +216,52 @@ def _check_elementwise(name: str, method: Function) -> None:
         alone = np.array([method(z[i : i + 1, j : j + 1])[0, 0] for i, j in np.ndindex(z.shape)])
         assert np.allclose(result.ravel(), alone, rtol=1e-5, atol=1e-6), (
             f"{name} depends on other elements of its input."
+        )
+
+
+def _check_rows_of(piece: Loss) -> None:
+    """Check a loss with a link, or one that ties the outputs of a row together."""
+    for n_outputs in (1, 3):
+        z = np.random.default_rng(0).normal(size=(40, n_outputs)) * 2
+        y = (piece.link or Identity())(z[::-1])
+        for dtype in (np.float32, np.float64):
+            parts = (
+                piece.value(y.astype(dtype), z.astype(dtype)),
+                piece.gradient(y.astype(dtype), z.astype(dtype)),
+            )
+            for name, part in zip(("value", "gradient"), parts, strict=True):
+                assert part.shape == z.shape, (
+                    f"{name}(y_true, y_pred) returns shape {part.shape} for {z.shape}: it must be "
+                    "the same."
+                )
+                assert part.dtype == dtype, f"{name} turns {dtype.__name__} into {part.dtype}."
+        _check_row_slopes(piece, y, z)
+        best, *around = (piece.value(y, z[::-1] + step).sum(axis=1) for step in (0, -0.1, 0.1))
+        assert (np.minimum(*around) >= best - 1e-9).all(), (
+            "value(y_true, y_pred) is larger for outputs whose link is y_true than for ones near "
+            "them."
+        )
+        if piece.curvature is not None:
+            step = 1e-3 * np.eye(n_outputs)[0]
+            rise = (piece.gradient(y, z + step) - piece.gradient(y, z))[:, 0].max() / 1e-3
+            assert rise <= 1.01 * piece.curvature + 1e-6, (
+                f"curvature is {piece.curvature:g}, and the gradient's slope is up to {rise:g}."
+            )
+    _check_piece(piece, lambda p: p.value(np.zeros_like(z), z.copy()))
+
+
+def _check_row_slopes(piece: Loss, y: Array, z: Array) -> None:
+    """Compare the gradient with differences of the sum over the outputs of each row."""
+    stated = piece.gradient(y, z)
+    for j in range(z.shape[1]):
+        step = _STEP * np.eye(z.shape[1])[j]
+        ends = [piece.value(y, z + side * step) for side in (-1, 1)]
+        if not piece.sums_outputs:
+            ends = [values[:, [j]] for values in ends]
+        slope = (ends[1].sum(axis=1) - ends[0].sum(axis=1)) / (2 * _STEP)
+        assert np.allclose(stated[:, j], slope, rtol=1e-4, atol=1e-4), (
+            f"gradient(y_true, y_pred) is not the slope of the sum of value over the outputs of a "
+            f"row: for output {j} it is {stated[0, j]:g}, and the slope is {slope[0]:g}."
         )
 
 

@@ -23,12 +23,14 @@ SUBPACKAGES = {
 FLOORS = [
     ["exceptions", "_kernels"],
     ["_pieces"],
-    ["activations", "losses", "solvers", "schedules"],
+    ["activations", "solvers", "schedules"],
+    ["losses"],
     ["_data"],
     ["_models"],
     ["_training"],
     ["_base"],
     ["_show_versions", "_through_origin", "_perceptron", "_feed_forward"],
+    ["_feed_forward_classifier"],
     ["testing", "callbacks"],
     ["__init__"],
 ]

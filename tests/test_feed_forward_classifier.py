@@ -27,6 +27,7 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn_gd import FeedForwardClassifier
 from sklearn_gd.callbacks import Checkpoint, resume
 from sklearn_gd.exceptions import DivergenceError
+from sklearn_gd.losses import BinaryLogLoss
 from sklearn_gd.solvers import Adam, Momentum
 
 IRIS, SPECIES = load_iris(return_X_y=True)
@@ -127,6 +128,15 @@ def test_the_losses_are_those_of_the_metric():
     assert_allclose(np.exp(two.predict_log_proba(CANCER)), p)
 
 
+@pytest.mark.parametrize("kind", ["one against the rest", "indicators", "squared error"])
+def test_logarithms_of_sigmoids(kind):
+    y = np.eye(3, dtype=int)[SPECIES] if kind == "indicators" else SPECIES
+    loss = {"one against the rest": BinaryLogLoss(), "squared error": "squared_error"}
+    net = clone(SMALL).set_params(loss=loss.get(kind, "log_loss"), max_iter=100).fit(IRIS, y)
+    assert net.score(IRIS, y) > 0.8
+    assert_allclose(np.exp(net.predict_log_proba(IRIS)), net.predict_proba(IRIS))
+
+
 def test_logarithms_of_probabilities_do_not_underflow():
     net = clone(SMALL).fit(CANCER, MALIGNANT)
     net.intercepts_[-1] = np.array([5000.0])
@@ -139,9 +149,7 @@ def test_logarithms_of_probabilities_do_not_underflow():
 # --- properties -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "labels", [["b", "a", "c"], [5, -1, 7], [3.0, 1.0, 2.0]]
-)
+@pytest.mark.parametrize("labels", [["b", "a", "c"], [5, -1, 7], [3.0, 1.0, 2.0]])
 def test_any_labels(labels):
     labels = np.asarray(labels)
     net, by_number = clone(SMALL), clone(SMALL)
@@ -347,7 +355,7 @@ def test_pandas_pipelines_and_searches():
         ({"class_weight": {7: 1.0}}, r"labels \[7\] that are none of the classes"),
         ({"class_weight": {0: -1.0}}, "must hold finite weights"),
         ({"class_weight": {0: 0, 1: 0, 2: 0}}, "leaves no row any weight"),
-        ({"loss": "poisson", "output_activation": "relu"}, "brings its link"),
+        ({"loss": "poisson", "output_activation": "identity"}, "is for numbers"),
     ],
 )
 def test_bad_parameters(params, message):

@@ -103,6 +103,7 @@ TRUSTED = {
 HOMES = {
     "sklearn_gd": {
         "sklearn_gd._feed_forward": ["FeedForwardRegressor"],
+        "sklearn_gd._feed_forward_classifier": ["FeedForwardClassifier"],
         "sklearn_gd._perceptron": ["PerceptronClassifier"],
         "sklearn_gd._through_origin": ["ThroughOriginRegressor"],
     },
@@ -110,6 +111,7 @@ HOMES = {
         "sklearn_gd.activations": [
             "Activation",
             "ELU",
+            "Exp",
             "FunctionPair",
             "GELU",
             "Identity",
@@ -117,6 +119,7 @@ HOMES = {
             "ReLU",
             "SiLU",
             "Sigmoid",
+            "Softmax",
             "Softplus",
             "Step",
             "Tanh",
@@ -142,10 +145,13 @@ HOMES = {
     "sklearn_gd.losses": {
         "sklearn_gd.losses": [
             "AbsoluteError",
+            "BinaryLogLoss",
             "Huber",
             "LogCosh",
+            "LogLoss",
             "Loss",
             "Pinball",
+            "Poisson",
             "SquaredError",
         ],
     },

@@ -19,6 +19,7 @@ PASS = [
     (check_activation, activations.LeakyReLU(0.5)),
     (check_loss, losses.Huber(0.1)),
     (check_loss, losses.Pinball(0.95)),
+    (check_loss, losses.BinaryLogLoss()),
     (check_solver, solvers.AdamW(0.5, 0.9, 1e-3, 0.1)),
     (check_schedule, schedules.Cosine(1.0, warm_up=7)),
     (check_schedule, 0.1),
@@ -226,8 +227,27 @@ class Remembering(schedules.Schedule):
         self.heard.append(improved)
 
 
+class ElementwiseSoftmax(losses.LogLoss):
+    def _value_and_gradient(self, y_true, y_pred):
+        value, gradient = super()._value_and_gradient(y_true, y_pred)
+        return value, gradient * y_true  # without the effect on the other outputs
+
+    def value(self, y_true, y_pred):
+        return self._value_and_gradient(y_true, y_pred)[0]
+
+    def gradient(self, y_true, y_pred):
+        return self._value_and_gradient(y_true, y_pred)[1]
+
+
+class ShiftedPoisson(losses.Poisson):
+    def value(self, y_true, y_pred):
+        return super().value(y_true, y_pred + 1)
+
+    def gradient(self, y_true, y_pred):
+        return super().gradient(y_true, y_pred + 1)
+
+
 FAIL = [
-    (check_activation, Softmaxed(), r"depends on other elements"),
     (check_activation, Double(), r"__call__\(z\) turns float32 into float64"),
     (check_activation, Overwriting(), r"derivative|writes to its input"),
     (check_activation, WrongSlope(), r"derivative\(z, a\) is not the slope of f"),
@@ -245,6 +265,8 @@ FAIL = [
     (check_loss, Absent(), r"larger for the true prediction"),
     (check_loss, Rising(), r"larger for the true prediction"),
     (check_loss, OverConfident(), r"curvature is 0\.01"),
+    (check_loss, ElementwiseSoftmax(), r"is not the slope of the sum of value over the outputs"),
+    (check_loss, ShiftedPoisson(), r"larger for outputs whose link is y_true"),
     (check_loss, DoubleLoss(), r"value\(y_true, y_pred\) turns float32 into float64"),
     (check_solver, Uphill(), r"does not descend"),
     (check_solver, RateBlind(), r"rate of zero"),
@@ -272,6 +294,11 @@ def test_pieces_of_a_function_are_checked_but_for_pickling():
 
     check_activation(Local())
     check_activation(Mixing())  # adds nothing but a zero
+
+
+def test_an_activation_of_whole_arrays_is_refused_as_by_an_estimator():
+    with pytest.raises(ValueError, match="must act on each element by itself"):
+        check_activation(Softmaxed())
 
 
 @pytest.mark.parametrize("check", [check_activation, check_loss, check_solver, check_schedule])
