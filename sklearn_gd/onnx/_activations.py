@@ -14,6 +14,7 @@ from sklearn_gd.activations import (
     ELU,
     GELU,
     Activation,
+    Exp,
     FunctionPair,
     Identity,
     LeakyReLU,
@@ -154,6 +155,7 @@ def _erfcx_coefficients() -> list[float]:
 
 _CONVERTERS: dict[type[Activation], Callable[[Any, str, Graph], str]] = {
     Identity: lambda f, z, graph: z,
+    Exp: lambda f, z, graph: graph.node("Exp", z),
     Sigmoid: lambda f, z, graph: _sigmoid(z, graph),
     Tanh: lambda f, z, graph: graph.node("Tanh", z),
     ReLU: lambda f, z, graph: graph.node("Relu", z),

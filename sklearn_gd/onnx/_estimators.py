@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_gd._base import Layer
 from sklearn_gd._data.array_api import on_host
 from sklearn_gd._feed_forward import FeedForwardRegressor
+from sklearn_gd._feed_forward_classifier import FeedForwardClassifier
 from sklearn_gd._models.scaling import FAR, KNEE, ColumnScaling
 from sklearn_gd._perceptron import PerceptronClassifier
 from sklearn_gd._pieces import Array
 from sklearn_gd._through_origin import ThroughOriginRegressor
-from sklearn_gd.activations import Sigmoid, as_activation
+from sklearn_gd.activations import Activation, Sigmoid, Softmax
 from sklearn_gd.onnx._activations import activate, softplus
 from sklearn_gd.onnx._graph import Graph, add_input, add_labels, add_output, precision
 
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from skl2onnx.common._container import ModelComponentContainer as Container
     from skl2onnx.common._topology import Operator, Scope, Variable
     from skl2onnx.common.data_types import TensorType
+
+Classifier: TypeAlias = PerceptronClassifier | FeedForwardClassifier
 
 
 def register() -> None:
@@ -61,19 +65,20 @@ def register() -> None:
     for kind in (ThroughOriginRegressor, FeedForwardRegressor):
         alias = f"SklearnGd{kind.__name__}"
         update_registered_converter(kind, alias, _regressor_shapes, _convert_regressor)
-    update_registered_converter(
-        PerceptronClassifier,
-        "SklearnGdPerceptronClassifier",
-        _classifier_shapes,
-        _convert_classifier,
-        parser=_parse_classifier,
-        options={
-            "zipmap": [True, False, "columns"],
-            "raw_scores": [True, False],
-            "nocl": [True, False],
-            "output_class_labels": [False, True],
-        },
-    )
+    for kind in (PerceptronClassifier, FeedForwardClassifier):
+        update_registered_converter(
+            kind,
+            f"SklearnGd{kind.__name__}",
+            _classifier_shapes,
+            _convert_classifier,
+            parser=_parse_classifier,
+            options={
+                "zipmap": [True, False, "columns"],
+                "raw_scores": [True, False],
+                "nocl": [True, False],
+                "output_class_labels": [False, True],
+            },
+        )
 
 
 def _check_input(operator: Operator) -> tuple[int | None, type[TensorType]]:
@@ -102,15 +107,24 @@ def _regressor_shapes(operator: Operator) -> None:
 
 def _convert_regressor(scope: Scope, operator: Operator, container: Container) -> None:
     graph = Graph(scope, operator, container)
+    z, f = _last_layer(operator, graph)
+    add_output(graph, activate(f, z, graph), operator.outputs[0])
+
+
+def _last_layer(operator: Operator, graph: Graph) -> tuple[str, Activation]:
+    """Return the pre-activations of the last layer, and its activation."""
     a, columns = add_input(graph, operator), operator.raw_operator._columns()
     if columns is not None:
         a = _scale_columns(columns, a, graph)
-    for W, b, f in operator.raw_operator.layers():
-        z = graph.node("MatMul", a, on_host(W))
-        if b is not None:
-            z = graph.node("Add", z, on_host(b))
-        a = activate(f, z, graph)
-    add_output(graph, a, operator.outputs[0])
+    *hidden, last = operator.raw_operator.layers()
+    for layer in hidden:
+        a = activate(layer.activation, _weighted_sum(layer, a, graph), graph)
+    return _weighted_sum(last, a, graph), last.activation
+
+
+def _weighted_sum(layer: Layer, a: str, graph: Graph) -> str:
+    z = graph.node("MatMul", a, on_host(layer.coef))
+    return z if layer.intercept is None else graph.node("Add", z, on_host(layer.intercept))
 
 
 def _scale_columns(columns: ColumnScaling, X: str, graph: Graph) -> str:
@@ -131,7 +145,7 @@ def _scale_columns(columns: ColumnScaling, X: str, graph: Graph) -> str:
 
 def _parse_classifier(
     scope: Scope,
-    model: PerceptronClassifier,
+    model: Classifier,
     inputs: list[Variable],
     custom_parsers: object = None,
 ) -> list[Variable]:
@@ -139,6 +153,11 @@ def _parse_classifier(
     from skl2onnx._parse import _parse_sklearn_classifier
 
     check_is_fitted(model)
+    if not getattr(model, "_one_axis", True):
+        raise ValueError(
+            f"{type(model).__name__} of label indicators has no ONNX form. Fit one classifier per "
+            "label, or export the network's outputs from a FeedForwardRegressor."
+        )
     _onnx_labels(model.classes_)
     return _parse_sklearn_classifier(scope, model, inputs, custom_parsers)
 
@@ -153,8 +172,8 @@ def _onnx_labels(classes: Array) -> list[str] | Array:
         if (labels == classes).all():
             return labels
     raise ValueError(
-        "In ONNX, labels are strings or whole numbers. PerceptronClassifier was fitted on the "
-        f"classes {classes.tolist()} of dtype {classes.dtype}."
+        "In ONNX, labels are strings or whole numbers. The classifier was fitted on the classes "
+        f"{classes.tolist()} of dtype {classes.dtype}."
     )
 
 
@@ -174,8 +193,9 @@ def _convert_classifier(scope: Scope, operator: Operator, container: Container) 
     from skl2onnx.common.utils_classifier import get_label_classes
 
     graph, model = Graph(scope, operator, container), operator.raw_operator
-    z = graph.node("MatMul", add_input(graph, operator), np.asarray(model.coef_).T)
-    z = graph.node("Add", z, model.intercept_)
+    z, f = _last_layer(operator, graph)
+    if isinstance(model, FeedForwardClassifier) and not isinstance(f, (Sigmoid, Softmax)):
+        z = graph.node("Sub", activate(f, z, graph), 0.5)
     if len(model.classes_) == 2:
         positive = graph.node("Reshape", graph.node("Greater", z, 0.0), np.array([-1]))
         codes = graph.node("Cast", positive, to=TensorProto.INT64)
@@ -186,7 +206,7 @@ def _convert_classifier(scope: Scope, operator: Operator, container: Container) 
     add_output(graph, graph.node("Gather", classes, codes), operator.outputs[0])
     raw = container.get_options(model, {"raw_scores": False})["raw_scores"]
     if not raw and hasattr(model, "predict_proba"):
-        scores = _probabilities(model, z, graph)
+        scores = _probabilities(model, f, z, graph)
     elif len(model.classes_) == 2:
         scores = graph.node("Concat", graph.node("Neg", z), z, axis=1)
     else:
@@ -194,13 +214,16 @@ def _convert_classifier(scope: Scope, operator: Operator, container: Container) 
     add_output(graph, scores, operator.outputs[1])
 
 
-def _probabilities(model: PerceptronClassifier, z: str, graph: Graph) -> str:
-    f = as_activation(model.activation)
+def _probabilities(model: Classifier, f: Activation, z: str, graph: Graph) -> str:
+    if isinstance(f, Softmax):
+        f = Sigmoid() if len(model.classes_) == 2 else f
     if len(model.classes_) == 2:
         p = activate(f, z, graph)
         return graph.node("Concat", graph.node("Sub", 1.0, p), p, axis=1)
     if type(f) is Sigmoid:
         return _softmax_of_log_sigmoid(model, z, graph)
+    if isinstance(f, Softmax):
+        return graph.node("Softmax", z, axis=1)
     p = activate(f, z, graph)
     sums = graph.node("ReduceSum", p, np.array([1]))
     quotients = graph.node("Div", p, sums)
@@ -208,13 +231,13 @@ def _probabilities(model: PerceptronClassifier, z: str, graph: Graph) -> str:
     return graph.node("Where", graph.node("Greater", sums, 0.0), quotients, uniform)
 
 
-def _softmax_of_log_sigmoid(model: PerceptronClassifier, z: str, graph: Graph) -> str:
+def _softmax_of_log_sigmoid(model: Classifier, z: str, graph: Graph) -> str:
     """Return the sigmoids divided by their sum, also where they underflow in float32.
 
     In ``predict_proba`` a sigmoid is zero where exp(-z) overflows. Here all such sigmoids get the
     same, very low logarithm: if all of them are zero, the classes are equally probable.
     """
     log_p = graph.node("Neg", softplus(graph.node("Neg", z), graph))
-    largest = np.finfo(np.result_type(graph.dtype, model.coef_.dtype)).max
+    largest = np.finfo(np.result_type(graph.dtype, model.layers()[-1].coef.dtype)).max
     is_zero = graph.node("Less", z, -np.log(largest))
     return graph.node("Softmax", graph.node("Where", is_zero, -1e6, log_p), axis=1)

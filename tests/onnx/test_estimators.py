@@ -16,8 +16,14 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import sklearn_gd.onnx
-from sklearn_gd import FeedForwardRegressor, PerceptronClassifier, ThroughOriginRegressor
+from sklearn_gd import (
+    FeedForwardClassifier,
+    FeedForwardRegressor,
+    PerceptronClassifier,
+    ThroughOriginRegressor,
+)
 from sklearn_gd.activations import _BUILT_IN, ELU, Sigmoid
+from sklearn_gd.losses import BinaryLogLoss
 
 PAGE = Path(__file__).parents[2] / "docs" / "deploying.md"
 SMOOTH = sorted(name for name, kind in _BUILT_IN.items() if kind.differentiable)
@@ -157,6 +163,46 @@ def test_labels_and_what_stands_behind_them(run, labels, activation, dtype):
                 assert_same(second, scores(neurons, here), dtype)
 
 
+@both_precisions
+@pytest.mark.parametrize("loss", ["log_loss", "squared_error", BinaryLogLoss()])
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_networks_that_classify(run, loss, n_classes, dtype):
+    X = rows(dtype)
+    y = np.array(["a", "b", "c"])[np.digitize(X[:, 0] * X[:, 1], [0.0, 0.8][: n_classes - 1])]
+    net = FeedForwardClassifier(loss=loss, max_iter=5, tol=None, random_state=0).fit(X, y)
+    for options in ({"zipmap": False}, {"zipmap": False, "raw_scores": True}):
+        labels, second = run(net, X, options=options)
+        assert (labels == net.predict(X)).mean() > 0.999  # but for ties in the last digit
+        raw = "raw_scores" in options
+        assert_same(second, scores(net, X) if raw else net.predict_proba(X), dtype)
+
+
+@both_precisions
+def test_a_classifier_of_linear_outputs(run, dtype):
+    X = rows(dtype)
+    net = FeedForwardClassifier(
+        loss="huber", output_activation="identity", max_iter=5, tol=None, random_state=0
+    ).fit(X, X[:, 0] > 0)
+    labels, second = run(net, X, options={"zipmap": False})
+    assert (labels == net.predict(X)).mean() > 0.999
+    assert_same(second, scores(net, X), dtype)
+
+
+def test_label_indicators_are_refused(run):
+    X = rows(np.float32)
+    net = FeedForwardClassifier(max_iter=2, tol=None).fit(X, (X[:, :3] > 0).astype(int))
+    with pytest.raises(ValueError, match="label indicators has no ONNX form"):
+        run(net, X)
+
+
+@both_precisions
+def test_counts(run, dtype):
+    X = rows(dtype)
+    y = np.random.default_rng(0).poisson(np.exp(X[:, 0]))
+    net = network(X, y, loss="poisson")
+    assert_same(run(net, X)[0][:, 0], net.predict(X), dtype)
+
+
 def scores(neurons, X):
     z = neurons.decision_function(X)
     return np.column_stack([-z, z]) if z.ndim == 1 else z
@@ -280,7 +326,8 @@ def test_pairs_of_functions_are_refused_where_they_are_needed(run):
 
 
 @pytest.mark.parametrize(
-    "kind", [ThroughOriginRegressor, PerceptronClassifier, FeedForwardRegressor]
+    "kind",
+    [ThroughOriginRegressor, PerceptronClassifier, FeedForwardRegressor, FeedForwardClassifier],
 )
 def test_only_fitted_models_are_converted(run, kind):
     with pytest.raises(NotFittedError, match=f"{kind.__name__} instance is not fitted"):
