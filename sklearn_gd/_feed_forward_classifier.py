@@ -91,12 +91,12 @@ class FeedForwardClassifier(FeedForward, ClassifierMixin, BaseEstimator):
         standardised data, which depends on the solver (0.01 for ``"adam"``), with a linear warm-up
         over the first 5 % of `max_iter` and cosine annealing to zero at its end; in
         ``partial_fit``, a constant rate of 0.3 times that.
-    alpha : float, default=0.0
+    alpha : float, default=1e-3
         Strength of the L2 penalty: 0.5 * alpha * ||weights||² is added to the mean loss. Biases
         are not penalised.
     batch_size : "auto", int or None, default="auto"
         Number of samples per step. ``"auto"`` is min(64, n_samples), None all samples.
-    max_iter : int, default=40
+    max_iter : int, default=20
         Maximum number of epochs.
     tol : float or None, default=1e-4
         Tolerance: an epoch improves if it lowers the best loss by more than `tol` times the loss
@@ -113,7 +113,8 @@ class FeedForwardClassifier(FeedForward, ClassifierMixin, BaseEstimator):
         Fraction of the samples that `early_stopping` holds out.
     class_weight : dict, "balanced" or None, default=None
         Weight of each class, which multiplies the weights of its samples. ``"balanced"``:
-        inversely proportional to the number of samples of the class. Not for label indicators.
+        inversely proportional to the total weight of the samples of the class. Not for label
+        indicators.
     init : {"auto", "he", "glorot"}, default="auto"
         Initialisation of the weights, as for :class:`FeedForwardRegressor`.
     warm_start : bool, default=False
@@ -173,10 +174,10 @@ class FeedForwardClassifier(FeedForward, ClassifierMixin, BaseEstimator):
     >>> from sklearn_gd import FeedForwardClassifier
     >>> X, y = load_iris(return_X_y=True)
     >>> net = FeedForwardClassifier(random_state=0).fit(X, y)
-    >>> net.score(X, y) > 0.95
+    >>> net.predict(X[:3])
+    array([0, 0, 0])
+    >>> bool(net.score(X, y) > 0.95)
     True
-    >>> net.predict_proba(X[:1]).round(1)
-    array([[1., 0., 0.]])
     """
 
     classes_: Array
@@ -197,9 +198,9 @@ class FeedForwardClassifier(FeedForward, ClassifierMixin, BaseEstimator):
         standardize: str | bool = "robust",
         solver: str | Solver = "adam",
         learning_rate: float | str | Schedule = "auto",
-        alpha: float = 0.0,
+        alpha: float = 1e-3,
         batch_size: int | str | None = "auto",
-        max_iter: int = 40,
+        max_iter: int = 20,
         tol: float | None = 1e-4,
         n_iter_no_change: int = 10,
         shuffle: bool = True,
@@ -547,13 +548,12 @@ class FeedForwardClassifier(FeedForward, ClassifierMixin, BaseEstimator):
             return Rows(X, _indicators(y, name).astype(X.dtype), weights)
         codes = encode(y, self.classes_, name)
         k = len(self.classes_)
-        rows = ClassRows.of(X, codes, 1 if k == 2 else k, weights)
-        counts = (train if isinstance(train, ClassRows) else rows).counts(k)
-        each = class_weights(self.class_weight, self.classes_, counts)
-        if each is None:
-            return rows
-        by_class = each[codes]
-        return rows._replace(weights=by_class if weights is None else weights * by_class)
+        if isinstance(train, ClassRows):
+            each = train.y.class_weights
+        else:
+            totals = np.bincount(codes, weights, minlength=k)
+            each = class_weights(self.class_weight, self.classes_, totals)
+        return ClassRows.of(X, codes, 1 if k == 2 else k, weights, each)
 
     def _require_weight_left(self, rows: Rows, what: str, to_do: str) -> None:
         if rows.weights is not None and not rows.weights.any():

@@ -73,7 +73,7 @@ NETWORKS = [
 ]
 
 CLASSIFIERS = [
-    FeedForwardClassifier(max_iter=20),
+    FeedForwardClassifier(),
     FeedForwardClassifier(hidden_layer_sizes=(), solver="lbfgs"),
     FeedForwardClassifier(
         hidden_layer_sizes=(10, 5),
@@ -81,7 +81,6 @@ CLASSIFIERS = [
         loss="squared_error",
         standardize=False,
         learning_rate=0.01,
-        class_weight="balanced",
     ),
 ]
 

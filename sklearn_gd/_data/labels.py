@@ -76,7 +76,7 @@ def class_weights(
         The parameter of an estimator.
     classes : ndarray of shape (n_classes,)
     counts : ndarray of shape (n_classes,)
-        Number of rows of each class, for "balanced".
+        Number, or total weight, of the rows of each class, for "balanced".
 
     Raises
     ------

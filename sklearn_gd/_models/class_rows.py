@@ -21,10 +21,18 @@ class OneHot:
     n_outputs : int
         Number of outputs: one per class, or one for the second of two classes.
     dtype : dtype
+    class_weights : ndarray of shape (n_classes,) or None
+        Weight of each class, which the weights of the rows have as a factor.
     """
 
-    def __init__(self, codes: Array, n_outputs: int, dtype: DTypeLike) -> None:
-        self.codes, self.dtype = codes, dtype
+    def __init__(
+        self,
+        codes: Array,
+        n_outputs: int,
+        dtype: DTypeLike,
+        class_weights: Array | None = None,
+    ) -> None:
+        self.codes, self.dtype, self.class_weights = codes, dtype, class_weights
         self.shape = len(codes), n_outputs
 
     def __len__(self) -> int:
@@ -35,7 +43,7 @@ class OneHot:
 
     def take(self, part: Array) -> OneHot:
         """Return the targets of a part of the rows, not made yet."""
-        return OneHot(self.codes[part], self.shape[1], self.dtype)
+        return OneHot(self.codes[part], self.shape[1], self.dtype, self.class_weights)
 
 
 class ClassRows(Rows):
@@ -44,9 +52,19 @@ class ClassRows(Rows):
     __slots__ = ()
 
     @classmethod
-    def of(cls, X: Matrix, codes: Array, n_outputs: int, weights: Array | None) -> ClassRows:
+    def of(
+        cls,
+        X: Matrix,
+        codes: Array,
+        n_outputs: int,
+        weights: Array | None,
+        class_weights: Array | None = None,
+    ) -> ClassRows:
         """Return rows with class codes, for a network of so many outputs."""
-        return cls(X, OneHot(codes, n_outputs, X.dtype), weights)
+        if class_weights is not None:
+            by_class = class_weights[codes]
+            weights = by_class if weights is None else weights * by_class
+        return cls(X, OneHot(codes, n_outputs, X.dtype, class_weights), weights)
 
     def set_aside(
         self, fraction: float, generator: np.random.Generator
@@ -56,11 +74,6 @@ class ClassRows(Rows):
         train, held_out, kept = set_aside(numbered, fraction, generator, stratify=self.y.codes)
         train, held_out = (part._replace(y=self.y.take(part.y)) for part in (train, held_out))
         return train, held_out, kept
-
-    def counts(self, n_classes: int) -> Array:
-        """Return the number of rows of each class, without those of weight zero."""
-        seen = self.y.codes if self.weights is None else self.y.codes[self.weights > 0]
-        return np.bincount(seen, minlength=n_classes)
 
     def target_ends(self) -> tuple[float, float]:
         return 0.0, 1.0

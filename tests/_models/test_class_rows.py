@@ -45,7 +45,15 @@ def test_rows_set_aside_have_the_class_shares():
     codes = np.repeat([0, 1, 2], [40, 20, 20]).astype(np.int32)
     rows = ClassRows.of(np.arange(80.0)[:, None], codes, 3, np.ones(80))
     train, held_out, kept = rows.set_aside(0.25, np.random.default_rng(0))
-    assert_array_equal(held_out.counts(3), [10, 5, 5])
-    assert_array_equal(train.counts(3), [30, 15, 15])
+    assert_array_equal(np.bincount(held_out.y.codes), [10, 5, 5])
+    assert_array_equal(np.bincount(train.y.codes), [30, 15, 15])
     assert_array_equal(train.y.codes, codes[kept])
     assert_array_equal(held_out.y.codes, codes[held_out.X[:, 0].astype(int)])
+
+
+def test_class_weights_are_factors_of_the_weights():
+    of_class = np.array([1.0, 0.0, 2.5])
+    for weights in (None, np.arange(8.0)):
+        rows = ClassRows.of(X, CODES, 3, weights, of_class)
+        assert_allclose(rows.weights, of_class[CODES] * (1 if weights is None else weights))
+        assert rows.y.take(np.array([0])).class_weights is of_class
