@@ -201,6 +201,7 @@ class Activation(Piece):
         z = np.array([[-0.5, 0.0, 0.25], [0.5, 1.0, -1.0]])
         with np.errstate(all="ignore"):
             a = self(z.copy())
+            together = np.array(a)
             slope = self.derivative(z.copy(), a)
         for method, result in (("__call__(z)", a), ("derivative(z, a)", slope)):
             if np.shape(result) != z.shape:
@@ -210,10 +211,10 @@ class Activation(Piece):
                 )
         with np.errstate(all="ignore"):
             alone = [float(self(each.copy())[0, 0]) for each in z.reshape(-1, 1, 1)]
-        if not np.allclose(np.ravel(a), alone, equal_nan=True):
+        if not np.allclose(together.ravel(), alone, equal_nan=True):
             raise ValueError(
                 "__call__(z) must act on each element by itself. In an array it returned "
-                f"{np.ravel(a).tolist()}, and alone {alone}."
+                f"{together.ravel().tolist()}, and alone {alone}."
             )
 
 

@@ -400,8 +400,10 @@ def _quantiles(values: Array, weights: Array | None, levels: tuple[float, ...]) 
     quantiles : ndarray of shape (n_levels, n_columns)
     """
     if weights is None:
-        found: Array = np.quantile(values, levels, axis=0, method="inverted_cdf")
-        return found
+        # NumPy's quantiles are rounded in some releases; these are values, to the last bit.
+        n_samples = len(values)
+        numbers = [max(math.ceil(level * (1 - 1e-12) * n_samples) - 1, 0) for level in levels]
+        return np.asarray(np.partition(values, sorted(set(numbers)), axis=0)[numbers])
     order = np.argsort(values, axis=0)
     shares = np.cumsum(weights[order], axis=0)
     # Rounding errors of sums must not decide between a value and the next.

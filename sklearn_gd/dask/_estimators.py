@@ -27,6 +27,7 @@ from sklearn_gd.dask._partition import check_labelled_chunk, check_regression_ch
 from sklearn_gd.dask._predict import predict_chunks, score_chunks
 from sklearn_gd.dask._reduction import StreamedRows
 from sklearn_gd.dask._workers import Workers, connected
+from sklearn_gd.losses import Loss, as_loss
 
 _OF_THIS_PROCESS = {"_client", "_workers"}  # attributes that are not stored
 
@@ -38,6 +39,7 @@ class OnDask(Estimator):
     """
 
     _local: type[BaseEstimator]
+    loss: str | Loss
     _workers: Workers
 
     @property
@@ -136,6 +138,11 @@ class OnDask(Estimator):
     def _check_train(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, **options: bool
     ) -> Any:
+        if as_loss(self.loss).link is not None:
+            raise ValueError(
+                f"{type(self).__name__} takes losses without a link only. Got loss={self.loss!r}; "
+                f"{self._local.__name__} takes it."
+            )
         check = partial(super()._check_train, **options)
         return self._dataset("train", self._chunks(check, X, y, sample_weight), **options)
 

@@ -19,7 +19,7 @@ from sklearn_gd._models.scaling import (
     start_of,
     target_scale,
 )
-from sklearn_gd.activations import Identity, ReLU, Sigmoid
+from sklearn_gd.activations import ReLU, Sigmoid
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(301, 4)) * [1.0, 1e-6, 1e6, 3.0] + [0.0, 5.0, -1e9, 1e3]
@@ -129,7 +129,7 @@ def test_squashing_is_smooth_bounded_and_exact_far_off(dtype):
 def test_folded_layers_predict_in_the_units_of_the_data(kind, sizes):
     scaling = Scaling(kind, X.mean(axis=0), X.std(axis=0), np.r_[3.0, -1e3], np.r_[0.1, 1e4], 1.0)
     layers = [(RNG.normal(size=shape), RNG.normal(size=shape[1])) for shape in pairwise(sizes)]
-    columns, output = scaling.columns(np.float64), scaling.output(Identity(), np.float64)
+    columns, output = scaling.columns(np.float64), scaling.output(np.float64)
 
     def predict(a, layers, last):
         for W, b in layers[:-1]:

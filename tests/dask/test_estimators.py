@@ -983,6 +983,15 @@ def test_a_client_that_was_closed_is_told(remote, local, place, client, rows):
         model.fit(place(X), place(y > 0))
 
 
+def test_losses_with_a_link_are_refused(client, rows):
+    X, y, _ = rows
+    neuron = DaskPerceptronClassifier(activation="sigmoid", loss="log_loss")
+    for model in (neuron, DaskFeedForwardRegressor(loss="poisson")):
+        with pytest.raises(ValueError, match=f"loss={model.loss!r}; [A-Z].* takes it"):
+            model.fit(cut(X), cut(np.abs(y) > 1))
+        assert not hasattr(model, "n_iter_")
+
+
 def test_other_clients_are_refused(client, rows):
     model = DaskThroughOriginRegressor()
     with pytest.raises(TypeError, match=r"client must be a distributed\.Client or None. Got str"):
