@@ -83,9 +83,16 @@ def standardised_networks(draw):
     FeedForwardRegressor(hidden_layer_sizes=(), max_iter=6, solver="adagrad"), 28, False, False
 )
 def test_units_do_not_matter_to_a_network(network, seed, sparse, weighted):
+    # On centred columns, the bias of a line stays the mean of y: its gradient is rounding error
+    # forever, and what divides gradients by their own size makes steps of it.
+    centred = network.standardize == "standard" and network.hidden_layer_sizes == ()
+    assume(not (centred and network.solver in ("adagrad", "rmsprop", "adam", "adamw")))
     rng = np.random.default_rng(seed)
     n, p = int(rng.integers(30, 80)), int(rng.integers(1, 5))
     X = rng.normal(size=(n, p)) * (rng.random((n, p)) < (0.5 if sparse else 1.0))
+    # A sample without features is predicted by the bias, which begins at the median. If it is the
+    # median, rounding decides the sign of its absolute error.
+    X[~X.any(axis=1), 0] = 1.0
     y = X.sum(axis=1) + rng.normal(size=n)
     weights = rng.integers(1, 4, n) if weighted else None
     a, c, d = 10.0 ** rng.uniform(-6, 6, p), 10.0 ** rng.uniform(-6, 6), rng.normal() * 100
