@@ -227,8 +227,8 @@ class DistributedObjective:
         n_outputs, dtype = self.network.n_outputs, self.network.dtype
         largest = np.abs(self.rows.target_values or self.rows.target_ends()).max()
         with np.errstate(all="ignore"):
-            constant = self._constant_losses(self.best_constant()).sum() / n_outputs
-            zero = self._constant_losses(np.zeros(n_outputs)).sum() / n_outputs
+            constant = self._constant_losses(self.best_constant()).sum() / self.network.divisor
+            zero = self._constant_losses(np.zeros(n_outputs)).sum() / self.network.divisor
             return self.network.loss._unless_rounding(
                 float(constant), float(zero), np.full((1, 1), largest, dtype)
             )
@@ -278,8 +278,8 @@ class StridedBatches:
         if self._generator is not None and n_steps > 1:
             seed = int(self._generator.integers(2**63))
         for step in range(n_steps):
-            n_rows = len(range(step, self._n_samples, n_steps))
-            share = n_rows * self.total_weight / self._n_samples
+            n_samples = len(range(step, self._n_samples, n_steps))
+            share = n_samples * self.total_weight / self._n_samples
             yield StridedBatch(share, step, n_steps, seed)
 
 

@@ -91,9 +91,15 @@ def test_statistics_are_those_of_the_rows_in_memory(weights):
     )
 
 
+class Summed(losses.SquaredError):
+    sums_outputs = True
+
+
 @pytest.mark.parametrize("weights", [None, WEIGHTS])
 @pytest.mark.parametrize(
-    "loss", [*sorted(n for n, k in losses._BUILT_IN.items() if not k.link), Squared()], ids=str
+    "loss",
+    [*sorted(n for n, k in losses._BUILT_IN.items() if not k.link), Squared(), Summed()],
+    ids=str,
 )
 def test_best_constants_are_those_of_the_rows_in_memory(weights, loss):
     network = Network((3, 2), [as_activation("identity")], as_loss(loss), 0.0, float)
