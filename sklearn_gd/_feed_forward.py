@@ -80,10 +80,9 @@ class _Pieces(NamedTuple):
     def require_targets(self, rows: Dataset, name: str = "y") -> None:
         """Raise a ValueError for targets that the loss does not accept."""
         lowest = self.loss.lowest_target
-        if lowest > -math.inf and rows.target_ends()[0] < lowest:
+        if lowest > -math.inf and (found := rows.target_ends()[0]) < lowest:
             raise ValueError(
-                f"The loss {self.loss!r} needs targets {name} >= {lowest:g}. Got "
-                f"{rows.target_ends()[0]:g}."
+                f"The loss {self.loss!r} needs targets {name} >= {lowest:g}. Got {found:g}."
             )
 
 
@@ -242,13 +241,13 @@ class FeedForward(Estimator):
 
     def _resolve_loss(self, output: Activation) -> tuple[Loss, Activation]:
         """Return the loss and, with a link in its place, the output activation in training."""
-        raise NotImplementedError
+        raise NotImplementedError("a network defines _resolve_loss(output)")
 
     def _check_train(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None
     ) -> tuple[Dataset, bool]:
         """Return the checked training set, and whether y has one axis."""
-        raise NotImplementedError
+        raise NotImplementedError("a network defines _check_train(X, y, sample_weight)")
 
     def _check_held_out(
         self,
@@ -259,13 +258,13 @@ class FeedForward(Estimator):
         one_axis: bool,
     ) -> Dataset:
         """Return the checked validation set."""
-        raise NotImplementedError
+        raise NotImplementedError("a network defines _check_held_out(...)")
 
     def _check_once(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, *classes: ArrayLike
     ) -> tuple[Rows, bool]:
         """Return the checked rows of a ``partial_fit``, and whether y has one axis."""
-        raise NotImplementedError
+        raise NotImplementedError("a network defines _check_once(X, y, sample_weight, *classes)")
 
     def _columns(self) -> ColumnScaling | None:
         if not hasattr(self, "center_"):

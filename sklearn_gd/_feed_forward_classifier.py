@@ -6,35 +6,37 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
-from scipy.special import log_expit, log_softmax
+from scipy.special import log_expit
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.multiclass import type_of_target
+from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from sklearn_gd._base import available_if
 from sklearn_gd._data.labels import (
+    class_probabilities,
     class_weights,
     classes_of_first_call,
     encode,
+    log_probabilities,
+    n_outputs_for,
+    predicted_codes,
+    require_classes_of_last_fit,
     require_no_balance,
     require_same_classes,
     require_two,
+    require_weight_left,
 )
 from sklearn_gd._data.validation import (
-    _X_CHECKS,
     all_or_nothing,
     as_of_now,
-    by_rows,
-    canonical,
+    check_classification,
     check_numbers,
     check_rows,
     check_validation_rows,
     check_weights,
     in_precision,
-    require_numpy_rows,
     require_some_weight,
-    validated,
 )
 from sklearn_gd._feed_forward import FeedForward, _makes_steps, _require_layers
 from sklearn_gd._models.class_rows import ClassRows
@@ -330,12 +332,10 @@ class FeedForwardClassifier(FeedForward, ClassifierMixin, BaseEstimator):
             Labels; or indicators, if ``fit`` had such.
         """
         self = as_of_now(self)
-        check_is_fitted(self)
         scores = self.decision_function(X)
         if not self._one_axis:
             return (scores > 0).astype(int)
-        codes = (scores > 0).astype(int) if scores.ndim == 1 else scores.argmax(axis=1)
-        labels: Array = self.classes_[codes]
+        labels: Array = self.classes_[predicted_codes(scores)]
         return labels
 
     def decision_function(self, X: ArrayLike) -> Array:
@@ -381,13 +381,7 @@ class FeedForwardClassifier(FeedForward, ClassifierMixin, BaseEstimator):
         self = as_of_now(self)
         check_is_fitted(self)
         p = self._outputs(X, self._activations)
-        if not self._one_axis:
-            return p
-        if p.shape[1] == 1:
-            return np.hstack([1 - p, p])
-        totals = p.sum(axis=1, keepdims=True)
-        # If all outputs underflow to 0, the classes are equally likely.
-        return np.divide(p, totals, out=np.full_like(p, 1 / p.shape[1]), where=totals > 0)
+        return class_probabilities(p) if self._one_axis else p
 
     @available_if(_gives_probabilities)
     def predict_log_proba(self, X: ArrayLike) -> Array:
@@ -407,22 +401,17 @@ class FeedForwardClassifier(FeedForward, ClassifierMixin, BaseEstimator):
         if not isinstance(output, (Sigmoid, Softmax)):
             with np.errstate(divide="ignore"):
                 return np.log(self.predict_proba(X))
-        # From the logits, so that small probabilities do not become 0.
         z = self._outputs(X, [*self._activations[:-1], Identity()])
         if not self._one_axis:
             return np.asarray(log_expit(z))
-        if z.shape[1] == 1:
-            z = np.hstack([np.zeros_like(z), z])
-        elif isinstance(output, Sigmoid):
-            z = log_expit(z)
-        return np.asarray(log_softmax(z, axis=1))
+        return log_probabilities(z, exclusive=isinstance(output, Softmax))
 
     def _outputs(self, X: ArrayLike, activations: list[Activation]) -> Array:
         """Return the outputs (n_samples, n_outputs) with other activations than those trained."""
         _require_layers(self.coefs_, self.intercepts_, self.n_features_in_)
         X = in_precision(check_rows(self, X), self.coefs_[0].dtype)
         y = outputs(self.coefs_, self.intercepts_, activations, X, self._columns())
-        expected = 1 if self._one_axis and len(self.classes_) == 2 else len(self.classes_)
+        expected = n_outputs_for(self.classes_) if self._one_axis else len(self.classes_)
         if y.shape[1] != expected:
             raise ValueError(
                 f"coefs_ must have {expected} outputs for {len(self.classes_)} classes_. Got "
@@ -457,15 +446,13 @@ class FeedForwardClassifier(FeedForward, ClassifierMixin, BaseEstimator):
         before = getattr(self, "classes_", None)
         X, y, weights = self._checked(X, y, sample_weight, reset=True)
         require_some_weight(weights)
-        if y.ndim == 1:
+        if self._one_axis:
             self.classes_ = np.unique(y)
             require_two(self.classes_, type(self).__name__)
         else:
             self.classes_ = np.arange(y.shape[1])
-        if self.warm_start and before is not None and not np.array_equal(before, self.classes_):
-            raise ValueError(
-                f"warm_start needs the classes of the last fit, {before}. Got {self.classes_}."
-            )
+        if self.warm_start and before is not None:
+            require_classes_of_last_fit(self.classes_, before)
         rows = self._rows(X, y, weights)
         self._require_weight_left(rows, "no row any weight", "fit")
         return rows, self._one_axis
@@ -479,87 +466,77 @@ class FeedForwardClassifier(FeedForward, ClassifierMixin, BaseEstimator):
         one_axis: bool,
     ) -> Dataset:
         X_val, y_val, weights = check_validation_rows(self, X_val, y_val, weights_val, train.dtype)
-        if not one_axis:
-            y_val = check_numbers("y_val", y_val, train.dtype)
-            if y_val.ndim != 2 or y_val.shape[1] != train.n_outputs:
-                raise ValueError(
-                    f"y_val must have the columns of y. Got shape {y_val.shape} for "
-                    f"{(train.n_samples, train.n_outputs)}."
-                )
-            return Rows(X_val, _indicators(y_val, "y_val"), weights)
-        rows = self._rows(X_val, np.asarray(y_val), weights, "y_val", train)
-        self._require_weight_left(rows, "no row of X_val any weight", "validate on")
-        return rows
+        if isinstance(train, ClassRows):
+            codes = encode(y_val, self.classes_, "y_val")
+            rows = ClassRows.of(X_val, codes, train.n_outputs, weights, train.y.class_weights)
+            self._require_weight_left(rows, "no row of X_val any weight", "validate on")
+            return rows
+        y_val = check_numbers("y_val", y_val, train.dtype)
+        if y_val.ndim != 2 or y_val.shape[1] != train.n_outputs:
+            raise ValueError(
+                f"y_val must have the columns of y. Got shape {y_val.shape} for "
+                f"{(train.n_samples, train.n_outputs)}."
+            )
+        return Rows(X_val, _indicators(y_val, "y_val"), weights)
 
     def _check_once(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, *classes: ArrayLike
     ) -> tuple[Rows, bool]:
         first = not hasattr(self, "coefs_")
+        had_one_axis = None if first else self._one_axis
         require_no_balance(self.class_weight)
         X, y, weights = self._checked(X, y, sample_weight, reset=first)
         (given,) = classes
-        if first:
-            indicators = given is None and y.ndim == 2
-            self.classes_ = np.arange(y.shape[1]) if indicators else classes_of_first_call(given)
+        if first and given is None and not self._one_axis:
+            self.classes_ = np.arange(y.shape[1])
+        elif first:
+            self.classes_ = classes_of_first_call(given)
         require_same_classes(given, self.classes_)
         if not first:
             X = in_precision(X, self.coefs_[0].dtype)
-            wanted = len(self.classes_), 1 if self._one_axis else 2
-            if y.ndim != wanted[1] or (y.ndim == 2 and y.shape[1] != wanted[0]):
+            if self._one_axis != had_one_axis:
                 raise ValueError(
                     "y must hold labels or indicators as in the calls before. Got shape "
                     f"{y.shape}."
                 )
-        return self._rows(X, y, weights), y.ndim == 1
+        if not self._one_axis and y.shape[1] != len(self.classes_):
+            raise ValueError(
+                f"y must have one column per class, {len(self.classes_)}. Got {y.shape[1]}."
+            )
+        return self._rows(X, y, weights), self._one_axis
 
     def _checked(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, *, reset: bool
     ) -> tuple[Matrix, Array, Array | None]:
         """Return checked rows, labels (n_samples,) or indicators, and weights."""
-        require_numpy_rows(self, X)
-        X, y = validated(self, X, y, reset=reset, multi_output=True, **_X_CHECKS)
-        X = by_rows(canonical(X))
-        check_classification_targets(y)
+        X, y = check_classification(self, X, y, reset=reset, multi_output=True)
         if y.ndim == 2 and type_of_target(y) != "multilabel-indicator":
             if y.shape[1] > 1:
                 raise ValueError(
                     "y of two axes must hold indicators 0 and 1. Got "
                     f"{type_of_target(y)} targets of shape {y.shape}."
                 )
-            y = _of_one_axis(y)
+            y = column_or_1d(y, warn=True)
+        self._one_axis = y.ndim == 1
         return X, y, check_weights(sample_weight, X)
 
-    def _rows(
-        self,
-        X: Matrix,
-        y: Array,
-        weights: Array | None,
-        name: str = "y",
-        train: Dataset | None = None,
-    ) -> Rows:
-        """Return rows with class codes or indicators, weighted by class."""
-        self._one_axis = y.ndim == 1
-        if not self._one_axis:
-            if self.class_weight is not None:
-                raise ValueError(
-                    "The 'class_weight' parameter must be None for label indicators. Got "
-                    f"{self.class_weight!r}."
-                )
-            return Rows(X, _indicators(y, name).astype(X.dtype), weights)
-        codes = encode(y, self.classes_, name)
-        k = len(self.classes_)
-        if isinstance(train, ClassRows):
-            each = train.y.class_weights
-        else:
-            totals = np.bincount(codes, weights, minlength=k)
+    def _rows(self, X: Matrix, y: Array, weights: Array | None) -> Rows:
+        """Return rows with class codes, weighted by class, or with indicators."""
+        if self._one_axis:
+            codes = encode(y, self.classes_)
+            totals = np.bincount(codes, weights, minlength=len(self.classes_))
             each = class_weights(self.class_weight, self.classes_, totals)
-        return ClassRows.of(X, codes, 1 if k == 2 else k, weights, each)
+            return ClassRows.of(X, codes, n_outputs_for(self.classes_), weights, each)
+        if self.class_weight is not None:
+            raise ValueError(
+                "The 'class_weight' parameter must be None for label indicators. Got "
+                f"{self.class_weight!r}."
+            )
+        return Rows(X, _indicators(y, "y").astype(X.dtype), weights)
 
     def _require_weight_left(self, rows: Rows, what: str, to_do: str) -> None:
-        if rows.weights is not None and not rows.weights.any():
-            raise ValueError(
-                f"class_weight={self.class_weight!r} leaves {what}: there is nothing to {to_do}."
-            )
+        total = float(rows.n_samples if rows.weights is None else rows.weights.sum())
+        require_weight_left(total, self.class_weight, what, to_do)
 
 
 def _indicators(y: Array, name: str) -> Array:
@@ -567,11 +544,3 @@ def _indicators(y: Array, name: str) -> Array:
     if not np.isin(y, (0, 1)).all():
         raise ValueError(f"{name} of two axes must hold indicators 0 and 1.")
     return y
-
-
-def _of_one_axis(y: Array) -> Array:
-    """Return a column of labels as one axis, with scikit-learn's warning."""
-    from sklearn.utils.validation import column_or_1d
-
-    labels: Array = column_or_1d(y, warn=True)
-    return labels

@@ -6,28 +6,30 @@ from numbers import Integral, Real
 from typing import Any, NamedTuple, Self
 
 import numpy as np
-from scipy.special import log_expit, log_softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils._param_validation import Interval, Options, StrOptions
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_gd._base import Estimator, Layer, available_if
 from sklearn_gd._data.labels import (
+    class_probabilities,
     class_weights,
     classes_of_first_call,
     encode,
+    log_probabilities,
+    n_outputs_for,
+    predicted_codes,
+    require_classes_of_last_fit,
     require_no_balance,
     require_same_classes,
     require_two,
+    require_weight_left,
 )
 from sklearn_gd._data.split import lazily_picked
 from sklearn_gd._data.validation import (
-    _X_CHECKS,
     all_or_nothing,
     as_of_now,
-    by_rows,
-    canonical,
+    check_classification,
     check_rows,
     check_same_shape,
     check_validation_rows,
@@ -36,9 +38,7 @@ from sklearn_gd._data.validation import (
     described,
     in_precision,
     make_generator,
-    require_numpy_rows,
     require_some_weight,
-    validated,
 )
 from sklearn_gd._models.curvature import curvature_per_row
 from sklearn_gd._models.labelled_rows import LabelledRows, targets_of
@@ -430,10 +430,7 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         first = not hasattr(self, "coef_")
         if not first:
             self._require_floats(*self._whole()[:2])
-        require_numpy_rows(self, X)
-        X, y = validated(self, X, y, reset=first, **_X_CHECKS)
-        X = by_rows(canonical(X))
-        check_classification_targets(y)
+        X, y = check_classification(self, X, y, reset=first)
         if first:
             self.classes_ = classes_of_first_call(classes)
         require_same_classes(classes, self.classes_)
@@ -483,8 +480,7 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         y_pred : ndarray of shape (n_samples,)
         """
         z, classes = self._weighted_inputs(X)
-        codes = (z > 0).astype(int) if z.ndim == 1 else z.argmax(axis=1)
-        labels: Array = classes[codes]
+        labels: Array = classes[predicted_codes(z)]
         return labels
 
     @available_if(_is_sigmoid)
@@ -505,12 +501,7 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
             If the activation is not the sigmoid.
         """
         z = self.decision_function(X)
-        p: Array = as_activation(self.activation)(z)
-        if p.ndim == 1:
-            return np.column_stack([1 - p, p])
-        # If all outputs underflow to 0, the classes are equally likely.
-        totals = p.sum(axis=1, keepdims=True)
-        return np.divide(p, totals, out=np.full_like(p, 1 / p.shape[1]), where=totals > 0)
+        return class_probabilities(as_activation(self.activation)(z))
 
     @available_if(_is_sigmoid)
     def predict_log_proba(self, X: ArrayLike) -> Array:
@@ -530,11 +521,7 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         AttributeError
             If the activation is not the sigmoid.
         """
-        z = self.decision_function(X)
-        if z.ndim == 1:
-            return np.column_stack([log_expit(-z), log_expit(z)])
-        log_p: Array = log_softmax(log_expit(z), axis=1)
-        return log_p
+        return log_probabilities(self.decision_function(X), exclusive=False)
 
     def _layers(self) -> list[Layer]:
         intercept = self.intercept_ if self.fit_intercept else None
@@ -552,7 +539,7 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
     def _whole(self) -> tuple[Array, Array, Array]:
         """Return weights, biases and labels; a ValueError if edited ones do not fit each other."""
         coef, intercept, classes = self.coef_, self.intercept_, self.classes_
-        n_neurons = 1 if len(classes) == 2 else len(classes)
+        n_neurons = n_outputs_for(classes)
         shape = (n_neurons, self.n_features_in_)
         arrays = all(isinstance(each, np.ndarray) for each in (coef, intercept, classes))
         numbers = arrays and coef.dtype.kind in "fiub" and intercept.dtype.kind in "fiub"
@@ -613,10 +600,7 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None
     ) -> LabelledRows:
         """Return the checked training set, and set `classes_`."""
-        require_numpy_rows(self, X)
-        X, y = validated(self, X, y, reset=True, **_X_CHECKS)
-        X = by_rows(canonical(X))
-        check_classification_targets(y)
+        X, y = check_classification(self, X, y, reset=True)
         self.classes_, codes = np.unique(y, return_inverse=True)
         require_two(self.classes_, type(self).__name__)
         weights = check_weights(sample_weight, X)
@@ -642,10 +626,7 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
     ) -> LabelledRows:
         """Apply the class weights; a ValueError if no weight is left."""
         rows = rows.weighed(class_weights, self._is_row_by_row())
-        if not rows.total(self._n_neurons()) > 0:
-            raise ValueError(
-                f"class_weight={self.class_weight!r} leaves {what}: there is nothing to {to_do}."
-            )
+        require_weight_left(rows.total(self._n_neurons()), self.class_weight, what, to_do)
         return rows
 
     def _class_weights(self, train: LabelledRows) -> Array | None:
@@ -654,15 +635,11 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         return class_weights(self.class_weight, self.classes_, counts)
 
     def _n_neurons(self) -> int:
-        return 1 if len(self.classes_) == 2 else len(self.classes_)
+        return n_outputs_for(self.classes_)
 
     def _require_same_model(self, classes_before: Array, n_features: int) -> None:
         """Raise a ValueError if a warm start has other classes or features than before."""
-        if not np.array_equal(classes_before, self.classes_):
-            raise ValueError(
-                f"warm_start needs the classes of the last fit, {classes_before}. "
-                f"Got {self.classes_}."
-            )
+        require_classes_of_last_fit(self.classes_, classes_before)
         if n_features != self.coef_.shape[1]:
             raise ValueError(
                 f"warm_start needs the {self.coef_.shape[1]} features of the last fit. Got "

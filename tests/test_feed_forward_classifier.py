@@ -260,6 +260,8 @@ def test_a_given_validation_set():
     assert_allclose(net.best_loss_, log_loss(y_val, net.predict_proba(X_val)), rtol=1e-10)
     with pytest.raises(ValueError, match="y_val has labels"):
         net.fit(X, y, X_val=X_val, y_val=y_val + 1)
+    with pytest.raises(ValueError, match="y_val must hold one label per row"):
+        net.fit(X, y, X_val=X_val, y_val=np.eye(3, dtype=int)[y_val])
 
 
 def test_partial_fit_continues_and_learns():
@@ -292,6 +294,7 @@ def test_a_class_may_come_later_in_partial_fit():
         (SPECIES, [0, 1], "none of the classes"),
         (SPECIES, [1], "at least two classes"),
         (np.eye(3)[SPECIES][:, :2] * 2, None, "indicators|Unknown label type"),
+        (np.eye(3)[SPECIES], [0, 1], r"one column per class, 2\. Got 3"),
     ],
 )
 def test_bad_labels_of_partial_fit(y, classes, message):

@@ -1,10 +1,11 @@
-"""Labels of classes: their codes, and weights for them."""
+"""Labels of classes: their codes, weights for them, and what outputs say of them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 import numpy as np
+from scipy.special import log_expit, log_softmax
 
 from sklearn_gd._data.validation import check_numbers
 from sklearn_gd._pieces import Array, ArrayLike
@@ -65,6 +66,12 @@ def require_same_classes(classes: ArrayLike | None, before: Array) -> None:
         )
 
 
+def require_classes_of_last_fit(classes: Array, before: Array) -> None:
+    """Raise a ValueError if a warm start has other classes than before."""
+    if not np.array_equal(before, classes):
+        raise ValueError(f"warm_start needs the classes of the last fit, {before}. Got {classes}.")
+
+
 def class_weights(
     class_weight: str | Mapping[object, float] | None, classes: Array, counts: Array
 ) -> Array | None:
@@ -110,6 +117,14 @@ def class_weights(
     return each
 
 
+def require_weight_left(total: float, class_weight: object, what: str, to_do: str) -> None:
+    """Raise a ValueError if class weights have left rows of no total weight."""
+    if not total > 0:
+        raise ValueError(
+            f"class_weight={class_weight!r} leaves {what}: there is nothing to {to_do}."
+        )
+
+
 def require_no_balance(class_weight: object) -> None:
     """Raise a ValueError if a ``partial_fit`` would need the weights of all rows."""
     if isinstance(class_weight, str):
@@ -117,3 +132,39 @@ def require_no_balance(class_weight: object) -> None:
             f"class_weight={class_weight!r} needs all rows at once, and partial_fit sees some. "
             "Give a dict of weights instead."
         )
+
+
+def n_outputs_for(classes: Array) -> int:
+    """Return the number of outputs: one for two classes, else one per class."""
+    return 1 if len(classes) == 2 else len(classes)
+
+
+def predicted_codes(scores: Array) -> Array:
+    """Return the class codes of scores (n_samples,) of the second class, or one per class."""
+    codes: Array = (scores > 0).astype(int) if scores.ndim == 1 else scores.argmax(axis=1)
+    return codes
+
+
+def class_probabilities(outputs: Array) -> Array:
+    """Return outputs between 0 and 1, one per class or one for two, as probabilities."""
+    p = outputs.reshape(len(outputs), -1)
+    if p.shape[1] == 1:
+        return np.hstack([1 - p, p])
+    # If all outputs underflow to 0, the classes are equally likely.
+    totals = p.sum(axis=1, keepdims=True)
+    return np.divide(p, totals, out=np.full_like(p, 1 / p.shape[1]), where=totals > 0)
+
+
+def log_probabilities(logits: Array, *, exclusive: bool) -> Array:
+    """Return the logarithms of probabilities, also of those that underflow.
+
+    Parameters
+    ----------
+    logits : ndarray of shape (n_samples,), (n_samples, 1) or (n_samples, n_classes)
+    exclusive : bool
+        Whether several logits are those of a softmax; else of a sigmoid each, normalised.
+    """
+    z = logits.reshape(len(logits), -1)
+    if z.shape[1] == 1:
+        return np.hstack([log_expit(-z), log_expit(z)])
+    return np.asarray(log_softmax(z if exclusive else log_expit(z), axis=1))

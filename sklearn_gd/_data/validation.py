@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 from scipy import sparse
 from sklearn.base import BaseEstimator
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_consistent_length, validate_data
 
 from sklearn_gd._data.array_api import space_of
@@ -184,6 +185,16 @@ def check_regression(
     if y.dtype != given and not np.isfinite(y).all():
         raise ValueError(f"The targets y overflow {X.dtype}, the precision of X; scale them.")
     return canonical(X), y, one_axis
+
+
+def check_classification(
+    estimator: BaseEstimator, X: ArrayLike, y: ArrayLike, *, reset: bool, **checks: Any
+) -> tuple[Matrix, Array]:
+    """Return X, by rows, and class targets, both as NumPy arrays."""
+    require_numpy_rows(estimator, X)
+    X, y = validated(estimator, X, y, reset=reset, **_X_CHECKS, **checks)
+    check_classification_targets(y)
+    return by_rows(canonical(X)), y
 
 
 def canonical(X: Matrix) -> Matrix:

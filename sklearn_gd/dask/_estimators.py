@@ -368,9 +368,8 @@ class DaskPerceptronClassifier(OnDask, PerceptronClassifier):
             self.classes_ = classes
             require_two(classes, type(self).__name__)
         else:
-            encode(
-                classes, self.classes_, "y_val"
-            )  # raises for labels that are none of the classes
+            # Only to refuse labels that are none of the classes.
+            encode(classes, self.classes_, "y_val")
         self._workers.run(source, "encode", self.classes_)
         return DistributedLabelledRows(
             self._workers, source, "all", chunks.n_features, chunks.dtype

@@ -5,12 +5,18 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_gd._data.labels import (
+    class_probabilities,
     class_weights,
     classes_of_first_call,
     encode,
+    log_probabilities,
+    n_outputs_for,
+    predicted_codes,
+    require_classes_of_last_fit,
     require_no_balance,
     require_same_classes,
     require_two,
+    require_weight_left,
 )
 
 CLASSES = np.array(["a", "b", "c"])
@@ -51,3 +57,30 @@ def test_classes_of_partial_fit():
         require_same_classes(["a"], CLASSES)
     with pytest.raises(ValueError, match="Net needs rows of at least two classes"):
         require_two(CLASSES[:1], "Net")
+
+
+def test_what_a_fit_needs_of_classes():
+    require_weight_left(0.5, "balanced", "no row any weight", "fit")
+    with pytest.raises(ValueError, match="leaves no row any weight: there is nothing to fit"):
+        require_weight_left(0.0, {0: 0.0}, "no row any weight", "fit")
+    require_classes_of_last_fit(CLASSES, CLASSES.copy())
+    with pytest.raises(ValueError, match="warm_start needs the classes of the last fit"):
+        require_classes_of_last_fit(CLASSES[:2], CLASSES)
+    assert [n_outputs_for(CLASSES[:k]) for k in (2, 3)] == [1, 3]
+
+
+def test_what_outputs_say_of_classes():
+    logits = np.array([[1.0, -2.0, 0.5], [-800.0, -900.0, -850.0]])
+    assert_array_equal(predicted_codes(logits), [0, 0])
+    assert_array_equal(predicted_codes(np.array([-0.1, 0.0, 0.1])), [0, 0, 1])
+    assert_allclose(class_probabilities(np.array([0.25, 1.0])), [[0.75, 0.25], [0.0, 1.0]])
+    outputs = np.array([[0.2, 0.6], [0.0, 0.0]])
+    assert_allclose(class_probabilities(outputs), [[0.25, 0.75], [0.5, 0.5]])
+    two = np.array([3.0, -900.0])
+    assert_allclose(log_probabilities(two, exclusive=True)[:, 1], [-np.log1p(np.exp(-3)), -900])
+    softmax = np.exp(logits[0]) / np.exp(logits[0]).sum()
+    assert_allclose(np.exp(log_probabilities(logits, exclusive=True)[0]), softmax)
+    sigmoids = 1 / (1 + np.exp(-logits[:1]))
+    log_p = log_probabilities(logits, exclusive=False)
+    assert_allclose(np.exp(log_p[:1]), class_probabilities(sigmoids))
+    assert_allclose(log_p[1], [0, -100, -50], atol=1e-9)
