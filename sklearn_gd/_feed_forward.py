@@ -37,6 +37,7 @@ from sklearn_gd._models.array_rows import (
     device_outputs,
     require_numpy,
 )
+from sklearn_gd._models.dropout import Dropout
 from sklearn_gd._models.interfaces import Dataset
 from sklearn_gd._models.network import Network, layers_of, n_parameters, outputs
 from sklearn_gd._models.rows import Rows
@@ -76,6 +77,7 @@ class _Pieces(NamedTuple):
     loss: Loss
     solver: Solver | None  # None for L-BFGS
     schedule: Schedule
+    dropout: list[float]  # rates of the hidden layers
 
     def require_targets(self, rows: Dataset, name: str = "y") -> None:
         """Raise a ValueError for targets that the loss does not accept."""
@@ -115,6 +117,7 @@ class FeedForward(Estimator):
     solver: str | Solver
     learning_rate: float | str | Schedule
     alpha: float
+    dropout: float | Sequence[float]
     batch_size: int | str | None
     max_iter: int
     shuffle: bool
@@ -130,6 +133,7 @@ class FeedForward(Estimator):
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
         "standardize": [StrOptions({"robust", "standard"}), Options(bool, {False})],
         "alpha": [Interval(Real, 0, None, closed="left")],
+        "dropout": ["array-like", Interval(Real, 0, 1, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left"), None],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left"), None],
@@ -191,6 +195,7 @@ class FeedForward(Estimator):
         network = network.scaled(self._scaling)
         learner = self._make_learner(pieces, train, parameters, generator)
         learner.at_start = at_start
+        network.dropout = self._draw_dropout(pieces, learner)
         learner.learn_from(
             train.objective(network),
             None if held_out is None else held_out.objective(network),
@@ -223,7 +228,9 @@ class FeedForward(Estimator):
         else:
             learner = self._carry_on(network, pieces, rows, self._current(network))
         self._set_model(network, one_axis)
-        objective = rows.objective(network.scaled(self._scaling))
+        network = network.scaled(self._scaling)
+        network.dropout = self._draw_dropout(pieces, learner)
+        objective = rows.objective(network)
         learner.learn_from(objective, None, self._batch_rows(rows.n_samples), shuffle=self.shuffle)
         weightless = rows.weights is not None and not rows.weights.any()
         if weightless and not first:
@@ -304,7 +311,8 @@ class FeedForward(Estimator):
         solver = None if lbfgs else as_solver(self.solver, also=", or 'lbfgs'")
         schedule = self._schedule(solver, one_epoch=one_epoch)
         loss, output = self._resolve_loss(output)
-        return _Pieces([*hidden, output], loss, solver, schedule)
+        rates = self._dropout_rates(len(hidden))
+        return _Pieces([*hidden, output], loss, solver, schedule, rates)
 
     def _schedule(self, solver: Solver | None, *, one_epoch: bool) -> Schedule:
         rate: object = self.learning_rate
@@ -316,6 +324,33 @@ class FeedForward(Estimator):
         if one_epoch:
             return Constant(0.3 * top)
         return Cosine(top, epochs=self.max_iter, warm_up=self.max_iter // 20)
+
+    def _dropout_rates(self, n_hidden: int) -> list[float]:
+        given: Any = self.dropout
+        rates = [given] * n_hidden if isinstance(given, Real) else list(given)
+        if len(rates) != n_hidden or not all(
+            isinstance(r, Real) and not isinstance(r, bool) and 0 <= float(r) < 1 for r in rates
+        ):
+            raise ValueError(
+                "The 'dropout' parameter must be a number in [0, 1), or a list with one per "
+                f"hidden layer: {n_hidden}. Got {given!r} instead."
+            )
+        if np.any(given) and (not rates or _by_lbfgs(self.solver)):
+            needs = "a solver that makes steps" if rates else "hidden layers"
+            raise ValueError(
+                f"dropout needs {needs}. Got dropout={given!r} with solver={self.solver!r} and "
+                f"hidden_layer_sizes={self.hidden_layer_sizes!r}."
+            )
+        return [float(rate) for rate in rates]
+
+    def _draw_dropout(self, pieces: _Pieces, learner: GradientLearner) -> Dropout | None:
+        """Return the masks of dropout; a descent draws their key once."""
+        if not any(pieces.dropout):
+            return None
+        if learner.dropout_key is None:
+            generator: Any = learner.generator
+            learner.dropout_key = int(generator.integers(2**63))
+        return Dropout(pieces.dropout, learner.dropout_key)
 
     def _hidden_sizes(self) -> list[int]:
         given: Any = self.hidden_layer_sizes
@@ -450,6 +485,7 @@ class FeedForward(Estimator):
         lower = ["a lower learning_rate"] if by_steps else []
         units = [] if self.standardize else ["standardize='robust', which makes units irrelevant"]
         weaker = ["a smaller alpha"] if self.alpha else []
+        weaker += ["less dropout"] if np.any(self.dropout) else []
         others = ["another learning_rate or solver"] if by_steps else []
         return Advice(
             not_converged=_either("a larger max_iter", *units, *others),
@@ -612,6 +648,10 @@ class FeedForwardRegressor(FeedForward, MultiOutputMixin, RegressorMixin, BaseEs
     alpha : float, default=0.0
         Strength of the L2 penalty: 0.5 * alpha * ||weights||² is added to the mean loss. Biases
         are not penalised.
+    dropout : float or list of float, default=0.0
+        Share of the outputs of hidden layers that are set to 0 at random in each step of the
+        training, in [0, 1); a list has one per hidden layer. The other outputs are divided by one
+        minus that share, so that predictions, which have no dropout, need no correction [4]_.
     batch_size : "auto", int or None, default="auto"
         Number of samples per step. ``"auto"`` is min(64, n_samples), None all samples.
     max_iter : int, default=40
@@ -637,7 +677,7 @@ class FeedForwardRegressor(FeedForward, MultiOutputMixin, RegressorMixin, BaseEs
     warm_start : bool, default=False
         Whether to start from the weights of the previous fit.
     random_state : int, RandomState or None, default=None
-        Seed of the initial weights, the order of the samples, and the held-out samples.
+        Seed of the initial weights, the order of the samples, the held-out samples and `dropout`.
     verbose : bool or int, default=False
         Whether to print the loss of each epoch.
 
@@ -685,6 +725,8 @@ class FeedForwardRegressor(FeedForward, MultiOutputMixin, RegressorMixin, BaseEs
     .. [2] K. He, X. Zhang, S. Ren, J. Sun, "Delving deep into rectifiers", ICCV 2015.
     .. [3] X. Glorot, Y. Bengio, "Understanding the difficulty of training deep feedforward
        neural networks", AISTATS 2010.
+    .. [4] N. Srivastava, G. Hinton, A. Krizhevsky, I. Sutskever, R. Salakhutdinov, "Dropout: a
+       simple way to prevent neural networks from overfitting", JMLR 15 (2014).
 
     Examples
     --------
@@ -711,6 +753,7 @@ class FeedForwardRegressor(FeedForward, MultiOutputMixin, RegressorMixin, BaseEs
         solver: str | Solver = "adam",
         learning_rate: float | str | Schedule = "auto",
         alpha: float = 0.0,
+        dropout: float | Sequence[float] = 0.0,
         batch_size: int | str | None = "auto",
         max_iter: int = 40,
         tol: float | None = 1e-4,
@@ -731,6 +774,7 @@ class FeedForwardRegressor(FeedForward, MultiOutputMixin, RegressorMixin, BaseEs
         self.solver = solver
         self.learning_rate = learning_rate
         self.alpha = alpha
+        self.dropout = dropout
         self.batch_size = batch_size
         self.max_iter = max_iter
         self.tol = tol

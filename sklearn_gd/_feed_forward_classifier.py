@@ -96,6 +96,9 @@ class FeedForwardClassifier(FeedForward, ClassifierMixin, BaseEstimator):
     alpha : float, default=1e-3
         Strength of the L2 penalty: 0.5 * alpha * ||weights||² is added to the mean loss. Biases
         are not penalised.
+    dropout : float or list of float, default=0.0
+        Share of the outputs of hidden layers that are set to 0 at random in each step of the
+        training, as for :class:`FeedForwardRegressor`.
     batch_size : "auto", int or None, default="auto"
         Number of samples per step. ``"auto"`` is min(64, n_samples), None all samples.
     max_iter : int, default=20
@@ -122,7 +125,7 @@ class FeedForwardClassifier(FeedForward, ClassifierMixin, BaseEstimator):
     warm_start : bool, default=False
         Whether to start from the weights of the previous fit.
     random_state : int, RandomState or None, default=None
-        Seed of the initial weights, the order of the samples, and the held-out samples.
+        Seed of the initial weights, the order of the samples, the held-out samples and `dropout`.
     verbose : bool or int, default=False
         Whether to print the loss of each epoch.
 
@@ -201,6 +204,7 @@ class FeedForwardClassifier(FeedForward, ClassifierMixin, BaseEstimator):
         solver: str | Solver = "adam",
         learning_rate: float | str | Schedule = "auto",
         alpha: float = 1e-3,
+        dropout: float | Sequence[float] = 0.0,
         batch_size: int | str | None = "auto",
         max_iter: int = 20,
         tol: float | None = 1e-4,
@@ -222,6 +226,7 @@ class FeedForwardClassifier(FeedForward, ClassifierMixin, BaseEstimator):
         self.solver = solver
         self.learning_rate = learning_rate
         self.alpha = alpha
+        self.dropout = dropout
         self.batch_size = batch_size
         self.max_iter = max_iter
         self.tol = tol

@@ -48,6 +48,7 @@ MODELS = {
         activation="sigmoid", standardize=False, max_iter=12, random_state=0
     ),
     "net": NET,
+    "net with dropout": clone(NET).set_params(dropout=[0.1, 0.2]),
     "watched net": clone(NET).set_params(early_stopping=True, solver="rmsprop"),
     "adaptive net": clone(NET).set_params(
         learning_rate=Adaptive(0.05, patience=1), tol=0.05, n_iter_no_change=8

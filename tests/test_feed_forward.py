@@ -1,9 +1,11 @@
 """The network, step for step against scikit-learn's and torch's, and on real data."""
 
 import pickle
+import warnings
 
 import numpy as np
 import pytest
+from joblib import parallel_config
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.base import clone
@@ -12,7 +14,7 @@ from sklearn.datasets import load_diabetes, load_linnerud, make_friedman1
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LinearRegression
 from sklearn.metrics import mean_squared_error
-from sklearn.model_selection import KFold, cross_val_score
+from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
 from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -532,3 +534,82 @@ def test_divergence_is_an_error_at_once_and_keeps_the_last_good_weights(rate):
     again = pickle.loads(pickle.dumps(caught.value))
     assert str(again) == str(caught.value)
     assert_array_equal(again.loss_curve, caught.value.loss_curve)
+
+
+# --- dropout ----------------------------------------------------------------------------------
+
+
+def dropped_out(**params):
+    params = {"hidden_layer_sizes": (16, 8), "dropout": 0.2, "max_iter": 5} | params
+    return FeedForwardRegressor(random_state=0, **params)
+
+
+@pytest.mark.filterwarnings(f"ignore::{ConvergenceWarning.__module__}.ConvergenceWarning")
+def test_dropout_changes_training_and_leaves_predictions_without_noise():
+    X, y = load_diabetes(return_X_y=True)
+    net = dropped_out().fit(X, y)
+    assert_array_equal(net.predict(X), net.predict(X))
+    assert_array_equal(net.predict(X), dropped_out().fit(X, y).predict(X))
+    assert (net.predict(X) != dropped_out(dropout=0.0).fit(X, y).predict(X)).any()
+    assert (net.predict(X) != dropped_out(dropout=[0.2, 0.0]).fit(X, y).predict(X)).any()
+    assert_allclose(net.loss_, np.mean((net.predict(X) - y) ** 2))
+
+
+@pytest.mark.filterwarnings(f"ignore::{ConvergenceWarning.__module__}.ConvergenceWarning")
+def test_dropout_of_zero_is_no_dropout():
+    X, y = load_diabetes(return_X_y=True)
+    for none in ([0.0, 0.0], np.zeros(2), 0):
+        assert_array_equal(
+            dropped_out(dropout=none).fit(X, y).predict(X),
+            dropped_out(dropout=0.0).fit(X, y).predict(X),
+        )
+
+
+def test_dropout_in_partial_fit_continues_its_masks():
+    X, y = load_diabetes(return_X_y=True)
+    half, whole = dropped_out(shuffle=False, tol=None), dropped_out(shuffle=False, tol=None)
+    whole.partial_fit(X, y).partial_fit(X, y)
+    half = pickle.loads(pickle.dumps(half.partial_fit(X, y))).partial_fit(X, y)
+    assert_array_equal(half.predict(X), whole.predict(X))
+    half.set_params(dropout=0.0).partial_fit(X, y)
+    assert (half.predict(X) != whole.partial_fit(X, y).predict(X)).any()
+
+
+def test_threads_draw_the_same_masks():
+    X, y = load_diabetes(return_X_y=True)
+    search = GridSearchCV(dropped_out(max_iter=10), {"dropout": [0.0, 0.1, 0.3]}, cv=3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        alone = search.fit(X, y).cv_results_["mean_test_score"]
+        with parallel_config("threading", n_jobs=3):
+            beside = search.fit(X, y).cv_results_["mean_test_score"]
+    assert_array_equal(beside, alone)
+
+
+def test_dropout_generalises_where_a_network_memorises():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(2_060, 20))
+    y = X[:, 0] + 0.5 * X[:, 1] + rng.normal(size=len(X))
+    scores = [
+        FeedForwardRegressor(dropout=share, random_state=0).fit(X[:60], y[:60]).score(X, y)
+        for share in (0.0, 0.4)
+    ]
+    assert scores[1] > scores[0] + 0.05
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"dropout": 1.0}, "'dropout' parameter"),
+        ({"dropout": -0.1}, "'dropout' parameter"),
+        ({"dropout": [0.1]}, r"one per hidden layer: 2\. Got \[0\.1\]"),
+        ({"dropout": [0.1, 1.0]}, r"a number in \[0, 1\)"),
+        ({"dropout": ["a", "b"]}, r"a number in \[0, 1\)"),
+        ({"dropout": 0.1, "solver": "lbfgs"}, "dropout needs a solver that makes steps"),
+        ({"dropout": 0.1, "hidden_layer_sizes": ()}, "dropout needs hidden layers"),
+    ],
+)
+def test_bad_dropout_is_refused(params, message):
+    X, y = load_diabetes(return_X_y=True)
+    with pytest.raises(ValueError, match=message):
+        dropped_out(**params).fit(X, y)

@@ -21,7 +21,7 @@ from sklearn_gd._data.split import hold_out
 from sklearn_gd._data.validation import check_weights, require_some_weight
 from sklearn_gd._models.curvature import Curvature, uses_moments
 from sklearn_gd._models.least_squares import Moments
-from sklearn_gd._models.network import Network
+from sklearn_gd._models.network import Masks, Network
 from sklearn_gd._models.rows import Rows
 from sklearn_gd._models.scaling import (
     Affine,
@@ -195,10 +195,12 @@ class OnArrayRows:
     def __call__(self, parameters: DeviceArray) -> tuple[float, DeviceArray]:
         total_weight = self.rows.total_weight
         chunks = self.rows.chunks(max(self.network.sizes[1:]))
-        loss, gradient = self._sums(self.rows.to_device(parameters), chunks, total_weight)
+        loss, gradient = self._sums(self.rows.to_device(parameters), chunks, total_weight, None)
         return float(loss) / total_weight, gradient
 
-    def on_batch(self, parameters: DeviceArray, batch: Batch) -> tuple[DeviceArray, DeviceArray]:
+    def on_batch(
+        self, parameters: DeviceArray, batch: Batch, step: int
+    ) -> tuple[DeviceArray, DeviceArray]:
         """Return the summed loss of a batch, on the device, and its share of the gradient."""
         picked, share = batch
         X, y, weights = self.rows.batch(picked)
@@ -206,7 +208,7 @@ class OnArrayRows:
             (X[rows, ...], y[rows, ...], None if weights is None else weights[rows])
             for rows in _cut(X.shape[0], max(self.network.sizes))
         )
-        return self._sums(parameters, chunks, share)
+        return self._sums(parameters, chunks, share, step)
 
     def mean_loss(self, parameters: DeviceArray) -> float:
         network, total = self.network, 0.0
@@ -229,13 +231,14 @@ class OnArrayRows:
         return ArrayBatches(self.rows, size, generator)
 
     def _sums(
-        self, parameters: DeviceArray, chunks: Iterable[Samples], share: float
+        self, parameters: DeviceArray, chunks: Iterable[Samples], share: float, step: int | None
     ) -> tuple[DeviceArray, DeviceArray]:
         """Return the summed loss of all chunks, and their gradient with the penalty."""
-        layers, loss, gradient = self.network.layers(parameters), 0.0, None
+        layers, loss, gradient, first = self.network.layers(parameters), 0.0, None, 0
         for X, y, weights in chunks:
-            part, slope = self._loss_and_gradient(layers, X, y, weights, share)
-            loss = loss + part
+            masks = self._masks(step, slice(first, first + X.shape[0]))
+            part, slope = self._loss_and_gradient(layers, X, y, weights, share, masks)
+            loss, first = loss + part, first + X.shape[0]
             gradient = slope if gradient is None else gradient + slope
         if self.network.alpha:
             alpha, zeros_like = float(self.network.alpha), self.rows.space.xp.zeros_like
@@ -249,25 +252,33 @@ class OnArrayRows:
         y: DeviceArray,
         weights: DeviceArray | None,
         share: float,
+        masks: Masks,
     ) -> tuple[DeviceArray, DeviceArray]:
         """Return the summed loss of a chunk, and its flat gradient without the penalty."""
         space, network, dtype = self.rows.space, self.network, self.network.dtype
         X = self._scaled(X)
-        passed = forward(space, layers, self._activations, X)
+        passed = forward(space, layers, self._activations, X, masks)
         values, slopes = network.loss._value_and_gradient(y, passed[-1][1])
         factor = 1.0 / (share * network.divisor * network.baseline_loss)
         delta = space.astype(slopes * factor, dtype)
         if weights is not None:
             delta = delta * space.astype(weights, dtype)[:, None]
-        return self._weighted_sum(values, weights), self._backward(layers, X, passed, delta)
+        gradient = self._backward(layers, X, passed, delta, masks)
+        return self._weighted_sum(values, weights), gradient
+
+    def _masks(self, step: int | None, rows: slice) -> Masks:
+        """Return the masks of dropout of each layer, on the device."""
+        return [self.rows.to_device(mask) for mask in self.network.masks(rows, step)]
 
     def _backward(
-        self, layers: Layers, X: DeviceArray, passed: Layers, delta: DeviceArray
+        self, layers: Layers, X: DeviceArray, passed: Layers, delta: DeviceArray, masks: Masks
     ) -> DeviceArray:
         """Return the flat gradient, by the backward pass."""
         space, network, gradients = self.rows.space, self.network, []
-        inputs = [space.astype(X, network.dtype), *(a for _, a in passed[:-1])]
+        inputs = [space.astype(X, network.dtype)]
+        inputs += [_masked(a, mask) for (_, a), mask in zip(passed, masks, strict=True)]
         for i in reversed(range(len(layers))):
+            delta = _masked(delta, masks[i])
             slope = self._activations[i].derivative(*passed[i])
             delta = delta * space.astype(slope, network.dtype)
             gradients.append((inputs[i].T @ delta, space.xp.sum(delta, axis=0)))
@@ -323,15 +334,24 @@ class ArrayBatches:
 
 
 def forward(
-    space: Space, layers: Layers, activations: Sequence[Activation], X: DeviceArray
+    space: Space,
+    layers: Layers,
+    activations: Sequence[Activation],
+    X: DeviceArray,
+    masks: Masks | None = None,
 ) -> Layers:
-    """Return the pre-activations and outputs of every layer."""
+    """Return the pre-activations and outputs of every layer, the latter before dropout."""
     passed, a = [], space.astype(X, space.numpy_dtype(layers[0][0]))
-    for (W, b), activation in zip(layers, activations, strict=True):
+    for i, ((W, b), activation) in enumerate(zip(layers, activations, strict=True)):
+        a = a if masks is None or not i else _masked(a, masks[i - 1])
         z = a @ W if b is None or not b.shape[0] else a @ W + b
         a = space.astype(activation(z), space.numpy_dtype(z))
         passed.append((z, a))
     return passed
+
+
+def _masked(array: DeviceArray, mask: DeviceArray | None) -> DeviceArray:
+    return array if mask is None else array * mask
 
 
 def device_outputs(

@@ -55,8 +55,11 @@ class NetworkObjective(Objective, Protocol):
     @property
     def rows(self) -> Dataset: ...
 
-    def on_batch(self, parameters: Array, batch: Batch) -> tuple[float, Array]:
-        """Return the summed loss of a batch, and its share of the gradient."""
+    def on_batch(self, parameters: Array, batch: Batch, step: int) -> tuple[float, Array]:
+        """Return the summed loss of a batch, and its share of the gradient.
+
+        Dropout depends on the number of the step.
+        """
 
     def mean_loss(self, parameters: Array) -> float:
         """Return the mean loss over rows and outputs, without the penalty."""

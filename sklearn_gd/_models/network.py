@@ -16,10 +16,13 @@ from numpy.typing import DTypeLike
 from scipy import sparse
 
 from sklearn_gd._data.batches import row_chunks, slice_rows
+from sklearn_gd._models.dropout import Dropout
 from sklearn_gd._models.scaling import ColumnScaling, Scaling
 from sklearn_gd._pieces import Array, Matrix, namespace
 from sklearn_gd.activations import Activation, Identity
 from sklearn_gd.losses import Loss
+
+Masks = list[Array | None]  # factors of dropout, one array per layer
 
 
 class Network:
@@ -47,6 +50,8 @@ class Network:
         How the first layer gets the columns of X; None: as they are.
     baseline_loss : float
         Loss that the gradient is divided by.
+    dropout : Dropout or None
+        Masks for the outputs of hidden layers in gradient steps.
     divisor : int
         Number that the summed values of a row are divided by.
 
@@ -79,12 +84,14 @@ class Network:
         self.size = n_parameters(self.sizes, biases)
         self.columns: ColumnScaling | None = None
         self.baseline_loss = 1.0
+        self.dropout: Dropout | None = None
         self._gradient = np.empty(self.size, self.dtype)
         self._gradient_layers = self.layers(self._gradient)
         self._capacity = 0
         self._x = np.empty((0, 0), self.dtype)
         self._z: list[Array] = []
         self._a: list[Array] = []
+        self._no_masks: Masks = [None] * len(self.activations)
 
     @property
     def scales_targets(self) -> bool:
@@ -130,7 +137,14 @@ class Network:
         return total / self.divisor / float(X.shape[0] if weights is None else weights.sum())
 
     def __call__(
-        self, parameters: Array, X: Matrix, y: Array, weights: Array | None, share: float
+        self,
+        parameters: Array,
+        X: Matrix,
+        y: Array,
+        weights: Array | None,
+        share: float,
+        step: int | None = None,
+        first_row: int = 0,
     ) -> tuple[float, Array]:
         """Return the summed loss of a batch and its share of the gradient.
 
@@ -146,6 +160,10 @@ class Network:
         weights : ndarray of shape (n_samples,) or None
         share : float
             Total weight that the summed gradient is divided by.
+        step : int, optional
+            Number of the gradient step, which dropout depends on. None: no dropout.
+        first_row : int, default=0
+            Number of the first row in its batch, of which X may be a part.
 
         Returns
         -------
@@ -157,11 +175,17 @@ class Network:
         """
         layers = self.layers(parameters)
         first, *others = row_chunks(X, _width(self.sizes, self.columns))
-        loss = self._loss_and_gradient(layers, X, y, weights, share, first)
+
+        def part(rows: slice) -> float:
+            in_batch = slice(first_row + rows.start, first_row + rows.stop)
+            masks = self.masks(in_batch, step)
+            return self._loss_and_gradient(layers, X, y, weights, share, rows, masks)
+
+        loss = part(first)
         if others:
             total = self._gradient.copy()
             for rows in others:
-                loss += self._loss_and_gradient(layers, X, y, weights, share, rows)
+                loss += part(rows)
                 total += self._gradient
             self._gradient[:] = total
         self.add_penalty(parameters, self._gradient)
@@ -175,30 +199,39 @@ class Network:
         weights: Array | None,
         share: float,
         rows: slice,
+        masks: Masks,
     ) -> float:
         if not sparse.issparse(X) or rows.stop - rows.start < X.shape[0]:
             X = slice_rows(X, rows)
         y, weights = y[rows], None if weights is None else weights[rows]
-        X = self._forward(layers, X)
+        X = self._forward(layers, X, masks)
         values, slopes = self.loss._value_and_gradient(y, self._outputs[-1])
         factor = 1.0 / (share * self.divisor * self.baseline_loss)
         delta = np.multiply(slopes, factor, dtype=self.dtype)
         if weights is not None:
             delta *= weights[:, None]
-        self._backward(layers, X, delta)
+        self._backward(layers, X, delta, masks)
         return _weighted_sum(values, weights) / self.divisor
 
-    def _forward(self, layers: list[tuple[Array, Array]], X: Matrix) -> Matrix:
+    def masks(self, rows: slice, step: int | None) -> Masks:
+        """Return the masks of dropout of each layer, for rows of the batch of a step."""
+        if self.dropout is None or step is None:
+            return self._no_masks
+        return [*self.dropout.masks(step, rows, self.sizes[1:-1], self.dtype), None]
+
+    def _forward(
+        self, layers: list[tuple[Array, Array]], X: Matrix, masks: Masks | None = None
+    ) -> Matrix:
         """Compute the pre-activations and outputs of every layer, in buffers.
 
         Returns what the first layer got: X, or its columns scaled.
         """
         self._make_room(X.shape[0])
-        self._inputs, self._outputs = [], []
+        self._inputs, self._outputs, self._passed_on = [], [], []
         X = self._scale_columns(X)
         a = X
-        for (W, b), activation, z_all, a_all in zip(
-            layers, self.activations, self._z, self._a, strict=True
+        for (W, b), activation, z_all, a_all, mask in zip(
+            layers, self.activations, self._z, self._a, masks or self._no_masks, strict=True
         ):
             z, out = z_all[: X.shape[0]], a_all[: X.shape[0]]
             if sparse.issparse(a):
@@ -208,6 +241,9 @@ class Network:
             a = activation._apply_to_sum(z, b, out)
             self._inputs.append(z)
             self._outputs.append(a)
+            if mask is not None:
+                a = np.multiply(a, mask)  # the derivative needs the outputs before
+            self._passed_on.append(a)
         return X
 
     def _scale_columns(self, X: Matrix) -> Matrix:
@@ -219,16 +255,20 @@ class Network:
             self._x = np.empty((self._capacity, X.shape[1]), self.dtype)
         return self.columns(X, self._x[: X.shape[0]])
 
-    def _backward(self, layers: list[tuple[Array, Array]], X: Matrix, delta: Array) -> None:
+    def _backward(
+        self, layers: list[tuple[Array, Array]], X: Matrix, delta: Array, masks: Masks
+    ) -> None:
         """Compute the gradient of the mean loss, in its buffer, from outputs to inputs."""
         for i in reversed(range(len(layers))):
             W_gradient, b_gradient = self._gradient_layers[i]
-            z, a = self._inputs[i], self._outputs[i]
+            z, a, mask = self._inputs[i], self._outputs[i], masks[i]
+            if mask is not None:
+                delta *= mask
             self.activations[i]._chain_to_sum(delta, z, a, b_gradient)
             if i == 0 and sparse.issparse(X):
                 W_gradient[:] = X.T @ delta
             else:
-                np.matmul((self._outputs[i - 1] if i else X).T, delta, out=W_gradient)
+                np.matmul((self._passed_on[i - 1] if i else X).T, delta, out=W_gradient)
             if i:
                 # For one output it is an outer product, for which `matmul` is half as fast.
                 times = np.multiply if delta.shape[1] == 1 else np.matmul

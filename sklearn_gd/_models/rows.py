@@ -143,8 +143,8 @@ class OnRows:
     def __init__(self, network: Network, rows: Rows) -> None:
         self.network, self.rows = network, rows
 
-    def on_batch(self, parameters: Array, batch: Batch) -> tuple[float, Array]:
-        return self.network(parameters, *batch)
+    def on_batch(self, parameters: Array, batch: Batch, step: int) -> tuple[float, Array]:
+        return self.network(parameters, *batch, step)
 
     def __call__(self, parameters: Array) -> tuple[float, Array]:
         weights = self.rows.weights

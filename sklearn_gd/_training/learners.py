@@ -176,6 +176,8 @@ class GradientLearner(_Stepper):
     ----------
     scale : ndarray
         Numbers of the scaling of columns and targets, if any, for checkpoints.
+    dropout_key : int or None
+        Key of the masks of dropout, once drawn.
     """
 
     _of_the_rows = ("objective", "validation", "_batches")
@@ -183,6 +185,7 @@ class GradientLearner(_Stepper):
     def __init__(self, *memory: Any, average: bool = False) -> None:
         super().__init__(*memory)
         self.scale = np.zeros(0)
+        self.dropout_key: int | None = None
         self._remembered = (*self._remembered, "scale")
         self.average = average
         if average:
@@ -206,7 +209,7 @@ class GradientLearner(_Stepper):
     def run_epoch(self, rate: float) -> float:
         total, rate = 0.0, rate * self.base_rate
         for batch in self._batches:
-            loss, gradient = self.objective.on_batch(self.parameters, batch)
+            loss, gradient = self.objective.on_batch(self.parameters, batch, self.updates)
             self._move(gradient, rate)
             total = total + loss
             self.updates += 1

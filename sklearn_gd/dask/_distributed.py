@@ -202,11 +202,11 @@ class DistributedObjective:
 
     def __call__(self, parameters: Array) -> tuple[float, Array]:
         total_weight = self.rows.total_weight
-        loss, gradient = self.on_batch(parameters, StridedBatch(total_weight))
+        loss, gradient = self.on_batch(parameters, StridedBatch(total_weight), None)
         return loss / total_weight, gradient
 
-    def on_batch(self, parameters: Array, batch: Batch) -> tuple[float, Array]:
-        loss, gradient = self._total("gradient", parameters, batch)
+    def on_batch(self, parameters: Array, batch: Batch, step: int | None) -> tuple[float, Array]:
+        loss, gradient = self._total("gradient", parameters, batch, step)
         self.network.add_penalty(parameters, gradient)
         return loss, gradient
 

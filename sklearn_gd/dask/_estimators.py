@@ -247,7 +247,7 @@ class DaskFeedForwardRegressor(OnDask, FeedForwardRegressor):
     Parameters
     ----------
     hidden_layer_sizes, activation, output_activation, loss, standardize, solver, learning_rate, \
-    alpha, batch_size, max_iter, tol, n_iter_no_change, shuffle, early_stopping, \
+    alpha, dropout, batch_size, max_iter, tol, n_iter_no_change, shuffle, early_stopping, \
     validation_fraction, init, warm_start, random_state, verbose
         As for :class:`sklearn_gd.FeedForwardRegressor`.
 

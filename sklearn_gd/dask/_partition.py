@@ -252,18 +252,20 @@ class Partition(Generic[R]):
         values: TargetValues,
         parameters: Array,
         batch: StridedBatch,
+        step: int | None,
     ) -> tuple[float, Array]:
         """Return the summed loss of this partition's rows of a batch, and their gradient."""
-        rows = self.targets(network, group, values)
+        rows, start = self.targets(network, group, values), self._starts[group]
+        first = (batch.step - start) % batch.n_steps
         if batch.n_steps > 1:
-            first = (batch.step - self._starts[group]) % batch.n_steps
             picked: slice | Array = slice(first, None, batch.n_steps)
             if batch.seed is not None:
                 picked = self._shuffled(group, rows.n_samples, batch.seed)[picked]
             rows = _select(rows, picked, rows.X[picked])
         if not rows.n_samples:
             return 0.0, np.zeros(network.size, network.dtype)
-        loss, gradient = network(parameters, *rows, batch.share)
+        first_in_batch = (start + first - batch.step) // batch.n_steps
+        loss, gradient = network(parameters, *rows, batch.share, step, first_in_batch)
         return loss, gradient.copy()
 
     def _shuffled(self, group: str, n_samples: int, seed: int) -> Array:

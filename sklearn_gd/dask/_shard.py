@@ -22,7 +22,6 @@ from sklearn_gd._data.split import PickedRows
 from sklearn_gd._models.labelled_rows import LabelledRows
 from sklearn_gd._models.network import Network
 from sklearn_gd._models.rows import Rows
-from sklearn_gd._models.scaling import ColumnScaling
 from sklearn_gd._pieces import Array, ArrayLike, Matrix
 from sklearn_gd.dask._partition import Checks, LabelledPartition, Partition, RegressionPartition
 
@@ -177,14 +176,13 @@ def pickled_network(network: Network) -> bytes:
     """Return a pickled function that returns the network, without its penalty."""
     make = partial(Network, network.sizes, network.activations, network.loss, 0.0, network.dtype)
     make = partial(make, biases=network.biases)
-    return cloudpickle.dumps(partial(_in_scale, make, network.columns, network.baseline_loss))
+    made = {name: getattr(network, name) for name in ("columns", "baseline_loss", "dropout")}
+    return cloudpickle.dumps(partial(_with_attributes, make, made))
 
 
-def _in_scale(
-    make: Callable[[], Network], columns: ColumnScaling | None, baseline_loss: float
-) -> Network:
+def _with_attributes(make: Callable[[], Network], attributes: dict[str, object]) -> Network:
     network = make()
-    network.columns, network.baseline_loss = columns, baseline_loss
+    vars(network).update(attributes)
     return network
 
 

@@ -19,6 +19,7 @@ import numpy as np
 import sklearn
 from sklearn_gd._data.array_api import Space
 from sklearn_gd._models.array_rows import ArrayRows
+from sklearn_gd._models.dropout import Dropout
 from sklearn_gd._models.network import Network
 from sklearn_gd._models.rows import Rows
 from sklearn_gd.activations import as_activation
@@ -42,6 +43,14 @@ for names in (["identity"], ["tanh", "identity"], ["gelu", "relu", "sigmoid"]):
             np.testing.assert_allclose(np.asarray(slope), gradient, rtol=1e-9, atol=1e-12)
             np.testing.assert_allclose(there.mean_loss(xp.asarray(at)), here.mean_loss(at))
             assert there.baseline_loss() == here.baseline_loss()
+        network.dropout = Dropout([0.4] * (len(names) - 1), 5) if len(names) > 1 else None
+        here = Rows(X, y, weights).objective(network)
+        there = ArrayRows(space, xp.asarray(X), xp.asarray(y), weights).objective(network)
+        (batch,), (its,) = there.batches(30, None), here.batches(30, None)
+        loss, slope = there.on_batch(xp.asarray(at), batch, 3)
+        expected, gradient = here.on_batch(at, its, 3)
+        np.testing.assert_allclose(float(loss), expected, rtol=1e-12)
+        np.testing.assert_allclose(np.asarray(slope), gradient, rtol=1e-9, atol=1e-12)
 print("equal")
 """
 

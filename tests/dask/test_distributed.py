@@ -9,6 +9,7 @@ from scipy import sparse
 pytest.importorskip("distributed", reason="distributed is not installed")
 
 from sklearn_gd import losses
+from sklearn_gd._models.dropout import Dropout
 from sklearn_gd._models.network import Network
 from sklearn_gd._models.rows import Rows
 from sklearn_gd._models.scaling import ColumnScaling, column_scale, scaling_of
@@ -154,13 +155,28 @@ def test_a_network_in_a_scale_is_the_same_on_workers():
         assert_allclose(found, expected)
 
 
+def test_dropout_has_the_same_masks_on_workers():
+    activations = [as_activation(f) for f in ("tanh", "identity")]
+    network = Network((3, 4, 2), activations, as_loss("huber"), 0.1, float)
+    network.dropout = Dropout([0.5], key=3)
+    there, at = distributed_rows(WEIGHTS).objective(network), RNG.normal(size=network.size)
+    for size, n_steps in ((31, 1), (8, 4)):
+        for step, batch in enumerate(there.batches(size, None)):
+            rows = slice(step, None, n_steps)
+            here = X[rows], Y[rows], WEIGHTS[rows], batch.share
+            loss, gradient = network(at, *here, 7 + step)
+            found = there.on_batch(at, batch, 7 + step)
+            assert_allclose(found[0], loss)
+            assert_allclose(found[1], gradient)
+
+
 @pytest.mark.parametrize("shuffled", [False, True])
 def test_an_epoch_of_batches_is_the_gradient_of_all_rows(shuffled):
     network = Network((3, 2), [as_activation("identity")], as_loss("squared_error"), 0.0, float)
     objective = distributed_rows(WEIGHTS).objective(network)
     at = RNG.normal(size=network.size)
     batches = objective.batches(8, np.random.default_rng(0) if shuffled else None)
-    parts = [(batch.share, *objective.on_batch(at, batch)) for batch in batches]
+    parts = [(batch.share, *objective.on_batch(at, batch, 0)) for batch in batches]
     assert len(parts) == 4
     whole, gradient = objective(at)
     assert_allclose(sum(loss for _, loss, _ in parts) / batches.total_weight, whole)
