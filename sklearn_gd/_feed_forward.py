@@ -9,8 +9,8 @@ from numbers import Integral, Real
 from typing import Any, NamedTuple, Self
 
 import numpy as np
-from numpy.typing import DTypeLike
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
+from sklearn.metrics import d2_pinball_score
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
@@ -79,6 +79,13 @@ class _Pieces(NamedTuple):
     schedule: Schedule
     dropout: list[float]  # rates of the hidden layers
 
+    def n_outputs(self, rows: Dataset) -> int:
+        """Return the number of outputs: one per target, or per quantile of the only one."""
+        levels = self.loss._levels
+        if levels and rows.n_outputs > 1:
+            raise ValueError(f"{self.loss!r} takes one target. Got y of {rows.n_outputs} columns.")
+        return len(levels) or rows.n_outputs
+
     def require_targets(self, rows: Dataset, name: str = "y") -> None:
         """Raise a ValueError for targets that the loss does not accept."""
         lowest = self.loss.lowest_target
@@ -128,6 +135,7 @@ class FeedForward(Estimator):
     random_state: int | np.random.RandomState | None
 
     _scaling: Scaling | None = None
+    _levels: tuple[float, ...] = ()
     _class_targets = False
     _parameter_constraints = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
@@ -173,10 +181,10 @@ class FeedForward(Estimator):
             pieces.require_targets(held_out, "y_val")
         resumed = state_to_resume(self)
         if resumed is not None:
-            sizes = (train.n_features, *self._hidden_sizes(), train.n_outputs)
+            sizes = (train.n_features, *self._hidden_sizes(), pieces.n_outputs(train))
             require_size(resumed, n_parameters(sizes))
         generator = make_generator(self.random_state)
-        network = self._network(pieces, train.n_features, train.n_outputs, train.dtype)
+        network = self._network(pieces, train)
         warm = self.warm_start and hasattr(self, "coefs_")
         parameters = None if warm else self._draw(network, generator)
         if resumed is not None:
@@ -221,7 +229,7 @@ class FeedForward(Estimator):
         require_numpy(self, X, None if first else self.coefs_[0])
         rows, one_axis = self._check_once(X, y, sample_weight, *classes)
         pieces.require_targets(rows)
-        network = self._network(pieces, rows.n_features, rows.n_outputs, rows.dtype)
+        network = self._network(pieces, rows)
         # A first call of samples without weight has found no scale.
         if first or (self.standardize and not getattr(self, "n_iter_", 1)):
             learner = self._first_learner(network, pieces, rows)
@@ -367,17 +375,15 @@ class FeedForward(Estimator):
             )
         return [int(s) for s in sizes]
 
-    def _network(
-        self, pieces: _Pieces, n_features: int, n_outputs: int, dtype: DTypeLike
-    ) -> Network:
-        sizes = (n_features, *self._hidden_sizes(), n_outputs)
+    def _network(self, pieces: _Pieces, rows: Dataset) -> Network:
+        sizes = (rows.n_features, *self._hidden_sizes(), pieces.n_outputs(rows))
         try:
             return Network(
                 sizes,
                 pieces.activations,
                 pieces.loss,
                 self.alpha,
-                dtype,
+                rows.dtype,
                 class_targets=self._class_targets,
             )
         except (MemoryError, OverflowError, ValueError) as error:
@@ -557,6 +563,7 @@ class FeedForward(Estimator):
     def _set_model(self, network: Network, one_axis: bool) -> None:
         self.n_outputs_, self._one_axis = network.n_outputs, one_axis
         self._activations = network.prediction_activations()
+        self._levels = network.loss._levels
 
     def _attributes_of(self, weights: Array) -> dict[str, object]:
         """Return the weights as fitted attributes, in copies."""
@@ -576,6 +583,7 @@ class FeedForward(Estimator):
             "n_outputs_": self.n_outputs_,
             "_one_axis": self._one_axis,
             "_activations": self._activations,
+            "_levels": self._levels,
         }
 
     def _first_learner(self, network: Network, pieces: _Pieces, rows: Rows) -> GradientLearner:
@@ -698,7 +706,7 @@ class FeedForwardRegressor(FeedForward, MultiOutputMixin, RegressorMixin, BaseEs
     n_layers_ : int
         Number of layers, including inputs and outputs.
     n_outputs_ : int
-        Number of outputs.
+        Number of outputs: of columns of y, or of quantiles.
     n_iter_ : int
         Number of epochs run.
     loss_ : float
@@ -867,7 +875,8 @@ class FeedForwardRegressor(FeedForward, MultiOutputMixin, RegressorMixin, BaseEs
         Returns
         -------
         y_pred : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            Predictions, with as many dimensions as y had in ``fit``.
+            Predictions, with as many dimensions as y had in ``fit``. For a loss of several
+            quantiles, a column for each, sorted in each row so that they never cross.
         """
         self = as_of_now(self)
         check_is_fitted(self)
@@ -880,10 +889,35 @@ class FeedForwardRegressor(FeedForward, MultiOutputMixin, RegressorMixin, BaseEs
         else:
             X = in_precision(check_rows(self, X), coefs[0].dtype)
             y_pred = outputs(coefs, intercepts, activations, X, self._columns())
+        if self._levels:  # quantiles, which never cross
+            return np.sort(y_pred, axis=1) if space is None else space.xp.sort(y_pred, axis=1)
         return y_pred[:, 0] if self._one_axis else y_pred
 
+    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Return the coefficient of determination R².
+
+        For a loss of several quantiles, it is the mean of their D², with the pinball loss in place
+        of the squared error, as :func:`sklearn.metrics.d2_pinball_score`.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), optional
+
+        Returns
+        -------
+        score : float
+        """
+        if not self._levels:
+            return float(super().score(X, y, sample_weight))
+        columns = zip(self._levels, np.asarray(on_host(self.predict(X))).T, strict=True)
+        y, weights = on_host(y), {"sample_weight": sample_weight}
+        scores = [d2_pinball_score(y, column, alpha=q, **weights) for q, column in columns]
+        return float(np.mean(scores))
+
     def _resolve_loss(self, output: Activation) -> tuple[Loss, Activation]:
-        loss = as_loss(self.loss)
+        loss = as_loss(self.loss, several_quantiles=True)
         if isinstance(loss, LogLoss):
             raise ValueError(
                 f"loss={self.loss!r} is for classes: take FeedForwardClassifier, or another loss."
@@ -896,8 +930,9 @@ class FeedForwardRegressor(FeedForward, MultiOutputMixin, RegressorMixin, BaseEs
         return loss, output
 
     def _check_outputs(self, n_outputs: int, one_axis: bool) -> None:
-        if n_outputs != self.n_outputs_ or one_axis != self._one_axis:
-            seen = "one axis" if self._one_axis else f"{self.n_outputs_} columns"
+        before = 1 if self._levels else self.n_outputs_
+        if n_outputs != before or one_axis != self._one_axis:
+            seen = "one axis" if self._one_axis else f"{before} columns"
             got = "one axis" if one_axis else f"{n_outputs} columns"
             raise ValueError(f"y has {got}; in the fit before it had {seen}.")
 

@@ -440,10 +440,10 @@ class FeedForwardClassifier(FeedForward, ClassifierMixin, BaseEstimator):
             )
         return loss, Identity()
 
-    def _network(self, pieces: Any, *sizes: Any) -> Network:
+    def _network(self, pieces: Any, rows: Dataset) -> Network:
         if not self._one_axis:
             pieces = pieces._replace(loss=pieces.loss._over_independent_outputs())
-        return super()._network(pieces, *sizes)
+        return super()._network(pieces, rows)
 
     def _check_train(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None

@@ -28,7 +28,10 @@ array([2.])
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from itertools import pairwise
 from numbers import Real
+from typing import Any
 
 import numpy as np
 from scipy.special import entr
@@ -79,6 +82,8 @@ class Loss(Piece):
     link: Activation | None = None
     sums_outputs = False
     lowest_target = -math.inf
+    # Quantiles of one target, each with an output; none: one output per target.
+    _levels: tuple[float, ...] = ()
 
     def __init_subclass__(cls, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)
@@ -128,9 +133,10 @@ class Loss(Piece):
     def _baseline(self, y_true: Array, weights: Array | None) -> float:
         """Return the mean loss of the best constant prediction; `tol` is relative to it."""
         with np.errstate(all="ignore"):
-            constant = np.broadcast_to(self._best_constant(y_true, weights), y_true.shape)
+            best_constant = self._best_constant(y_true, weights)
+            constant = np.broadcast_to(best_constant, (len(y_true), len(best_constant)))
             best = self._mean(y_true, constant.astype(y_true.dtype), weights)
-            zero = self._mean(y_true, np.zeros_like(y_true), weights)
+            zero = self._mean(y_true, np.zeros(constant.shape, y_true.dtype), weights)
             return self._unless_rounding(best, zero, np.abs(y_true).max(keepdims=True))
 
     def _unless_rounding(self, constant: float, zero: float, largest: Array) -> float:
@@ -144,7 +150,7 @@ class Loss(Piece):
             Largest absolute value of the targets, in their precision.
         """
         error = largest * (1 + 8 * np.finfo(largest.dtype).eps)
-        return constant if constant > float(self.value(largest, error)[0, 0]) else zero
+        return constant if constant > float(self.value(largest, error).max()) else zero
 
     def _mean(self, y_true: Array, y_pred: Array, weights: Array | None) -> float:
         rows = self.value(y_true, y_pred).sum(axis=1, dtype=np.float64)
@@ -234,29 +240,62 @@ class Pinball(Loss):
     It is `quantile` times the error if the prediction is too low, and (1 - `quantile`) times the
     error if it is too high. Its mean is smallest at the quantile of y.
 
+    With several quantiles, :class:`sklearn_gd.FeedForwardRegressor` predicts a column for each.
+
     Parameters
     ----------
-    quantile : float, default=0.5
-        Quantile to fit, in (0, 1).
+    quantile : float or sequence of float, default=0.5
+        Quantile to fit, in (0, 1); or several, in increasing order.
     """
 
-    _parameter_constraints = {"quantile": [Interval(Real, 0, 1, closed="neither")]}
+    _parameter_constraints = {"quantile": ["array-like", Interval(Real, 0, 1, closed="neither")]}
 
-    def __init__(self, quantile: float = 0.5) -> None:
+    def __init__(self, quantile: float | Sequence[float] = 0.5) -> None:
         self.quantile = quantile
+
+    @property
+    def _levels(self) -> tuple[float, ...]:  # type: ignore[override]
+        given: Any = self.quantile
+        return () if isinstance(given, Real) else tuple(map(float, given))
+
+    def _check_hyperparameters(self) -> None:
+        super()._check_hyperparameters()
+        if isinstance(self.quantile, Real):
+            return
+        try:
+            ends = 0.0, *self._levels, 1.0
+        except (TypeError, ValueError):
+            ends = ()
+        if len(ends) < 3 or not all(low < high for low, high in pairwise(ends)):
+            raise ValueError(
+                "The 'quantile' parameter of Pinball must be a number in (0, 1), or several in "
+                f"increasing order. Got {self.quantile!r} instead."
+            )
 
     def value(self, y_true: Array, y_pred: Array) -> Array:
         error = y_true - y_pred
-        return namespace(error).maximum(self.quantile * error, (self.quantile - 1) * error)
+        quantile = self._quantile_like(error)
+        return namespace(error).maximum(quantile * error, (quantile - 1) * error)
 
     def gradient(self, y_true: Array, y_pred: Array) -> Array:
         error = y_true - y_pred
-        low, high, zero = (scalar_like(error, s) for s in (-self.quantile, 1 - self.quantile, 0))
-        where = namespace(error).where
-        return where(error > 0, low, where(error < 0, high, zero))
+        quantile = self._quantile_like(error)
+        where, zero = namespace(error).where, scalar_like(error, 0)
+        return where(error > 0, -quantile, where(error < 0, 1 - quantile, zero))
+
+    def _quantile_like(self, error: Array) -> Array:
+        """Return the quantiles, one or a row of them, in the library and dtype of the errors."""
+        if not self._levels:
+            return scalar_like(error, float(self.quantile))  # type: ignore[arg-type]
+        if isinstance(error, np.ndarray):
+            return np.asarray(self._levels, error.dtype)
+        xp = namespace(error)
+        return xp.asarray(self._levels, dtype=error.dtype, device=error.device)
 
     def _best_constant(self, y_true: Array, weights: Array | None) -> Array:
-        return _quantiles(y_true, weights, (self.quantile,))[0]
+        if self._levels:
+            return _quantiles(y_true, weights, self._levels)[:, 0]
+        return _quantiles(y_true, weights, (float(self.quantile),))[0]  # type: ignore[arg-type]
 
 
 class LogCosh(Loss):
@@ -425,7 +464,7 @@ for _kind in (*_BUILT_IN.values(), BinaryLogLoss):
     storable(_kind)
 
 
-def as_loss(spec: object, *, parameter: str = "loss") -> Loss:
+def as_loss(spec: object, *, parameter: str = "loss", several_quantiles: bool = False) -> Loss:
     """Return a new loss for a name or an instance.
 
     Parameters
@@ -434,6 +473,8 @@ def as_loss(spec: object, *, parameter: str = "loss") -> Loss:
         Name or instance.
     parameter : str, default="loss"
         Name of the parameter, for error messages.
+    several_quantiles : bool, default=False
+        Whether a loss of several quantiles is accepted.
 
     Returns
     -------
@@ -451,4 +492,9 @@ def as_loss(spec: object, *, parameter: str = "loss") -> Loss:
     >>> as_loss("pinball")
     Pinball()
     """
-    return resolve(spec, Loss, _BUILT_IN, parameter)
+    loss = resolve(spec, Loss, _BUILT_IN, parameter)
+    if loss._levels and not several_quantiles:
+        raise ValueError(
+            f"Several quantiles are for FeedForwardRegressor; give one. Got {parameter}={loss!r}."
+        )
+    return loss

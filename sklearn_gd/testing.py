@@ -102,7 +102,11 @@ def check_loss(loss: str | Loss) -> None:
     >>> from sklearn_gd.testing import check_loss
     >>> check_loss(Huber(delta=0.5))
     """
-    piece = as_loss(loss)
+    piece = as_loss(loss, several_quantiles=True)
+    if piece._levels:
+        for level in piece._levels:
+            check_loss(clone(piece).set_params(quantile=level))
+        return
     if piece.link is not None or piece.sums_outputs:
         _check_rows_of(piece)
         return

@@ -469,9 +469,11 @@ def _try_pieces(estimator: BaseEstimator, rows: ArrayRows) -> None:
         for f in map(as_activation, given if isinstance(given, list) else [given]):
             a = _tried(parameter, f, "__call__(z)", rows, z)
             _tried(parameter, f, "derivative(z, a)", rows, z, a)
-    loss = as_loss(estimator.loss)
+    loss = as_loss(estimator.loss, several_quantiles=True)
+    if loss._levels:
+        other, z = z[:, :1], rows.to_device(np.repeat(tiny[:, :1], len(loss._levels), axis=1))
     for method in ("value(y_true, y_pred)", "gradient(y_true, y_pred)"):
-        _tried("loss", loss, method, rows, z, other)
+        _tried("loss", loss, method, rows, other, z)
     solver = as_solver(estimator.solver)
     solver.start(tiny.size, rows.dtype)
     rows.memory_to_device(solver)
@@ -488,8 +490,8 @@ def _try_pieces(estimator: BaseEstimator, rows: ArrayRows) -> None:
 def _tried(
     parameter: str, piece: Piece, call: str, rows: ArrayRows, *arguments: DeviceArray
 ) -> DeviceArray:
-    """Return the result of a method, which must be an array like its first argument."""
-    like, space = arguments[0], rows.space
+    """Return the result of a method, an array like the predictions or its first argument."""
+    like, space = arguments[1 if parameter == "loss" else 0], rows.space
     wanted = (
         f"The {parameter!r} parameter, {piece!r}, must be written with functions of the array API "
         f"standard for arrays of {space}. {call}"

@@ -383,9 +383,9 @@ def require_enough_rows(n_samples: int) -> None:
 def scaling_of(kind: str, dataset: Any, objective: Any) -> Scaling:
     """Return the scaling of a dataset, for the network of an objective over it."""
     constant, (mean, spread) = objective.best_constant(), dataset.target_moments()
-    spread = target_scale(mean, spread)
+    spread = np.broadcast_to(target_scale(mean, spread), constant.shape)
     if not objective.network.scales_targets:
-        constant, spread = np.zeros(len(mean)), np.ones(len(mean))
+        constant, spread = np.zeros(len(constant)), np.ones(len(constant))
     center, scale = dataset.column_scale(kind)
     baseline = objective.baseline_loss()
     baseline = baseline if 0 < baseline < np.inf else 1.0

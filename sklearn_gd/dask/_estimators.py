@@ -138,7 +138,7 @@ class OnDask(Estimator):
     def _check_train(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, **options: bool
     ) -> Any:
-        if as_loss(self.loss).link is not None:
+        if as_loss(self.loss, several_quantiles=True).link is not None:
             raise ValueError(
                 f"{type(self).__name__} takes losses without a link only. Got loss={self.loss!r}; "
                 f"{self._local.__name__} takes it."

@@ -234,7 +234,7 @@ class Partition(Generic[R]):
     ) -> tuple[Array]:
         """Return the summed losses (n_outputs,) of constant predictions."""
         rows = self.targets(network, group, values)
-        y_pred = np.broadcast_to(constants, rows.y.shape).astype(rows.y.dtype)
+        y_pred = np.broadcast_to(constants, (len(rows.y), len(constants))).astype(rows.y.dtype)
         losses = network.loss.value(rows.y, y_pred).astype(np.float64, copy=False)
         return (losses.sum(axis=0) if rows.weights is None else rows.weights @ losses,)
 

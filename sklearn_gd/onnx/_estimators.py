@@ -17,7 +17,14 @@ from sklearn_gd._pieces import Array
 from sklearn_gd._through_origin import ThroughOriginRegressor
 from sklearn_gd.activations import Activation, Sigmoid, Softmax
 from sklearn_gd.onnx._activations import activate, softplus
-from sklearn_gd.onnx._graph import Graph, add_input, add_labels, add_output, precision
+from sklearn_gd.onnx._graph import (
+    Graph,
+    add_input,
+    add_labels,
+    add_output,
+    add_sorted,
+    precision,
+)
 
 if TYPE_CHECKING:
     from skl2onnx.common._container import ModelComponentContainer as Container
@@ -108,7 +115,11 @@ def _regressor_shapes(operator: Operator) -> None:
 def _convert_regressor(scope: Scope, operator: Operator, container: Container) -> None:
     graph = Graph(scope, operator, container)
     z, f = _last_layer(operator, graph)
-    add_output(graph, activate(f, z, graph), operator.outputs[0])
+    y_pred = activate(f, z, graph)
+    levels = getattr(operator.raw_operator, "_levels", ())
+    if levels:
+        y_pred = add_sorted(graph, y_pred, len(levels))
+    add_output(graph, y_pred, operator.outputs[0])
 
 
 def _last_layer(operator: Operator, graph: Graph) -> tuple[str, Activation]:

@@ -118,6 +118,20 @@ def add_labels(graph: Graph, labels: list[str]) -> str:
     return name
 
 
+def add_sorted(graph: Graph, name: str, n_columns: int) -> str:
+    """Sort each row of a matrix; return the name of the result."""
+    values, order = graph._name("sorted"), graph._name("order")
+    graph._container.add_node(
+        "TopK",
+        [name, graph._constant(np.array([n_columns]))],
+        [values, order],
+        name=graph._name("TopK"),
+        largest=0,
+        op_version=11,
+    )
+    return values
+
+
 def add_output(graph: Graph, name: str, variable: Variable) -> None:
     """Make `name` one of the estimator's outputs."""
     graph._container.add_node("Identity", name, variable.full_name, name=graph._name("Identity"))

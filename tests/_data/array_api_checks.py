@@ -737,3 +737,14 @@ def test_the_page_runs_and_prints_what_it_shows(capsys):
         shown = re.findall(r"^\s*print\(.*\)  # (.*)$", code, flags=re.MULTILINE)
         assert shown
         assert capsys.readouterr().out.splitlines() == shown
+
+
+@LIBRARIES
+@pytest.mark.parametrize(
+    "params",
+    [{"dropout": [0.3, 0.1]}, {"loss": losses.Pinball((0.1, 0.5, 0.8))}],
+    ids=["dropout", "quantiles"],
+)
+def test_networks_with_dropout_or_several_quantiles(library, params):
+    net = FeedForwardRegressor(hidden_layer_sizes=(8, 5), batch_size=20, **SHORT, **params)
+    assert_same_fit(library, net, X, y)

@@ -23,7 +23,7 @@ from sklearn_gd import (
     ThroughOriginRegressor,
 )
 from sklearn_gd.activations import _BUILT_IN, ELU, Sigmoid
-from sklearn_gd.losses import BinaryLogLoss
+from sklearn_gd.losses import BinaryLogLoss, Pinball
 
 PAGE = Path(__file__).parents[2] / "docs" / "deploying.md"
 SMOOTH = sorted(name for name, kind in _BUILT_IN.items() if kind.differentiable)
@@ -51,6 +51,16 @@ def assert_same(output, expected, dtype, scale=None):
     assert np.isfinite(output).all()
     scale = max(1.0, np.abs(expected).max()) if scale is None else scale
     np.testing.assert_allclose(output, expected, rtol=0, atol=TOLERANCE[dtype] * scale)
+
+
+@both_precisions
+def test_several_quantiles_are_sorted(run, dtype):
+    X = rows(dtype)
+    net = network(X, targets(X), loss=Pinball((0.2, 0.4, 0.6, 0.8)), hidden_layer_sizes=20)
+    far = 30 * rows(dtype)
+    (output,) = run(net, far)
+    assert_same(output, net.predict(far), dtype)
+    assert (np.diff(output, axis=1) >= 0).all()
 
 
 @both_precisions
