@@ -56,7 +56,7 @@ print(f"MLPRegressor:        {accuracy(theirs.fit(X_train, Y_train)):.3f}")
 # arbitrary, since the next layer can reverse it; here each sign is chosen such that the output is
 # high for the digit to which the neuron responds most strongly.
 weights, outgoing = net.coefs_
-hidden = np.tanh(X_train @ weights + net.intercepts_[0])
+(hidden,) = net.hidden_layer_outputs(X_train)
 digits = Y_train.argmax(axis=1)
 by_digit = np.array([hidden[digits == d].mean(axis=0) for d in range(10)]).T  # neuron by digit
 by_digit -= by_digit.mean(axis=1, keepdims=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain
 from numbers import Integral, Real
 from typing import Any, NamedTuple, Self
@@ -34,7 +34,9 @@ from sklearn_gd._models.array_rows import (
     ArrayRows,
     check_array_rows,
     check_held_out_rows,
+    checked_rows,
     device_outputs,
+    forward,
     require_numpy,
 )
 from sklearn_gd._models.dropout import Dropout
@@ -48,16 +50,37 @@ from sklearn_gd._models.scaling import (
     scaling_of,
     start_of,
 )
-from sklearn_gd._pieces import Array, ArrayLike, DeviceArray, copy_of, require_unchanged, storable
+from sklearn_gd._pieces import (
+    Array,
+    ArrayLike,
+    DeviceArray,
+    Matrix,
+    copy_of,
+    require_unchanged,
+    storable,
+)
 from sklearn_gd._training.callback_tasks import FitTasks, state_to_resume, with_callbacks
 from sklearn_gd._training.learner import Advice, State
 from sklearn_gd._training.learners import GradientLearner
 from sklearn_gd._training.state import begin_again, require_size, scale_of
 from sklearn_gd._training.stopping import Stopping
+from sklearn_gd._training.validation_score import (
+    require_no_early_stopping,
+    require_scorer,
+    validation_score,
+)
 from sklearn_gd.activations import Activation, Identity, as_activation
 from sklearn_gd.losses import LogLoss, Loss, as_loss
 from sklearn_gd.schedules import Constant, Cosine, Schedule, as_schedule
 from sklearn_gd.solvers import GradientDescent, Solver, as_solver
+
+_OF_SOME_FITS = (
+    "_learner",
+    "validation_loss_curve_",
+    "validation_score_curve_",
+    "center_",
+    "scale_",
+)
 
 
 def _by_lbfgs(solver: object) -> bool:
@@ -128,7 +151,7 @@ class FeedForward(Estimator):
     batch_size: int | str | None
     max_iter: int
     shuffle: bool
-    early_stopping: bool
+    early_stopping: bool | str | Callable[..., float]
     validation_fraction: float
     init: str
     warm_start: bool
@@ -147,7 +170,7 @@ class FeedForward(Estimator):
         "tol": [Interval(Real, 0, None, closed="left"), None],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "shuffle": ["boolean"],
-        "early_stopping": ["boolean"],
+        "early_stopping": ["boolean", str, callable],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "init": [StrOptions({"auto", "he", "glorot"})],
         "warm_start": ["boolean"],
@@ -160,6 +183,34 @@ class FeedForward(Estimator):
         tags.input_tags.sparse = True
         tags.array_api_support = not _by_lbfgs(self.solver)
         return tags
+
+    def hidden_layer_outputs(self, X: ArrayLike) -> list[Array]:
+        """Return the outputs of each hidden layer.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        outputs : list of ndarray of shape (n_samples, n_neurons)
+            One per hidden layer, from the inputs on.
+        """
+        self = as_of_now(self)
+        check_is_fitted(self)
+        coefs, intercepts, columns = self.coefs_, self.intercepts_, self._columns()
+        _require_layers(coefs, intercepts, self.n_features_in_)
+        space = require_same_space(self, X, coefs[0], "hidden_layer_outputs")
+        if space is not None:
+            X = space.astype(checked_rows(self, space, X), space.numpy_dtype(coefs[0]))
+            layers = list(zip(coefs, intercepts, strict=True))
+            X = X if columns is None else columns(X)
+            return [a for _, a in forward(space, layers, self._activations, X)[:-1]]
+        a, found = in_precision(check_rows(self, X), coefs[0].dtype), []
+        for W, b, f in zip(coefs[:-1], intercepts[:-1], self._activations[:-1], strict=True):
+            a, columns = outputs([W], [b], [f], a, columns), None
+            found.append(a)
+        return found
 
     def _train(
         self,
@@ -211,7 +262,8 @@ class FeedForward(Estimator):
             shuffle=self.shuffle,
         )
         tasks = FitTasks(self, learner, *given)
-        stopping = Stopping(self, learner, learner.objective.baseline_loss(), tasks)
+        baseline_loss = learner.objective.baseline_loss()
+        stopping = Stopping(self, learner, baseline_loss, tasks, validation_score(self, held_out))
         self.learning_rate_ = 1.0 if pieces.solver is None else stopping.rate(0)
         if resumed is not None:
             stopping.restore(resumed)
@@ -225,6 +277,7 @@ class FeedForward(Estimator):
     ) -> None:
         """Run a ``partial_fit``."""
         pieces = self._resolve(one_epoch=True)
+        require_no_early_stopping(self)
         first = not hasattr(self, "coefs_")
         require_numpy(self, X, None if first else self.coefs_[0])
         rows, one_axis = self._check_once(X, y, sample_weight, *classes)
@@ -275,6 +328,10 @@ class FeedForward(Estimator):
         """Return the checked validation set."""
         raise NotImplementedError("a network defines _check_held_out(...)")
 
+    def _validation_data(self, held_out: Dataset) -> tuple[Matrix, Array, Array | None] | None:
+        """Return X, y and weights of a validation set for a scorer; None if not NumPy's."""
+        raise NotImplementedError("a network defines _validation_data(held_out)")
+
     def _check_once(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, *classes: ArrayLike
     ) -> tuple[Rows, bool]:
@@ -292,6 +349,7 @@ class FeedForward(Estimator):
 
     def _resolve(self, *, one_epoch: bool = False) -> _Pieces:
         self._validate_params()
+        require_scorer(self.early_stopping, type(self).__name__)
         sizes = self._hidden_sizes()
         given = self.activation
         if isinstance(given, list):
@@ -620,7 +678,7 @@ class FeedForward(Estimator):
 
     def _forget(self) -> None:
         """Delete what belongs to earlier fits."""
-        for name in ("_learner", "validation_loss_curve_", "center_", "scale_"):
+        for name in _OF_SOME_FITS:
             self.__dict__.pop(name, None)
 
 
@@ -671,9 +729,11 @@ class FeedForwardRegressor(FeedForward, MultiOutputMixin, RegressorMixin, BaseEs
         Number of consecutive epochs without improvement that ends the fit.
     shuffle : bool, default=True
         Whether to shuffle the samples in each epoch.
-    early_stopping : bool, default=False
+    early_stopping : bool, str or callable, default=False
         Whether to hold out a validation set and monitor the loss on it; the weights of its best
-        epoch are kept. `X_val` and `y_val` of ``fit`` do the same with a given set.
+        epoch are kept. `X_val` and `y_val` of ``fit`` do the same with a given set. A scorer, or
+        its name for scikit-learn, such as ``"r2"``: the score on the validation set is monitored
+        instead of the loss; `tol` is then a difference of scores.
     validation_fraction : float, default=0.1
         Fraction of the samples that `early_stopping` holds out.
     init : {"auto", "he", "glorot"}, default="auto"
@@ -712,13 +772,16 @@ class FeedForwardRegressor(FeedForward, MultiOutputMixin, RegressorMixin, BaseEs
     loss_ : float
         Mean training loss at the weights that are kept, without the penalty.
     best_loss_ : float
-        Smallest loss of an epoch: the validation loss if there is one.
+        Smallest loss of an epoch, the validation loss if there is one; or the loss of the epoch
+        with the best score, if `early_stopping` is a scorer.
     best_iter_ : int
         Epoch of `best_loss_`, counted from 0.
     loss_curve_ : list of float
         Mean loss over the batches of each epoch, each before its step.
     validation_loss_curve_ : list of float
         Validation loss after each epoch; only with a validation set.
+    validation_score_curve_ : list of float
+        Score on the validation set after each epoch; only if `early_stopping` is a scorer.
     learning_rate_ : float
         Learning rate of the first epoch; 1.0 for ``"lbfgs"``, which has none.
     n_features_in_ : int
@@ -767,7 +830,7 @@ class FeedForwardRegressor(FeedForward, MultiOutputMixin, RegressorMixin, BaseEs
         tol: float | None = 1e-4,
         n_iter_no_change: int = 10,
         shuffle: bool = True,
-        early_stopping: bool = False,
+        early_stopping: bool | str | Callable[..., float] = False,
         validation_fraction: float = 0.1,
         init: str = "auto",
         warm_start: bool = False,
@@ -858,7 +921,8 @@ class FeedForwardRegressor(FeedForward, MultiOutputMixin, RegressorMixin, BaseEs
         Raises
         ------
         ValueError, TypeError
-            For bad input, or if the features, the outputs or the layers have changed.
+            For bad input or `early_stopping`, or if the features, the outputs or the layers have
+            changed.
         DivergenceError
             If the loss is no longer finite.
         """
@@ -967,6 +1031,12 @@ class FeedForwardRegressor(FeedForward, MultiOutputMixin, RegressorMixin, BaseEs
                 f"{(train.n_samples, train.n_outputs)}."
             )
         return Rows(X_val, y_val.reshape(len(y_val), -1), weights)
+
+    def _validation_data(self, held_out: Dataset) -> tuple[Matrix, Array, Array | None] | None:
+        if not isinstance(held_out, Rows):
+            return None
+        X, y, weights = held_out
+        return X, y[:, 0] if self._one_axis else y, weights
 
     def _check_once(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, *_: object

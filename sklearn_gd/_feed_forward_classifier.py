@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -110,10 +110,12 @@ class FeedForwardClassifier(FeedForward, ClassifierMixin, BaseEstimator):
         Number of consecutive epochs without improvement that ends the fit.
     shuffle : bool, default=True
         Whether to shuffle the samples in each epoch.
-    early_stopping : bool, default=False
+    early_stopping : bool, str or callable, default=False
         Whether to hold out a validation set, with the class shares of all samples, and monitor the
         loss on it; the weights of its best epoch are kept. `X_val` and `y_val` of ``fit`` do the
-        same with a given set.
+        same with a given set. A scorer, or its name for scikit-learn, such as ``"accuracy"``: the
+        score on the validation set is monitored instead of the loss; `tol` is then a difference of
+        scores. Samples weigh in the score as in the loss.
     validation_fraction : float, default=0.1
         Fraction of the samples that `early_stopping` holds out.
     class_weight : dict, "balanced" or None, default=None
@@ -149,13 +151,16 @@ class FeedForwardClassifier(FeedForward, ClassifierMixin, BaseEstimator):
     loss_ : float
         Mean training loss at the weights that are kept, without the penalty.
     best_loss_ : float
-        Smallest loss of an epoch: the validation loss if there is one.
+        Smallest loss of an epoch, the validation loss if there is one; or the loss of the epoch
+        with the best score, if `early_stopping` is a scorer.
     best_iter_ : int
         Epoch of `best_loss_`, counted from 0.
     loss_curve_ : list of float
         Mean loss over the batches of each epoch, each before its step.
     validation_loss_curve_ : list of float
         Validation loss after each epoch; only with a validation set.
+    validation_score_curve_ : list of float
+        Score on the validation set after each epoch; only if `early_stopping` is a scorer.
     learning_rate_ : float
         Learning rate of the first epoch; 1.0 for ``"lbfgs"``, which has none.
     n_features_in_ : int
@@ -210,7 +215,7 @@ class FeedForwardClassifier(FeedForward, ClassifierMixin, BaseEstimator):
         tol: float | None = 1e-4,
         n_iter_no_change: int = 10,
         shuffle: bool = True,
-        early_stopping: bool = False,
+        early_stopping: bool | str | Callable[..., float] = False,
         validation_fraction: float = 0.1,
         class_weight: Any = None,
         init: str = "auto",
@@ -483,6 +488,13 @@ class FeedForwardClassifier(FeedForward, ClassifierMixin, BaseEstimator):
                 f"{(train.n_samples, train.n_outputs)}."
             )
         return Rows(X_val, _indicators(y_val, "y_val"), weights)
+
+    def _validation_data(self, held_out: Dataset) -> tuple[Matrix, Array, Array | None] | None:
+        if isinstance(held_out, ClassRows):
+            return held_out.X, self.classes_[held_out.y.codes], held_out.weights
+        if not isinstance(held_out, Rows):
+            return None
+        return held_out.X, held_out.y.astype(int), held_out.weights
 
     def _check_once(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, *classes: ArrayLike

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any, NamedTuple, Self
 
@@ -55,10 +56,22 @@ from sklearn_gd._training.learners import (
 )
 from sklearn_gd._training.state import begin_again, scale_of
 from sklearn_gd._training.stopping import Stopping
+from sklearn_gd._training.validation_score import (
+    require_no_early_stopping,
+    require_scorer,
+    validation_score,
+)
 from sklearn_gd.activations import Activation, Identity, Sigmoid, Step, as_activation
 from sklearn_gd.losses import Loss, as_loss
 from sklearn_gd.schedules import Schedule, as_schedule
 from sklearn_gd.solvers import GradientDescent, Solver, as_solver
+
+_OF_SOME_FITS = (
+    "_learner",
+    "_auto_rate",
+    "validation_loss_curve_",
+    "validation_score_curve_",
+)
 
 
 def _is_sigmoid(self: PerceptronClassifier) -> bool:
@@ -154,10 +167,11 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         epoch without a mistake ends it too.
     shuffle : bool, default=True
         Whether to shuffle the samples in each epoch.
-    early_stopping : bool, default=False
+    early_stopping : bool, str or callable, default=False
         Whether to hold out a validation set, stratified by class, and monitor the loss on it; the
         weights of its best epoch are kept. `X_val` and `y_val` of ``fit`` do the same with a given
-        set.
+        set. A scorer, or its name for scikit-learn, such as ``"accuracy"``: the score on the
+        validation set is monitored instead of the loss; `tol` is then a difference of scores.
     validation_fraction : float, default=0.1
         Fraction of the samples that `early_stopping` holds out.
     class_weight : dict, "balanced" or None, default=None
@@ -189,8 +203,11 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         Mean loss of each epoch, each sample's before its update.
     validation_loss_curve_ : list of float
         Validation loss after each epoch; only with a validation set.
+    validation_score_curve_ : list of float
+        Score on the validation set after each epoch; only if `early_stopping` is a scorer.
     best_loss_ : float
-        Smallest loss of an epoch: the validation loss if there is one.
+        Smallest loss of an epoch, the validation loss if there is one; or the loss of the epoch
+        with the best score, if `early_stopping` is a scorer.
     best_iter_ : int
         Epoch of `best_loss_`, counted from 0.
     learning_rate_ : float
@@ -252,7 +269,7 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         "tol": [Interval(Real, 0, None, closed="left"), None],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "shuffle": ["boolean"],
-        "early_stopping": ["boolean"],
+        "early_stopping": ["boolean", str, callable],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "class_weight": [StrOptions({"balanced"}), dict, None],
         "warm_start": ["boolean"],
@@ -276,7 +293,7 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         tol: float | None = 1e-3,
         n_iter_no_change: int = 5,
         shuffle: bool = True,
-        early_stopping: bool = False,
+        early_stopping: bool | str | Callable[..., float] = False,
         validation_fraction: float = 0.1,
         class_weight: Any = None,
         warm_start: bool = False,
@@ -386,7 +403,8 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         learner = self._make_learner(pieces, train, start, generator, held_out)
         learner.at_start = at_start
         tasks = FitTasks(self, learner, *given)
-        stopping = Stopping(self, learner, self._baseline_loss(pieces, learner, train), tasks)
+        baseline_loss = self._baseline_loss(pieces, learner, train)
+        stopping = Stopping(self, learner, baseline_loss, tasks, validation_score(self, held_out))
         self.learning_rate_ = stopping.rate(0) * learner.base_rate
         if resumed is not None:
             stopping.restore(resumed)
@@ -423,10 +441,11 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError, TypeError
-            For bad input, a label that is not in `classes`, other features than before, or fewer
-            than 10 samples with weight in the first call with `standardize`.
+            For bad input, `early_stopping`, a label that is not in `classes`, other features than
+            before, or fewer than 10 samples with weight in the first call with `standardize`.
         """
         pieces = self._resolve()
+        require_no_early_stopping(self)
         first = not hasattr(self, "coef_")
         if not first:
             self._require_floats(*self._whole()[:2])
@@ -563,6 +582,7 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
     def _resolve(self) -> _Pieces:
         """Check the parameters and resolve them."""
         self._validate_params()
+        require_scorer(self.early_stopping, type(self).__name__)
         activation = as_activation(self.activation)
         is_step = type(activation) is Step
         if not activation.differentiable and not is_step:
@@ -606,6 +626,12 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         weights = check_weights(sample_weight, X)
         require_some_weight(weights)
         return LabelledRows(X, codes.astype(np.int32), weights)
+
+    def _validation_data(self, held_out: object) -> tuple[Matrix, Array, Array | None] | None:
+        """Return X, y and weights of a validation set for a scorer; None if not NumPy's."""
+        if not isinstance(held_out, LabelledRows):
+            return None
+        return held_out.X, self.classes_[held_out.codes], held_out.weights
 
     def _check_held_out(
         self,
@@ -951,5 +977,5 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         }
 
     def _forget(self) -> None:
-        for name in ("_learner", "_auto_rate", "validation_loss_curve_"):
+        for name in _OF_SOME_FITS:
             self.__dict__.pop(name, None)

@@ -193,6 +193,8 @@ def test_fit_interrupted_at_any_moment(name, loops):
 @pytest.mark.parametrize("calls_before", [0, 2])
 def test_partial_fit_interrupted_at_any_moment(name, calls_before, loops):
     model = clone(MODELS[name])
+    if hasattr(model, "early_stopping"):
+        model.set_params(early_stopping=False)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         for _ in range(calls_before):

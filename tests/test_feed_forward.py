@@ -19,7 +19,7 @@ from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_gd import FeedForwardRegressor
+from sklearn_gd import FeedForwardClassifier, FeedForwardRegressor
 from sklearn_gd.activations import ELU, as_activation
 from sklearn_gd.exceptions import DivergenceError
 from sklearn_gd.schedules import Adaptive, Exponential
@@ -613,3 +613,37 @@ def test_bad_dropout_is_refused(params, message):
     X, y = load_diabetes(return_X_y=True)
     with pytest.raises(ValueError, match=message):
         dropped_out(**params).fit(X, y)
+
+
+# --- outputs of hidden layers -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("standardize", ["robust", "standard", False])
+@pytest.mark.parametrize("kind", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize("which", [FeedForwardRegressor, FeedForwardClassifier])
+def test_hidden_layer_outputs_are_what_the_next_layer_gets(standardize, kind, which):
+    X, y = waves()
+    net = which(
+        hidden_layer_sizes=(5, 4),
+        activation=["tanh", "softplus"],
+        standardize=standardize,
+        learning_rate=0.01,
+        max_iter=3,
+        tol=None,
+        random_state=0,
+    ).fit(kind(X), y if which is FeedForwardRegressor else y > 0)
+    first, second = net.hidden_layer_outputs(kind(X))
+    assert (first.shape, second.shape) == ((120, 5), (120, 4))
+    z = (X - getattr(net, "center_", 0.0)) / getattr(net, "scale_", 1.0)
+    inputs = z / np.sqrt(1 + (z / 3) ** 2) if standardize == "robust" else X
+    assert_allclose(first, np.tanh(inputs @ net.coefs_[0] + net.intercepts_[0]), rtol=1e-9)
+    assert_allclose(second, np.logaddexp(0, first @ net.coefs_[1] + net.intercepts_[1]), rtol=1e-9)
+    last = second @ net.coefs_[2] + net.intercepts_[2]
+    found = net.predict(X) if which is FeedForwardRegressor else net.decision_function(X)
+    assert_allclose(last[:, 0], found, rtol=1e-9)
+
+
+def test_without_hidden_layers_there_are_no_hidden_outputs():
+    X, y = waves()
+    net = FeedForwardRegressor(hidden_layer_sizes=(), max_iter=3, tol=None).fit(X, y)
+    assert net.hidden_layer_outputs(X) == []

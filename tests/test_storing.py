@@ -209,6 +209,8 @@ def target(model):
 
 def taught(model):
     """Teach the model some rows more, and return it."""
+    if hasattr(model, "early_stopping"):
+        model.set_params(early_stopping=False)
     if isinstance(model, PerceptronClassifier):
         return model.partial_fit(X, LABELS, classes=np.unique(LABELS))
     return model.partial_fit(X, Y)

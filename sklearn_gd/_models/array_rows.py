@@ -363,7 +363,7 @@ def device_outputs(
     columns: ColumnScaling | None = None,
 ) -> DeviceArray:
     """Return the outputs (n_samples, n_outputs) of a network for the X of ``predict``."""
-    X = validate_data(estimator, space.convert(X), reset=False, dtype=_floats(space))
+    X = checked_rows(estimator, space, X)
     width = max(W.shape[1] for W, _ in layers)
     parts = []
     for rows in _cut(X.shape[0], max(width, X.shape[1])):
@@ -371,6 +371,11 @@ def device_outputs(
         part = part if columns is None else columns(part)
         parts.append(forward(space, layers, activations, part)[-1][1])
     return parts[0] if len(parts) == 1 else space.xp.concat(parts)
+
+
+def checked_rows(estimator: BaseEstimator, space: Space, X: ArrayLike) -> DeviceArray:
+    """Return the checked X of ``predict``, in `space`."""
+    return validate_data(estimator, space.convert(X), reset=False, dtype=_floats(space))
 
 
 def check_array_rows(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import NoReturn
 
@@ -30,10 +30,12 @@ _HARDLY_BELOW = 1 - 1e-6
 _HISTORY = (
     "loss_curve",
     "validation_loss_curve",
+    "validation_score_curve",
     "improved",
     "ended",
     "best_loss",
     "best_iter",
+    "_best_monitored",
     "_waited",
 )
 
@@ -59,19 +61,23 @@ class Stopping:
         Loss of the best constant prediction, which makes `tol` independent of units.
     tasks : FitTasks, optional
         Called after every epoch of a ``fit``, and may end it; None for a ``partial_fit``.
+    score : callable, optional
+        Returns the score of weights on the validation set, to be monitored instead of the loss:
+        greater is better, and `tol` is a difference of scores.
 
     Attributes
     ----------
-    loss_curve, validation_loss_curve : list of float
-        Losses of each epoch.
+    loss_curve, validation_loss_curve, validation_score_curve : list of float
+        Losses and scores of each epoch.
     improved : bool
-        Whether the last epoch improved the monitored loss.
+        Whether the last epoch improved the monitored loss or score.
     ended : bool
         Whether the fit is over.
     exhausted : bool
         Whether it has reached `max_iter` instead; ``finish`` warns then.
     best_loss, best_iter : float, int
-        Smallest monitored loss (the validation loss if there is one) and its epoch.
+        Smallest loss (the validation loss if there is one) and its epoch; with a score, the loss
+        and the epoch of the best score.
     best_weights : ndarray or None
         Copy of the weights of that epoch.
     """
@@ -82,7 +88,9 @@ class Stopping:
         learner: Learner,
         baseline_loss: float,
         tasks: FitTasks | None = None,
+        score: Callable[[Array], float] | None = None,
     ) -> None:
+        self._score = score
         self.learner, self.baseline_loss = learner, baseline_loss
         self.owner = type(estimator).__name__
         self.max_iter, self.tol, self.verbose = (
@@ -98,9 +106,11 @@ class Stopping:
         self._keeps_best = self._in_fit and learner.keeps_best
         self.loss_curve: list[float] = []
         self.validation_loss_curve: list[float] = []
+        self.validation_score_curve: list[float] = []
         self.improved, self.ended, self.interrupted = True, False, False
         self.exhausted = False
         self.best_loss, self.best_iter = math.inf, 0
+        self._best_monitored = math.inf  # the best loss, or the best score times -1
         self.best_weights: Array | None = None
         self._n_whole = 0  # number of epochs recorded completely
         self._waited = 0  # number of epochs since the last improvement
@@ -113,7 +123,7 @@ class Stopping:
         stopping = cls(estimator, learner, baseline_loss)
         stopping.loss_curve = list(getattr(estimator, "loss_curve_", ()))
         if stopping.loss_curve:
-            stopping.best_loss = min(stopping.loss_curve)
+            stopping.best_loss = stopping._best_monitored = min(stopping.loss_curve)
             stopping.best_iter = stopping.loss_curve.index(stopping.best_loss)
         return stopping
 
@@ -127,6 +137,8 @@ class Stopping:
         }
         if self.validation_loss_curve:
             history["validation_loss_curve_"] = self.validation_loss_curve
+        if self.validation_score_curve:
+            history["validation_score_curve_"] = self.validation_score_curve
         return history
 
     def __enter__(self) -> Stopping:
@@ -158,7 +170,8 @@ class Stopping:
 
     def _forget_unfinished_epoch(self) -> bool:
         """Delete records of an unfinished epoch; return whether a complete one is left."""
-        del self.loss_curve[self._n_whole :], self.validation_loss_curve[self._n_whole :]
+        for curve in (self.loss_curve, self.validation_loss_curve, self.validation_score_curve):
+            del curve[self._n_whole :]
         return self._n_whole > 0
 
     def __iter__(self) -> Iterator[int]:
@@ -282,23 +295,32 @@ class Stopping:
         self._check_divergence(loss, self.loss_curve[0])
         if self._first_weights is not None:
             self._check_first_epoch(loss)
-        monitored = loss
+        monitored, tol = loss, (self.tol or 0.0) * self.baseline_loss
         if validation_loss is not None:
             monitored = validation_loss
             self.validation_loss_curve.append(validation_loss)
             self._check_divergence(validation_loss, self.validation_loss_curve[0])
-        self.improved = monitored < self.best_loss - (self.tol or 0.0) * self.baseline_loss
-        best = self.best_loss, self.best_iter, self.best_weights
-        if monitored < self.best_loss:
-            weights = copy_of(self.learner.weights()) if self._keeps_best else None
-            best = monitored, self.n_iter - 1, weights
+        best_loss = monitored
+        if self._score is not None:
+            score = self._score(self.learner.weights())
+            self.validation_score_curve.append(score)
+            monitored, tol = -score, self.tol or 0.0
+        self.improved = monitored < self._best_monitored - tol
+        best: dict[str, object] = {}
+        if monitored < self._best_monitored:
+            best = {
+                "_best_monitored": monitored,
+                "best_loss": best_loss,
+                "best_iter": self.n_iter - 1,
+                "best_weights": copy_of(self.learner.weights()) if self._keeps_best else None,
+            }
         # In one statement, so that an interrupt cannot separate them.
-        (self.best_loss, self.best_iter, self.best_weights), self._n_whole = best, self.n_iter
+        vars(self).update(best, _n_whole=self.n_iter)
         self._waited = 0 if self.improved else self._waited + 1
         if self.learner.finished or self._waited >= self.patience:
             self.end()
         self.learner.schedule.observe(self.improved)
-        self._print(loss, validation_loss)
+        self._print()
         if self.tasks is not None and self.tasks.end(self._state):
             self.end()
 
@@ -347,6 +369,7 @@ class Stopping:
         self,
         loss_curve: list[float],
         validation_loss_curve: list[float],
+        validation_score_curve: list[float],
         best_iter: int,
         **_: object,
     ) -> None:
@@ -354,6 +377,7 @@ class Stopping:
         if (
             not epochs
             or len(validation_loss_curve) not in (0, epochs)
+            or len(validation_score_curve) != (epochs if self._score is not None else 0)
             or not 0 <= best_iter < epochs
         ):
             raise StateError(f"the history is not one of {epochs} epochs")
@@ -420,13 +444,16 @@ class Stopping:
             f"{self.owner} diverged in epoch {self.n_iter}: {what}. {advice}", self.loss_curve
         )
 
-    def _print(self, loss: float, validation_loss: float | None) -> None:
+    def _print(self) -> None:
         stride = max(1, self.max_iter // 100) if self.max_iter > 1000 else 1
         if self.verbose and (self.ended or (self.n_iter - 1) % stride == 0):
-            held_out = (
-                "" if validation_loss is None else f", validation loss = {validation_loss:.8g}"
-            )
-            print(f"Epoch {self.n_iter}, loss = {loss:.8g}{held_out}")  # noqa: T201
+            curves = {
+                "loss": self.loss_curve,
+                "validation loss": self.validation_loss_curve,
+                "validation score": self.validation_score_curve,
+            }
+            last = [f"{name} = {curve[-1]:.8g}" for name, curve in curves.items() if curve]
+            print(f"Epoch {self.n_iter}, {', '.join(last)}")  # noqa: T201
 
 
 def is_finite(array: DeviceArray) -> bool:

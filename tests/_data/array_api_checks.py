@@ -748,3 +748,14 @@ def test_the_page_runs_and_prints_what_it_shows(capsys):
 def test_networks_with_dropout_or_several_quantiles(library, params):
     net = FeedForwardRegressor(hidden_layer_sizes=(8, 5), batch_size=20, **SHORT, **params)
     assert_same_fit(library, net, X, y)
+
+
+@LIBRARIES
+def test_hidden_layer_outputs_are_numpys(library):
+    net = FeedForwardRegressor(hidden_layer_sizes=(8, 5), **SHORT)
+    there, here = fitted_there(library, net, X, y), clone(net).fit(X, y)
+    with dispatched():
+        found = there.hidden_layer_outputs(put(library, X))
+    for one, other in zip(found, here.hidden_layer_outputs(X), strict=True):
+        assert type(one) is type(put(library, X))
+        assert_allclose(host(one), other, rtol=1e-8)
