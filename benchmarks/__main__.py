@@ -11,7 +11,7 @@ from benchmarks import accuracy, everyday, footprint, line, network, neuron, rep
 from benchmarks.race import race
 
 RACES = {"line": line, "neuron": neuron, "network": network, "everyday": everyday}
-SECTIONS = (*RACES, "footprint", "accuracy", "plots")
+SECTIONS = (*RACES, "footprint", *accuracy.KINDS, "plots")
 
 
 def main() -> None:
@@ -27,8 +27,9 @@ def main() -> None:
             continue
         if name == "footprint":
             lines = report.figure_table(footprint.figures(chosen.quick))
-        elif name == "accuracy":
-            lines = accuracy.lines(accuracy.measure(chosen.quick))
+        elif name in accuracy.KINDS:
+            kind = accuracy.KINDS[name]
+            lines = accuracy.lines(kind, accuracy.measure(kind, chosen.quick))
         else:
             lines = report.table(run(name, chosen))
         print(report.plain(lines), flush=True)

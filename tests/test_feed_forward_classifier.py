@@ -413,3 +413,37 @@ def test_weights_edited_to_other_classes_are_refused():
     net.classes_ = np.array([0, 1, 2, 3])
     with pytest.raises(ValueError, match=r"must have 4 outputs for 4 classes_\. Got 3"):
         net.predict(IRIS)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("kind", ["several", "two", "indicators"])
+def test_gradients_are_those_of_torchs_cross_entropy(kind, weighted):
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(0)
+    X, codes = 3 * rng.normal(size=(40, 4)), rng.integers(3, size=40)
+    y = {"several": codes, "two": codes > 0, "indicators": rng.integers(2, size=(40, 3))}[kind]
+    w = rng.uniform(size=40) if weighted else None
+    ours = plain(
+        hidden_layer_sizes=(6,), activation="tanh", solver="gd", batch_size=None, max_iter=1
+    )
+    first = clone(ours).set_params(learning_rate=1e-300).fit(X, y, w)
+    leaves = [torch.tensor(a, requires_grad=True) for a in [*first.coefs_, *first.intercepts_]]
+    W1, W2, b1, b2 = leaves
+    z = torch.tanh(torch.tensor(X) @ W1 + b1) @ W2 + b2
+    F = torch.nn.functional
+    if kind == "several":
+        rows = F.cross_entropy(z, torch.tensor(codes), reduction="none")
+    else:
+        target = torch.tensor(y.reshape(40, -1).astype(float))
+        rows = F.binary_cross_entropy_with_logits(z, target, reduction="none").sum(dim=1)
+    each = torch.ones(40, dtype=torch.float64) if w is None else torch.tensor(w)
+    loss = (each * rows).sum() / each.sum()
+    loss.backward()
+    ours.set_params(warm_start=True, learning_rate=1.0)
+    ours.coefs_, ours.intercepts_ = first.coefs_, first.intercepts_
+    ours.fit(X, y, w)
+    assert_allclose(ours.loss_curve_[0], loss.item(), rtol=1e-12)
+    steps = zip(leaves, [*ours.coefs_, *ours.intercepts_], strict=True)
+    for before, after in steps:
+        step = before.detach().numpy() - after
+        assert_allclose(step, before.grad.numpy(), rtol=1e-7, atol=1e-12)
