@@ -11,9 +11,10 @@ from scipy import sparse
 from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import load_diabetes, load_linnerud, make_friedman1
+from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LinearRegression
-from sklearn.metrics import mean_squared_error
+from sklearn.metrics import mean_poisson_deviance, mean_squared_error
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
 from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import make_pipeline
@@ -647,3 +648,20 @@ def test_without_hidden_layers_there_are_no_hidden_outputs():
     X, y = waves()
     net = FeedForwardRegressor(hidden_layer_sizes=(), max_iter=3, tol=None).fit(X, y)
     assert net.hidden_layer_outputs(X) == []
+
+
+# --- counts -----------------------------------------------------------------------------------
+
+
+def test_counts_are_predicted_as_well_as_by_gradient_boosting():
+    rng = np.random.default_rng(0)
+    X = rng.uniform(-2, 2, size=(6_000, 4))
+    y = rng.poisson(np.exp(np.sin(2 * X[:, 0]) + 0.5 * X[:, 1] - 0.3 * X[:, 2] ** 2))
+    train, test = slice(3_000), slice(3_000, None)
+    ours = FeedForwardRegressor(loss="poisson", random_state=0)
+    theirs = HistGradientBoostingRegressor(loss="poisson", random_state=0)
+    deviances = [
+        mean_poisson_deviance(y[test], model.fit(X[train], y[train]).predict(X[test]))
+        for model in (ours, theirs)
+    ]
+    assert deviances[0] < deviances[1]
