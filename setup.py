@@ -24,7 +24,7 @@ FLAGS_OF_MSVC = ["/O2"]
 
 KERNELS = Extension(
     "sklearn_gd._kernels.loops",
-    sources=["sklearn_gd/_kernels/loops.pyx"],
+    sources=["sklearn_gd/_kernels/loops.pyx", "sklearn_gd/_kernels/network.c"],
     depends=sorted(path.as_posix() for path in Path("sklearn_gd/_kernels").glob("*.h")),
     define_macros=[("Py_LIMITED_API", "0x{:02X}{:02X}0000".format(*OLDEST))] if STABLE_ABI else [],
     py_limited_api=STABLE_ABI,

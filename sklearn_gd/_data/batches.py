@@ -51,9 +51,12 @@ class Batches:
         if gathers and self.size < self.n_samples and not sparse.issparse(X):
             self._buffer = np.empty((self.size, X.shape[1]), X.dtype)
 
+    def order(self) -> Array | None:
+        """Return the numbers of the rows in the order of the next epoch; None: as they come."""
+        return None if self.generator is None else self.generator.permutation(self.n_samples)
+
     def __iter__(self) -> Iterator[Batch]:
-        mean_weight = self.total_weight / self.n_samples
-        order = None if self.generator is None else self.generator.permutation(self.n_samples)
+        mean_weight, order = self.total_weight / self.n_samples, self.order()
         for start in range(0, self.n_samples, self.size):
             rows = slice(start, min(start + self.size, self.n_samples))
             n = rows.stop - rows.start

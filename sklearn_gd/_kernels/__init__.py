@@ -15,11 +15,13 @@ from sklearn_gd._kernels.reference import Epoch
 
 __all__ = [
     "COMPILED",
+    "NETWORK_LAYERS",
     "Epoch",
     "adam",
     "bias_relu",
     "gram",
     "moments",
+    "network_epoch",
     "relu_backward",
     "rosenblatt_dense",
     "rosenblatt_sparse",
@@ -36,6 +38,10 @@ adam = kernels.adam
 bias_relu = kernels.bias_relu
 gram = kernels.gram
 moments = kernels.moments
+# The reference of an epoch of a network is `Network`, in NumPy. The largest number of layers is 0
+# where the epoch is not compiled.
+NETWORK_LAYERS: int = getattr(kernels, "NETWORK_LAYERS", 0)
+network_epoch: Any = getattr(kernels, "network_epoch", None)
 relu_backward = kernels.relu_backward
 rosenblatt_dense = kernels.rosenblatt_dense
 rosenblatt_sparse = kernels.rosenblatt_sparse

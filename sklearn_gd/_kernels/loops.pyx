@@ -7,7 +7,9 @@ What they are handed is checked here, in constant time but for one pass over cod
 loops trust it. That the column indices of a CSR matrix are within bounds was checked when it came in.
 """
 
-from libc.stdlib cimport free, malloc
+from cpython.exc cimport PyErr_CheckSignals
+from libc.stdint cimport uint32_t, uint64_t
+from libc.stdlib cimport calloc, free, malloc
 
 cdef extern from *:
     """
@@ -70,6 +72,61 @@ cdef extern from *:
                 float, float, float, float, float, float) nogil
     void adam_d(double*, const double*, double*, double*, Py_ssize_t,
                 double, double, double, double, double, double) nogil
+
+cdef extern from "network_epoch.h":
+    """
+    #ifdef HAS_NETWORK_EPOCHS
+    size_t network_room_f(const NetworkEpoch*);
+    size_t network_room_d(const NetworkEpoch*);
+    void network_steps_f(NetworkEpoch*, ptrdiff_t, ptrdiff_t);
+    void network_steps_d(NetworkEpoch*, ptrdiff_t, ptrdiff_t);
+    void activate_f(int, float, float*, float*, ptrdiff_t);
+    void activate_d(int, double, double*, double*, ptrdiff_t);
+    #else
+    #define HAS_NETWORK_EPOCHS 0
+    #define network_room_f(epoch) 0
+    #define network_room_d(epoch) 0
+    #define network_steps_f(epoch, first, last) ((void) 0)
+    #define network_steps_d(epoch, first, last) ((void) 0)
+    #define activate_f(kind, parameter, z, slope, n) ((void) 0)
+    #define activate_d(kind, parameter, z, slope, n) ((void) 0)
+    #endif
+    """
+    int HAS_NETWORK_EPOCHS
+    int MAX_LAYERS, ADAM, AFFINE
+    ctypedef struct NetworkEpoch:
+        const Py_ssize_t* sizes
+        const int* activations
+        const double* activation_parameters
+        int n_layers, biases, squash, loss_kind, solver
+        void* parameters
+        void* gradient
+        const void* mean
+        const void* spread
+        const void* center
+        const void* scale
+        double alpha, factor, divisor, mean_weight, rate, loss
+        const double* loss_parameters
+        Py_ssize_t n_levels, row_stride, column_stride, batch_size, n_targets
+        const uint32_t* thresholds
+        uint64_t key
+        long long step, solver_steps
+        const void* X
+        const void* y
+        const int* codes
+        const double* weights
+        const Py_ssize_t* order
+        const Py_ssize_t* x_order
+        const double* solver_parameters
+        void* state_1
+        void* state_2
+        void* room
+    size_t network_room_f(const NetworkEpoch*) nogil
+    size_t network_room_d(const NetworkEpoch*) nogil
+    void network_steps_f(NetworkEpoch*, Py_ssize_t, Py_ssize_t) nogil
+    void network_steps_d(NetworkEpoch*, Py_ssize_t, Py_ssize_t) nogil
+    void activate_f(int, float, float*, float*, Py_ssize_t) nogil
+    void activate_d(int, double, double*, double*, Py_ssize_t) nogil
 
 # As in scikit-learn: the bias, which every sample updates, moves slower than the weights of
 # features that few samples have.
@@ -298,3 +355,140 @@ def moments(const real[:, :] X, const real[:, ::1] y, double[:, ::1] total):
         else:
             moments_d(&X[0, 0], n, p, stride, step, &y[0, 0], k, &total[0, 0], columns)
     free(columns)
+
+
+NETWORK_LAYERS = MAX_LAYERS if HAS_NETWORK_EPOCHS else 0
+
+# Number of multiplications between two looks for a signal: some milliseconds.
+cdef double _BETWEEN_SIGNALS = 1e7
+
+
+def activate(int kind, double parameter, real[::1] z, real[::1] slope):
+    """Replace z by f(z) of a built-in activation, as in an epoch, and set the slopes to f'(z)."""
+    _require_length("slope", slope.shape[0], z.shape[0])
+    if z.shape[0] and NETWORK_LAYERS:
+        if real is float:
+            activate_f(kind, <float> parameter, &z[0], &slope[0], z.shape[0])
+        else:
+            activate_d(kind, parameter, &z[0], &slope[0], z.shape[0])
+
+
+def network_epoch(
+    const Py_ssize_t[::1] sizes, const int[::1] activations,
+    const double[::1] activation_parameters, bint biases, real[::1] parameters,
+    const real[::1] mean, const real[::1] spread, const real[::1] center, const real[::1] scale,
+    bint squash, double alpha, int loss, const double[::1] loss_parameters, double factor,
+    double divisor, const uint32_t[::1] thresholds, uint64_t key, long long step,
+    const real[:, :] X, const real[:, ::1] y, const int[::1] codes, const double[::1] weights,
+    double mean_weight, const Py_ssize_t[::1] order, const Py_ssize_t[::1] x_order,
+    Py_ssize_t n_samples, Py_ssize_t batch_size, int solver, const double[::1] solver_parameters,
+    real[::1] state_1, real[::1] state_2, long long solver_steps, double rate,
+):
+    """Run an epoch of a network's gradient steps; return the summed loss and the next step.
+
+    The arguments are those of `CompiledEpochs`; parameters and states are changed in place. Empty
+    arrays stand for what is not given.
+    """
+    cdef Py_ssize_t n_layers = sizes.shape[0] - 1, n_outputs, n_parameters = 0, i, outside = 0
+    cdef double per_row = 0.0
+    if not 0 < n_layers <= NETWORK_LAYERS:
+        raise ValueError(f"sizes must be of 2 to {NETWORK_LAYERS + 1} numbers. "
+                         f"Got {sizes.shape[0]}.")
+    for i in range(n_layers):
+        if sizes[i] < 1 or sizes[i + 1] < 1:
+            raise ValueError("sizes must be positive.")
+        n_parameters += (sizes[i] + biases) * sizes[i + 1]
+        per_row += 3.0 * sizes[i] * sizes[i + 1]
+    n_outputs = sizes[n_layers]
+    _require_length("activations", activations.shape[0], n_layers)
+    _require_length("activation_parameters", activation_parameters.shape[0], n_layers)
+    _require_length("parameters", parameters.shape[0], n_parameters)
+    for name, given, n in (
+        ("mean", mean.shape[0], n_outputs), ("spread", spread.shape[0], n_outputs),
+        ("center", center.shape[0], sizes[0]), ("scale", scale.shape[0], sizes[0]),
+        ("thresholds", thresholds.shape[0], n_layers - 1),
+        ("state_1", state_1.shape[0], n_parameters), ("state_2", state_2.shape[0], n_parameters),
+        ("order", order.shape[0], n_samples), ("x_order", x_order.shape[0], n_samples),
+    ):
+        _require_length(name, given, n if given else 0)
+    _require_length("loss_parameters", loss_parameters.shape[0], max(loss_parameters.shape[0], 1))
+    _require_length("solver_parameters", solver_parameters.shape[0], 4)
+    if solver > 0:
+        _require_length("state_1", state_1.shape[0], n_parameters)
+    if solver == ADAM:
+        _require_length("state_2", state_2.shape[0], n_parameters)
+    for i in range(n_layers):
+        if activations[i] == AFFINE:
+            _require_length("mean", mean.shape[0], sizes[i + 1])
+            _require_length("spread", spread.shape[0], sizes[i + 1])
+    if center.shape[0] != scale.shape[0]:
+        raise ValueError("center and scale must be of one length.")
+    if loss_parameters.shape[0] > 1:
+        _require_length("loss_parameters", loss_parameters.shape[0], n_outputs)
+    cdef Py_ssize_t n_rows = codes.shape[0] if codes.shape[0] else y.shape[0]
+    _require_length("weights", weights.shape[0], n_rows if weights.shape[0] else 0)
+    _require_shape("X", X.shape[0], X.shape[1], X.shape[0], sizes[0])
+    if batch_size < 1 or n_samples < 1:
+        raise ValueError("batch_size and n_samples must be positive.")
+    if not order.shape[0] and (n_samples > n_rows or (not x_order.shape[0] and n_samples > X.shape[0])):
+        raise ValueError(f"n_samples must be at most the number of rows. Got {n_samples}.")
+    if not codes.shape[0] and y.shape[1] not in (1, n_outputs):
+        raise ValueError(f"y must have 1 or {n_outputs} columns. Got {y.shape[1]}.")
+    for i in range(order.shape[0]):
+        outside += <size_t> order[i] >= <size_t> n_rows
+        if not x_order.shape[0]:
+            outside += <size_t> order[i] >= <size_t> X.shape[0]
+    for i in range(x_order.shape[0]):
+        outside += <size_t> x_order[i] >= <size_t> X.shape[0]
+    if outside:
+        raise ValueError(f"order must hold numbers of rows. {outside} are not.")
+    cdef NetworkEpoch e
+    e.sizes, e.activations = &sizes[0], &activations[0]
+    e.activation_parameters = &activation_parameters[0]
+    e.n_layers, e.biases, e.squash = <int> n_layers, biases, squash
+    e.parameters = &parameters[0]
+    e.mean = &mean[0] if mean.shape[0] else NULL
+    e.spread = &spread[0] if spread.shape[0] else NULL
+    e.center = &center[0] if center.shape[0] else NULL
+    e.scale = &scale[0] if scale.shape[0] else NULL
+    e.alpha, e.factor, e.divisor, e.loss_kind = alpha, factor, divisor, loss
+    e.loss_parameters, e.n_levels = &loss_parameters[0], loss_parameters.shape[0]
+    e.thresholds = &thresholds[0] if thresholds.shape[0] else NULL
+    e.key, e.step = key, step
+    e.X = &X[0, 0]
+    e.row_stride = X.strides[0] // <Py_ssize_t> sizeof(real)
+    e.column_stride = X.strides[1] // <Py_ssize_t> sizeof(real)
+    e.n_targets, e.batch_size = y.shape[1], min(batch_size, n_samples)
+    e.y = &y[0, 0] if not codes.shape[0] else NULL
+    e.codes = &codes[0] if codes.shape[0] else NULL
+    e.weights = &weights[0] if weights.shape[0] else NULL
+    e.mean_weight = mean_weight
+    e.order = &order[0] if order.shape[0] else NULL
+    e.x_order = &x_order[0] if x_order.shape[0] else NULL
+    e.solver, e.solver_parameters = solver, &solver_parameters[0]
+    e.state_1 = &state_1[0] if state_1.shape[0] else NULL
+    e.state_2 = &state_2[0] if state_2.shape[0] else NULL
+    e.solver_steps, e.rate, e.loss = solver_steps, rate, 0.0
+    cdef size_t size = network_room_f(&e) if real is float else network_room_d(&e)
+    e.gradient = calloc(n_parameters, sizeof(real))
+    e.room = calloc(size, 1)
+    # Whole batches.
+    cdef Py_ssize_t together = <Py_ssize_t> (_BETWEEN_SIGNALS / (per_row * e.batch_size)) + 1
+    cdef Py_ssize_t first = 0, last
+    together *= e.batch_size
+    try:
+        if e.gradient == NULL or e.room == NULL:
+            raise MemoryError()
+        while first < n_samples:
+            last = min(first + together, n_samples)
+            with nogil:
+                if real is float:
+                    network_steps_f(&e, first, last)
+                else:
+                    network_steps_d(&e, first, last)
+            PyErr_CheckSignals()
+            first = last
+    finally:
+        free(e.gradient)
+        free(e.room)
+    return e.loss, e.step, e.solver_steps

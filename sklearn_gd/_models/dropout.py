@@ -35,7 +35,7 @@ class Dropout:
     def __init__(self, rates: Sequence[float], key: int) -> None:
         self.rates, self.key = list(rates), key
         # 32-bit numbers below it silence an output; the other outputs keep the mean exactly.
-        self._thresholds = [min(round(rate * 2**32), 2**32 - 1) for rate in rates]
+        self.thresholds = [min(round(rate * 2**32), 2**32 - 1) for rate in rates]
 
     def masks(
         self, step: int, rows: slice, widths: Sequence[int], dtype: DTypeLike
@@ -58,14 +58,14 @@ class Dropout:
             None for a layer without dropout.
         """
         return [
-            self._mask(layer, step, rows, width).astype(dtype) if self._thresholds[layer] else None
+            self._mask(layer, step, rows, width).astype(dtype) if self.thresholds[layer] else None
             for layer, width in enumerate(widths)
         ]
 
     def _mask(self, layer: int, step: int, rows: slice, width: int) -> Array:
         blocks = -(-width // _PER_BLOCK)  # per row, so that a row's numbers are its own
         generator = np.random.Philox(key=self.key, counter=[rows.start * blocks, layer, step, 0])
-        n_rows, threshold = rows.stop - rows.start, self._thresholds[layer]
+        n_rows, threshold = rows.stop - rows.start, self.thresholds[layer]
         raw = generator.random_raw(n_rows * blocks * _PER_BLOCK // 2).astype("<u8", copy=False)
         drawn = raw.view("<u4").reshape(n_rows, blocks * _PER_BLOCK)[:, :width]
         return (drawn >= np.uint32(threshold)) * np.float64(1 / (1 - threshold / 2**32))

@@ -18,6 +18,7 @@ from sklearn_gd import _kernels
 from sklearn_gd._data.array_api import on_host
 from sklearn_gd._data.batches import row_chunks, slice_rows
 from sklearn_gd._data.split import PickedRows
+from sklearn_gd._models.compiled import CompiledEpochs, compiled_epochs
 from sklearn_gd._models.interfaces import NetworkObjective, Objective
 from sklearn_gd._models.labelled_rows import LabelledRows, one_hot
 from sklearn_gd._models.least_squares import Quadratic
@@ -180,10 +181,11 @@ class GradientLearner(_Stepper):
         Key of the masks of dropout, once drawn.
     """
 
-    _of_the_rows = ("objective", "validation", "_batches")
+    _of_the_rows = ("objective", "validation", "_batches", "_compiled")
 
     def __init__(self, *memory: Any, average: bool = False) -> None:
         super().__init__(*memory)
+        self._compiled: CompiledEpochs | None = None
         self.scale = np.zeros(0)
         self.dropout_key: int | None = None
         self._remembered = (*self._remembered, "scale")
@@ -204,10 +206,19 @@ class GradientLearner(_Stepper):
         self.objective, self.validation = objective, validation
         if batch_size is not None:
             self._batches = objective.batches(batch_size, self.generator if shuffle else None)
+            self._compiled = None
+            if not self.average:
+                self._compiled = compiled_epochs(objective, self._batches, self.solver)
         return self
 
     def run_epoch(self, rate: float) -> float:
-        total, rate = 0.0, rate * self.base_rate
+        rate *= self.base_rate
+        total = self._run_steps(rate) if self._compiled is None else self._run_compiled(rate)
+        return float(_nan_unless_finite(total, self.parameters)) / self._batches.total_weight
+
+    def _run_steps(self, rate: float) -> DeviceArray:
+        """Return the summed loss of the batches, after a step on each."""
+        total = 0.0
         for batch in self._batches:
             loss, gradient = self.objective.on_batch(self.parameters, batch, self.updates)
             self._move(gradient, rate)
@@ -215,7 +226,13 @@ class GradientLearner(_Stepper):
             self.updates += 1
             if self.average:
                 self.sum += self.parameters
-        return float(_nan_unless_finite(total, self.parameters)) / self._batches.total_weight
+        return total
+
+    def _run_compiled(self, rate: float) -> float:
+        """Do the same in one call."""
+        assert self._compiled is not None
+        total, self.updates = self._compiled.run(self.parameters, rate, self.updates)
+        return total
 
     def weights(self) -> Array:
         if self.average and self.updates:
