@@ -476,9 +476,10 @@ class FeedForwardClassifier(FeedForward, ClassifierMixin, BaseEstimator):
         one_axis: bool,
     ) -> Dataset:
         X_val, y_val, weights = check_validation_rows(self, X_val, y_val, weights_val, train.dtype)
-        if isinstance(train, ClassRows):
+        if one_axis:
             codes = encode(y_val, self.classes_, "y_val")
-            rows = ClassRows.of(X_val, codes, train.n_outputs, weights, train.y.class_weights)
+            each = getattr(train, "class_weights", None)
+            rows = ClassRows.of(X_val, codes, train.n_outputs, weights, each)
             self._require_weight_left(rows, "no row of X_val any weight", "validate on")
             return rows
         y_val = check_numbers("y_val", y_val, train.dtype)

@@ -12,7 +12,7 @@ from sklearn_gd._pieces import Array, Matrix
 
 
 class OneHot:
-    """Targets 0 and 1 of rows with class codes, made for the rows that are asked for.
+    """Targets of rows with class codes, made for the rows that are asked for.
 
     Parameters
     ----------
@@ -23,6 +23,8 @@ class OneHot:
     dtype : dtype
     class_weights : ndarray of shape (n_classes,) or None
         Weight of each class, which the weights of the rows have as a factor.
+    ends : tuple of float, default=(0.0, 1.0)
+        Target of the outputs of other classes, and that of the output of the row's class.
     """
 
     def __init__(
@@ -31,25 +33,34 @@ class OneHot:
         n_outputs: int,
         dtype: DTypeLike,
         class_weights: Array | None = None,
+        ends: tuple[float, float] = (0.0, 1.0),
     ) -> None:
         self.codes, self.dtype, self.class_weights = codes, dtype, class_weights
+        self.ends = ends
         self.shape = len(codes), n_outputs
 
     def __len__(self) -> int:
         return len(self.codes)
 
     def __getitem__(self, picked: slice | Array) -> Array:
-        return one_hot(self.codes[picked], self.shape[1], 0.0, 1.0).astype(self.dtype)
+        return one_hot(self.codes[picked], self.shape[1], *self.ends).astype(self.dtype)
 
     def take(self, part: Array) -> OneHot:
         """Return the targets of a part of the rows, not made yet."""
-        return OneHot(self.codes[part], self.shape[1], self.dtype, self.class_weights)
+        codes, n_outputs = self.codes[part], self.shape[1]
+        return OneHot(codes, n_outputs, self.dtype, self.class_weights, self.ends)
 
 
 class ClassRows(Rows):
     """Rows with targets of classes, `OneHot`."""
 
     __slots__ = ()
+
+    @property
+    def class_weights(self) -> Array | None:
+        """Weight of each class, which the weights have as a factor."""
+        weights: Array | None = self.y.class_weights
+        return weights
 
     @classmethod
     def of(

@@ -54,7 +54,7 @@ class Squared(Loss):
 
 def rows_of(parts):
     workers = HereWorkers([RegressionPartition(n, each) for n, each in enumerate(parts)])
-    return DistributedRows(workers, "rows", "all", 3, X.dtype)
+    return DistributedRows(workers, "rows", 3, X.dtype)
 
 
 def distributed_rows(weights, make=np.asarray, X=X):
