@@ -73,6 +73,12 @@ def check_labelled_chunk(
     estimator: BaseEstimator, data: Data, dtype: DTypeLike
 ) -> tuple[LabelledRows, Array]:
     """Return the checked rows of a chunk, labels in the place of codes, and the classes."""
+    if np.ndim(data[1]) == 2 and np.shape(data[1])[1] > 1:
+        name = type(estimator).__name__
+        raise ValueError(
+            f"y must have one label per row; label indicators are for {name} alone. "
+            f"Got shape {np.shape(data[1])}."
+        )
     X, y = validated(estimator, *data[:2], reset=True, **_X_CHECKS)
     check_classification_targets(y)
     X, codes, weights = _without_zero_weights(in_precision(canonical(X), dtype), y, data[2])
