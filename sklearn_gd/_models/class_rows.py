@@ -50,6 +50,12 @@ class OneHot:
         codes, n_outputs = self.codes[part], self.shape[1]
         return OneHot(codes, n_outputs, self.dtype, self.class_weights, self.ends)
 
+    def different(self, weights: Array | None) -> tuple[Array, Array]:
+        """Return the different targets, and the total weight of the rows that have each."""
+        totals = np.bincount(self.codes, weights, minlength=max(self.shape[1], 2))
+        present = np.flatnonzero(totals)
+        return OneHot(present, self.shape[1], self.dtype, ends=self.ends)[:], totals[present]
+
 
 class ClassRows(Rows):
     """Rows with targets of classes, `OneHot`."""
@@ -72,9 +78,7 @@ class ClassRows(Rows):
         class_weights: Array | None = None,
     ) -> ClassRows:
         """Return rows with class codes, for a network of so many outputs."""
-        if class_weights is not None:
-            by_class = class_weights[codes]
-            weights = by_class if weights is None else weights * by_class
+        weights = weights_with_classes(weights, codes, class_weights)
         return cls(X, OneHot(codes, n_outputs, X.dtype, class_weights), weights)
 
     def set_aside(
@@ -91,7 +95,15 @@ class ClassRows(Rows):
 
     def targets(self) -> tuple[Array, Array | None]:
         """Return the different targets, and the total weight of the rows that have each."""
-        n_classes = max(self.n_outputs, 2)
-        totals = np.bincount(self.y.codes, self.weights, minlength=n_classes)
-        present = np.flatnonzero(totals)
-        return OneHot(present, self.n_outputs, self.dtype)[:], totals[present]
+        different: tuple[Array, Array] = self.y.different(self.weights)
+        return different
+
+
+def weights_with_classes(
+    weights: Array | None, codes: Array, class_weights: Array | None
+) -> Array | None:
+    """Return the weights of rows, None for 1 each, times those of their classes."""
+    if class_weights is None:
+        return weights
+    of_class: Array = class_weights[codes]
+    return of_class if weights is None else weights * of_class

@@ -196,10 +196,9 @@ class DistributedLabelledRows(DistributedRows):
 
     def targets(self) -> tuple[Array, Array]:
         """Return the different targets, and the total weight of the rows that have each."""
-        totals = self.class_totals()
-        present = np.flatnonzero(totals)
-        targets = OneHot(present, self.n_outputs, self.dtype, ends=self.target_values)
-        return targets[:], totals[present]
+        codes = np.arange(len(self.classes))
+        each = OneHot(codes, self.n_outputs, self.dtype, ends=self.target_values)
+        return each.different(self.class_totals())
 
     def target_ends(self) -> tuple[float, float]:
         return min(self.target_values), max(self.target_values)
