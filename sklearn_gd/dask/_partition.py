@@ -74,10 +74,8 @@ def check_labelled_chunk(
 ) -> tuple[LabelledRows, Array]:
     """Return the checked rows of a chunk, labels in the place of codes, and the classes."""
     if np.ndim(data[1]) == 2 and np.shape(data[1])[1] > 1:
-        name = type(estimator).__name__
         raise ValueError(
-            f"y must have one label per row; label indicators are for {name} alone. "
-            f"Got shape {np.shape(data[1])}."
+            f"y must hold one label per row, no label indicators. Got shape {np.shape(data[1])}."
         )
     X, y = validated(estimator, *data[:2], reset=True, **_X_CHECKS)
     check_classification_targets(y)

@@ -802,12 +802,16 @@ def test_label_indicators_are_refused_on_dask(client, rows):
     X, y, _ = rows
     Y = np.column_stack([y > 0, y > 1]).astype(int)
     model = DaskFeedForwardClassifier()
-    message = r"one label per row; label indicators are for FeedForwardClassifier.*2\)"
     for fit in (model.fit, model.partial_fit):
+        message = r"one label per row; label indicators are for FeedForwardClassifier.*\(1003, 2\)"
         with pytest.raises(ValueError, match=message):
             fit(X, Y)
-    with pytest.raises(ValueError, match=message):
-        model.fit(cut(X), cut(Y))
+    message = r"y must hold one label per row, no label indicators\. Got shape \(300, 2\)"
+    for lazy in (Y, Y.astype(float)):
+        with pytest.raises(ValueError, match=message):
+            model.fit(cut(X), cut(lazy))
+    with pytest.raises(ValueError, match="y_val must hold one label per row"):
+        model.fit(X, y > 0, X_val=X, y_val=Y)
     assert not model.__sklearn_tags__().classifier_tags.multi_label
 
 
