@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -47,7 +47,7 @@ from sklearn_gd._models.array_rows import (
     try_pieces,
 )
 from sklearn_gd._models.class_rows import ClassRows
-from sklearn_gd._models.interfaces import Dataset
+from sklearn_gd._models.interfaces import ClassDataset, Dataset
 from sklearn_gd._models.network import Network
 from sklearn_gd._models.rows import Rows
 from sklearn_gd._pieces import Array, ArrayLike, DeviceArray, Matrix, namespace, storable
@@ -501,7 +501,7 @@ class FeedForwardClassifier(FeedForward, ClassifierMixin, BaseEstimator):
             )
         if one_axis:
             codes = encode(y_val, self.classes_, "y_val")
-            each = getattr(train, "class_weights", None)
+            each = cast(ClassDataset, train).class_weights
             rows = _class_rows(X_val, codes, train.n_outputs, weights, each)
             self._require_weight_left(rows, "no row of X_val any weight", "validate on")
             return rows
