@@ -56,6 +56,7 @@ from sklearn_gd._pieces import (
     DeviceArray,
     Matrix,
     copy_of,
+    namespace,
     require_unchanged,
     storable,
 )
@@ -342,6 +343,19 @@ class FeedForward(Estimator):
         if not hasattr(self, "center_"):
             return None
         return ColumnScaling(self.center_, self.scale_, squash=True)
+
+    def _outputs(
+        self, X: ArrayLike, activations: Sequence[Activation], method: str
+    ) -> DeviceArray:
+        """Return the outputs (n_samples, n_outputs) of layers with the given activations."""
+        coefs, intercepts = self.coefs_, self.intercepts_
+        _require_layers(coefs, intercepts, self.n_features_in_)
+        space = require_same_space(self, X, coefs[0], method)
+        if space is not None:
+            layers = list(zip(coefs, intercepts, strict=True))
+            return device_outputs(self, space, layers, activations, X, self._columns())
+        X = in_precision(check_rows(self, X), coefs[0].dtype)
+        return outputs(coefs, intercepts, activations, X, self._columns())
 
     def _layers(self) -> list[Layer]:
         parts = zip(self.coefs_, self.intercepts_, self._activations, strict=True)
@@ -944,17 +958,9 @@ class FeedForwardRegressor(FeedForward, MultiOutputMixin, RegressorMixin, BaseEs
         """
         self = as_of_now(self)
         check_is_fitted(self)
-        coefs, intercepts, activations = self.coefs_, self.intercepts_, self._activations
-        _require_layers(coefs, intercepts, self.n_features_in_)
-        space = require_same_space(self, X, coefs[0])
-        if space is not None:
-            layers = list(zip(coefs, intercepts, strict=True))
-            y_pred = device_outputs(self, space, layers, activations, X, self._columns())
-        else:
-            X = in_precision(check_rows(self, X), coefs[0].dtype)
-            y_pred = outputs(coefs, intercepts, activations, X, self._columns())
+        y_pred = self._outputs(X, self._activations, "predict")
         if self._levels:  # quantiles, which never cross
-            return np.sort(y_pred, axis=1) if space is None else space.xp.sort(y_pred, axis=1)
+            return namespace(y_pred).sort(y_pred, axis=1)
         return y_pred[:, 0] if self._one_axis else y_pred
 
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:

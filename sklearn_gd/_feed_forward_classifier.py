@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
-from scipy.special import log_expit
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from sklearn_gd._base import available_if
+from sklearn_gd._data.array_api import all_as_numpy, on_host, space_of
 from sklearn_gd._data.labels import (
     class_probabilities,
     class_weights,
     classes_of_first_call,
     encode,
     log_probabilities,
+    log_sigmoid,
     n_outputs_for,
-    predicted_codes,
+    predicted_labels,
     require_classes_of_last_fit,
     require_no_balance,
     require_same_classes,
@@ -32,18 +33,24 @@ from sklearn_gd._data.validation import (
     as_of_now,
     check_classification,
     check_numbers,
-    check_rows,
     check_validation_rows,
     check_weights,
     in_precision,
     require_some_weight,
 )
-from sklearn_gd._feed_forward import FeedForward, _makes_steps, _require_layers
+from sklearn_gd._feed_forward import FeedForward, _makes_steps
+from sklearn_gd._models.array_rows import (
+    ArrayClassRows,
+    ArrayRows,
+    check_array_classification,
+    check_held_out_array,
+    try_pieces,
+)
 from sklearn_gd._models.class_rows import ClassRows
-from sklearn_gd._models.interfaces import Dataset
-from sklearn_gd._models.network import Network, outputs
+from sklearn_gd._models.interfaces import ClassDataset, Dataset
+from sklearn_gd._models.network import Network
 from sklearn_gd._models.rows import Rows
-from sklearn_gd._pieces import Array, ArrayLike, Matrix, storable
+from sklearn_gd._pieces import Array, ArrayLike, DeviceArray, Matrix, namespace, storable
 from sklearn_gd._training.callback_tasks import with_callbacks
 from sklearn_gd.activations import Activation, Identity, Sigmoid, Softmax, as_activation
 from sklearn_gd.losses import Loss, as_loss
@@ -248,7 +255,6 @@ class FeedForwardClassifier(FeedForward, ClassifierMixin, BaseEstimator):
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
-        tags.array_api_support = False
         return tags
 
     @all_or_nothing
@@ -339,14 +345,17 @@ class FeedForwardClassifier(FeedForward, ClassifierMixin, BaseEstimator):
         Returns
         -------
         y_pred : ndarray of shape (n_samples,) or (n_samples, n_classes)
-            Labels; or indicators, if ``fit`` had such.
+            Labels; or indicators, if ``fit`` had such. If X is of another array library than
+            NumPy, they are of that library, on its device, except for labels that it does not
+            have, such as strings: these are in a NumPy array.
         """
         self = as_of_now(self)
-        scores = self.decision_function(X)
-        if not self._one_axis:
-            return (scores > 0).astype(int)
-        labels: Array = self.classes_[predicted_codes(scores)]
-        return labels
+        check_is_fitted(self)
+        scores = self._scores(X, "predict")
+        if self._one_axis:
+            return predicted_labels(scores, self.classes_)
+        space, positive = space_of(scores), scores > 0
+        return positive.astype(int) if space is None else space.astype(positive, int)
 
     def decision_function(self, X: ArrayLike) -> Array:
         """Return the score of each class, the largest for the predicted one.
@@ -363,10 +372,14 @@ class FeedForwardClassifier(FeedForward, ClassifierMixin, BaseEstimator):
         """
         self = as_of_now(self)
         check_is_fitted(self)
+        return self._scores(X, "decision_function")
+
+    def _scores(self, X: ArrayLike, method: str) -> DeviceArray:
         hidden, output = self._activations[:-1], self._activations[-1]
         is_logit = isinstance(output, (Sigmoid, Softmax))
-        scores = self._outputs(X, [*hidden, Identity()] if is_logit else self._activations)
-        scores = scores if is_logit else scores - scores.dtype.type(0.5)
+        activations = [*hidden, Identity()] if is_logit else self._activations
+        scores = self._outputs(X, activations, method)
+        scores = scores if is_logit else scores - 0.5
         return scores[:, 0] if scores.shape[1] == 1 and self._one_axis else scores
 
     @available_if(_gives_probabilities)
@@ -390,7 +403,7 @@ class FeedForwardClassifier(FeedForward, ClassifierMixin, BaseEstimator):
         """
         self = as_of_now(self)
         check_is_fitted(self)
-        p = self._outputs(X, self._activations)
+        p = self._outputs(X, self._activations, "predict_proba")
         return class_probabilities(p) if self._one_axis else p
 
     @available_if(_gives_probabilities)
@@ -407,20 +420,21 @@ class FeedForwardClassifier(FeedForward, ClassifierMixin, BaseEstimator):
         """
         self = as_of_now(self)
         check_is_fitted(self)
-        output = self._activations[-1]
+        hidden, output = self._activations[:-1], self._activations[-1]
         if not isinstance(output, (Sigmoid, Softmax)):
+            p = self._outputs(X, self._activations, "predict_log_proba")
+            p = class_probabilities(p) if self._one_axis else p
             with np.errstate(divide="ignore"):
-                return np.log(self.predict_proba(X))
-        z = self._outputs(X, [*self._activations[:-1], Identity()])
+                return namespace(p).log(p)
+        z = self._outputs(X, [*hidden, Identity()], "predict_log_proba")
         if not self._one_axis:
-            return np.asarray(log_expit(z))
+            return log_sigmoid(z)
         return log_probabilities(z, exclusive=isinstance(output, Softmax))
 
-    def _outputs(self, X: ArrayLike, activations: list[Activation]) -> Array:
-        """Return the outputs (n_samples, n_outputs) with other activations than those trained."""
-        _require_layers(self.coefs_, self.intercepts_, self.n_features_in_)
-        X = in_precision(check_rows(self, X), self.coefs_[0].dtype)
-        y = outputs(self.coefs_, self.intercepts_, activations, X, self._columns())
+    def _outputs(
+        self, X: ArrayLike, activations: Sequence[Activation], method: str
+    ) -> DeviceArray:
+        y = super()._outputs(X, activations, method)
         expected = n_outputs_for(self.classes_) if self._one_axis else len(self.classes_)
         if y.shape[1] != expected:
             raise ValueError(
@@ -465,6 +479,8 @@ class FeedForwardClassifier(FeedForward, ClassifierMixin, BaseEstimator):
             require_classes_of_last_fit(self.classes_, before)
         rows = self._rows(X, y, weights)
         self._require_weight_left(rows, "no row any weight", "fit")
+        if isinstance(rows, ArrayRows):
+            try_pieces(self, rows)
         return rows, self._one_axis
 
     def _check_held_out(
@@ -475,10 +491,18 @@ class FeedForwardClassifier(FeedForward, ClassifierMixin, BaseEstimator):
         train: Dataset,
         one_axis: bool,
     ) -> Dataset:
-        X_val, y_val, weights = check_validation_rows(self, X_val, y_val, weights_val, train.dtype)
-        if isinstance(train, ClassRows):
+        if isinstance(train, ArrayRows):
+            X_val, weights = check_held_out_array(self, X_val, y_val, weights_val, train)
+            y_val = on_host(y_val)
+        else:
+            X_val, y_val, weights_val = all_as_numpy(X_val, y_val, weights_val)
+            X_val, y_val, weights = check_validation_rows(
+                self, X_val, y_val, weights_val, train.dtype
+            )
+        if one_axis:
             codes = encode(y_val, self.classes_, "y_val")
-            rows = ClassRows.of(X_val, codes, train.n_outputs, weights, train.y.class_weights)
+            each = cast(ClassDataset, train).class_weights
+            rows = _class_rows(X_val, codes, train.n_outputs, weights, each)
             self._require_weight_left(rows, "no row of X_val any weight", "validate on")
             return rows
         y_val = check_numbers("y_val", y_val, train.dtype)
@@ -487,7 +511,7 @@ class FeedForwardClassifier(FeedForward, ClassifierMixin, BaseEstimator):
                 f"y_val must have the columns of y. Got shape {y_val.shape} for "
                 f"{(train.n_samples, train.n_outputs)}."
             )
-        return Rows(X_val, _indicators(y_val, "y_val"), weights)
+        return _indicator_rows(X_val, y_val, weights, "y_val")
 
     def _validation_data(self, held_out: Dataset) -> tuple[Matrix, Array, Array | None] | None:
         if isinstance(held_out, ClassRows):
@@ -520,13 +544,21 @@ class FeedForwardClassifier(FeedForward, ClassifierMixin, BaseEstimator):
             raise ValueError(
                 f"y must have one column per class, {len(self.classes_)}. Got {y.shape[1]}."
             )
-        return self._rows(X, y, weights), self._one_axis
+        rows = self._rows(X, y, weights)
+        assert isinstance(rows, Rows)  # other libraries' arrays were refused
+        return rows, self._one_axis
 
     def _checked(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, *, reset: bool
     ) -> tuple[Matrix, Array, Array | None]:
         """Return checked rows, labels (n_samples,) or indicators, and weights."""
-        X, y = check_classification(self, X, y, reset=reset, multi_output=True)
+        space = space_of(X)
+        if space is None:
+            y, sample_weight = all_as_numpy(y, sample_weight)
+            X, y = check_classification(self, X, y, reset=reset, multi_output=True)
+            weights = check_weights(sample_weight, X)
+        else:
+            X, y, weights = check_array_classification(self, space, X, y, sample_weight)
         if y.ndim == 2 and type_of_target(y) != "multilabel-indicator":
             if y.shape[1] > 1:
                 raise ValueError(
@@ -535,29 +567,40 @@ class FeedForwardClassifier(FeedForward, ClassifierMixin, BaseEstimator):
                 )
             y = column_or_1d(y, warn=True)
         self._one_axis = y.ndim == 1
-        return X, y, check_weights(sample_weight, X)
+        return X, y, weights
 
-    def _rows(self, X: Matrix, y: Array, weights: Array | None) -> Rows:
+    def _rows(self, X: Matrix, y: Array, weights: Array | None) -> Rows | ArrayRows:
         """Return rows with class codes, weighted by class, or with indicators."""
         if self._one_axis:
             codes = encode(y, self.classes_)
             totals = np.bincount(codes, weights, minlength=len(self.classes_))
             each = class_weights(self.class_weight, self.classes_, totals)
-            return ClassRows.of(X, codes, n_outputs_for(self.classes_), weights, each)
+            return _class_rows(X, codes, n_outputs_for(self.classes_), weights, each)
         if self.class_weight is not None:
             raise ValueError(
                 "The 'class_weight' parameter must be None for label indicators. Got "
                 f"{self.class_weight!r}."
             )
-        return Rows(X, _indicators(y, "y").astype(X.dtype), weights)
+        return _indicator_rows(X, y, weights, "y")
 
-    def _require_weight_left(self, rows: Rows, what: str, to_do: str) -> None:
+    def _require_weight_left(self, rows: Rows | ArrayRows, what: str, to_do: str) -> None:
         total = float(rows.n_samples if rows.weights is None else rows.weights.sum())
         require_weight_left(total, self.class_weight, what, to_do)
 
 
-def _indicators(y: Array, name: str) -> Array:
-    """Return label indicators; a ValueError if they are not 0 and 1."""
+def _class_rows(
+    X: Matrix, codes: Array, n_outputs: int, weights: Array | None, class_weights: Array | None
+) -> ClassRows | ArrayClassRows:
+    """Return rows with class codes, in the library of X."""
+    space, given = space_of(X), (X, codes, n_outputs, weights, class_weights)
+    return ClassRows.of(*given) if space is None else ArrayClassRows.of(space, *given)
+
+
+def _indicator_rows(X: Matrix, y: Array, weights: Array | None, name: str) -> Rows | ArrayRows:
+    """Return rows with label indicators; a ValueError if they are not 0 and 1."""
     if not np.isin(y, (0, 1)).all():
         raise ValueError(f"{name} of two axes must hold indicators 0 and 1.")
-    return y
+    space = space_of(X)
+    if space is None:
+        return Rows(X, y.astype(X.dtype, copy=False), weights)
+    return ArrayRows(space, X, space.to_device(y.astype(space.numpy_dtype(X))), weights)

@@ -128,6 +128,7 @@ HOMES = {
     "sklearn_gd.callbacks": {"sklearn_gd.callbacks": ["Checkpoint", "CheckpointError"]},
     "sklearn_gd.dask": {
         "sklearn_gd.dask._estimators": [
+            "DaskFeedForwardClassifier",
             "DaskFeedForwardRegressor",
             "DaskPerceptronClassifier",
             "DaskThroughOriginRegressor",

@@ -74,6 +74,10 @@ class Space:
         """Return the library's dtype for one of NumPy, at most as wide as the device has."""
         return self._dtypes[np.dtype(dtype)]
 
+    def has(self, dtype: DTypeLike) -> bool:
+        """Return whether the library has a dtype like this one of NumPy."""
+        return np.dtype(dtype) in self._dtypes
+
     def numpy_dtype(self, value: DeviceArray) -> DType:
         """Return the NumPy dtype of an array of the library."""
         if isinstance(value.dtype, np.dtype):  # CuPy and JAX have NumPy's own

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from scipy.special import log_expit, log_softmax
 
+from sklearn_gd._data.array_api import on_host, space_of
 from sklearn_gd._data.validation import check_numbers
-from sklearn_gd._pieces import Array, ArrayLike
+from sklearn_gd._pieces import Array, ArrayLike, DeviceArray, namespace, scalar_like
 
 
 def encode(y: ArrayLike, classes: Array, name: str = "y") -> Array:
@@ -145,26 +145,52 @@ def predicted_codes(scores: Array) -> Array:
     return codes
 
 
-def class_probabilities(outputs: Array) -> Array:
+def predicted_labels(scores: DeviceArray, classes: Array) -> DeviceArray:
+    """Return the labels of scores as `predicted_codes` takes them, of any array library.
+
+    They are in the library and on the device of the scores; strings, and other labels that the
+    library does not have, in a NumPy array.
+    """
+    space = space_of(scores)
+    if space is None or not space.has(classes.dtype):
+        return classes[predicted_codes(on_host(scores))]
+    labels = space.to_device(classes)
+    if scores.ndim == 1:
+        return space.xp.where(scores > 0, labels[1], labels[0])
+    return space.take(labels, space.xp.argmax(scores, axis=1))
+
+
+def class_probabilities(outputs: DeviceArray) -> DeviceArray:
     """Return outputs between 0 and 1, one per class or one for two, as probabilities."""
-    p = outputs.reshape(len(outputs), -1)
-    if p.shape[1] == 1:
-        return np.hstack([1 - p, p])
+    xp = namespace(outputs)
+    if outputs.ndim == 1 or outputs.shape[1] == 1:
+        p = xp.reshape(outputs, (-1,))
+        return xp.stack([1 - p, p], axis=1)
     # If all outputs underflow to 0, the classes are equally likely.
-    totals = p.sum(axis=1, keepdims=True)
-    return np.divide(p, totals, out=np.full_like(p, 1 / p.shape[1]), where=totals > 0)
+    totals = xp.sum(outputs, axis=1, keepdims=True)
+    p = outputs / xp.where(totals > 0, totals, scalar_like(totals, 1))
+    return xp.where(totals > 0, p, scalar_like(p, 1 / p.shape[1]))
 
 
-def log_probabilities(logits: Array, *, exclusive: bool) -> Array:
+def log_probabilities(logits: DeviceArray, *, exclusive: bool) -> DeviceArray:
     """Return the logarithms of probabilities, also of those that underflow.
 
     Parameters
     ----------
-    logits : ndarray of shape (n_samples,), (n_samples, 1) or (n_samples, n_classes)
+    logits : array of shape (n_samples,), (n_samples, 1) or (n_samples, n_classes)
     exclusive : bool
         Whether several logits are those of a softmax; else of a sigmoid each, normalised.
     """
-    z = logits.reshape(len(logits), -1)
-    if z.shape[1] == 1:
-        return np.hstack([log_expit(-z), log_expit(z)])
-    return np.asarray(log_softmax(z if exclusive else log_expit(z), axis=1))
+    xp = namespace(logits)
+    if logits.ndim == 1 or logits.shape[1] == 1:
+        z = xp.reshape(logits, (-1,))
+        return xp.stack([log_sigmoid(-z), log_sigmoid(z)], axis=1)
+    z = logits if exclusive else log_sigmoid(logits)
+    z = z - xp.max(z, axis=1, keepdims=True)
+    return z - xp.log(xp.sum(xp.exp(z), axis=1, keepdims=True))
+
+
+def log_sigmoid(z: DeviceArray) -> DeviceArray:
+    """Return the logarithm of the sigmoid, also where that underflows."""
+    xp = namespace(z)
+    return xp.minimum(z, scalar_like(z, 0)) - xp.log1p(xp.exp(-xp.abs(z)))

@@ -14,11 +14,13 @@ from typing import TypeVar
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, validate_data
 
 from sklearn_gd._data.array_api import Space, on_host, space_of
 from sklearn_gd._data.split import hold_out
 from sklearn_gd._data.validation import check_weights, require_some_weight
+from sklearn_gd._models.class_rows import OneHot, weights_with_classes
 from sklearn_gd._models.curvature import Curvature, uses_moments
 from sklearn_gd._models.least_squares import Moments
 from sklearn_gd._models.network import Masks, Network
@@ -78,11 +80,9 @@ class ArrayRows:
         self.dtype = space.numpy_dtype(X)
         self.total_weight = float(self.n_samples if self.weights is None else self.weights.sum())
 
-    @property
-    def targets(self) -> Array:
-        """The targets as a NumPy array."""
-        targets: Array = self.space.to_numpy(self.y)[self.numbers]
-        return targets
+    def targets(self) -> tuple[Array, Array | None]:
+        """Return NumPy's targets and weights with the statistics of those of the rows."""
+        return self.space.to_numpy(self.y)[self.numbers], self.weights
 
     def to_device(self, array: T) -> T:
         return self.space.to_device(array) if isinstance(array, np.ndarray) else array
@@ -98,9 +98,16 @@ class ArrayRows:
         self, fraction: float, generator: np.random.Generator
     ) -> tuple[ArrayRows, ArrayRows, Array]:
         kept = self.numbers if self.weights is None else self.numbers[self.weights != 0]
-        train, held_out = (kept[part] for part in hold_out(len(kept), fraction, generator))
-        given = self.space, self.X, self.y, self._given_weights
-        return ArrayRows(*given, train), ArrayRows(*given, held_out), train
+        parts = hold_out(len(kept), fraction, generator, self._strata(kept))
+        train, held_out = (kept[part] for part in parts)
+        return self._part(train), self._part(held_out), train
+
+    def _strata(self, numbers: Array) -> Array | None:
+        """Return what each of some rows is stratified by in a hold-out; None for nothing."""
+        return None
+
+    def _part(self, numbers: Array) -> ArrayRows:
+        return ArrayRows(self.space, self.X, self.y, self._given_weights, numbers)
 
     def batch(self, picked: slice | DeviceArray) -> Samples:
         """Return X, y and weights of rows, by a slice or an array of row numbers."""
@@ -117,7 +124,8 @@ class ArrayRows:
             yield self.batch(rows if self._all else self.space.to_device(self.numbers[rows]))
 
     def target_moments(self) -> tuple[Array, Array]:
-        return Rows(self.targets, self.targets, self.weights).target_moments()
+        targets, weights = self.targets()
+        return Rows(targets, targets, weights).target_moments()
 
     def column_scale(self, kind: str) -> tuple[Array, Array]:
         if kind == "robust":
@@ -142,7 +150,7 @@ class ArrayRows:
         return self.space.to_numpy(X), weights
 
     def target_ends(self) -> tuple[float, float]:
-        targets = self.targets
+        targets, _ = self.targets()
         return float(targets.min()), float(targets.max())
 
     def curvature(self, factor: float, alpha: float) -> Curvature:
@@ -172,6 +180,68 @@ class ArrayRows:
 
     def require_finite(self) -> None:
         pass  # checked already
+
+
+class ArrayClassRows(ArrayRows):
+    """Rows with class codes; their targets are made on the device, for the rows of a batch.
+
+    Parameters
+    ----------
+    space, X, weights, numbers
+        As for `ArrayRows`.
+    one_hot : OneHot
+        The targets of all rows.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        X: DeviceArray,
+        one_hot: OneHot,
+        weights: Array | None,
+        numbers: Array | None = None,
+    ) -> None:
+        super().__init__(space, X, space.to_device(one_hot.codes[:, None]), weights, numbers)
+        self.n_outputs = one_hot.shape[1]
+        self._one_hot = one_hot
+        # A single output is that of the second of two classes.
+        of_outputs = np.arange(self.n_outputs) + (self.n_outputs == 1)
+        self._classes = space.to_device(of_outputs[None].astype(one_hot.codes.dtype))
+
+    @classmethod
+    def of(
+        cls,
+        space: Space,
+        X: DeviceArray,
+        codes: Array,
+        n_outputs: int,
+        weights: Array | None,
+        class_weights: Array | None = None,
+    ) -> ArrayClassRows:
+        """Return rows with class codes, for a network of so many outputs."""
+        weights = weights_with_classes(weights, codes, class_weights)
+        one_hot = OneHot(codes, n_outputs, space.numpy_dtype(X), class_weights)
+        return cls(space, X, one_hot, weights)
+
+    @property
+    def class_weights(self) -> Array | None:
+        return self._one_hot.class_weights
+
+    def batch(self, picked: slice | DeviceArray) -> Samples:
+        X, codes, weights = super().batch(picked)
+        return X, self.space.astype(codes == self._classes, self.dtype), weights
+
+    def targets(self) -> tuple[Array, Array | None]:
+        return self._one_hot.take(self.numbers).different(self.weights)
+
+    def target_ends(self) -> tuple[float, float]:
+        return self._one_hot.ends
+
+    def _strata(self, numbers: Array) -> Array | None:
+        return self._one_hot.codes[numbers]
+
+    def _part(self, numbers: Array) -> ArrayRows:
+        return ArrayClassRows(self.space, self.X, self._one_hot, self._given_weights, numbers)
 
 
 class OnArrayRows:
@@ -222,10 +292,10 @@ class OnArrayRows:
         return X if self._columns is None else self._columns(X)
 
     def best_constant(self) -> Array:
-        return self.network.loss._best_constant(self.rows.targets, self.rows.weights)
+        return self.network.loss._best_constant(*self.rows.targets())
 
     def baseline_loss(self) -> float:
-        return self.network.loss._baseline(self.rows.targets, self.rows.weights)
+        return self.network.loss._baseline(*self.rows.targets())
 
     def batches(self, size: int, generator: np.random.Generator | None) -> ArrayBatches:
         return ArrayBatches(self.rows, size, generator)
@@ -392,9 +462,7 @@ def check_array_rows(
     ValueError
         As for NumPy's arrays; and for what trains on those only.
     """
-    _require_support(estimator, X, space)
-    checks = {"multi_output": True, "y_numeric": True, "dtype": _floats(space)}
-    X, y = validate_data(estimator, space.convert(X), _targets(space, y), **checks)
+    X, y = _checked(estimator, space, X, _targets(space, y), y_numeric=True)
     one_axis, given = y.ndim == 1, y
     y = space.xp.reshape(space.astype(y, space.numpy_dtype(X)), (X.shape[0], -1))
     if y.dtype != given.dtype and not bool(space.xp.all(space.xp.isfinite(y))):
@@ -402,8 +470,31 @@ def check_array_rows(
     weights = check_weights(_numpy_weights(sample_weight), X)
     require_some_weight(weights)
     rows = ArrayRows(space, X, y, weights)
-    _try_pieces(estimator, rows)
+    try_pieces(estimator, rows)
     return rows, one_axis
+
+
+def check_array_classification(
+    estimator: BaseEstimator,
+    space: Space,
+    X: ArrayLike,
+    y: ArrayLike,
+    sample_weight: ArrayLike | None,
+) -> tuple[DeviceArray, Array, Array | None]:
+    """Return checked X in `space`, and class targets and weights as NumPy arrays."""
+    X, y = _checked(estimator, space, X, None if y is None else on_host(y))
+    check_classification_targets(y)
+    return X, y, check_weights(_numpy_weights(sample_weight), X)
+
+
+def _checked(
+    estimator: BaseEstimator, space: Space, X: ArrayLike, y: DeviceArray, **checks: bool
+) -> tuple[DeviceArray, DeviceArray]:
+    _require_support(estimator, X, space)
+    X, y = validate_data(
+        estimator, space.convert(X), y, multi_output=True, dtype=_floats(space), **checks
+    )
+    return X, y
 
 
 def check_held_out_rows(
@@ -415,12 +506,8 @@ def check_held_out_rows(
     one_axis: bool,
 ) -> ArrayRows:
     """Return the checked validation set, on the device of the training set."""
-    space, dtype = train.space, train.space.dtype(train.dtype)
-    try:
-        X_val = validate_data(estimator, space.convert(X_val, "X_val"), reset=False, dtype=dtype)
-        check_consistent_length(X_val, y_val)
-    except ValueError as error:
-        raise ValueError(f"X_val and y_val must be such as X and y: {error}") from error
+    space = train.space
+    X_val, weights = check_held_out_array(estimator, X_val, y_val, weights_val, train)
     y = space.astype(_targets(space, y_val, "y_val"), train.dtype)
     if not bool(space.xp.all(space.xp.isfinite(y))):
         raise ValueError("y_val must hold finite numbers.")
@@ -429,9 +516,26 @@ def check_held_out_rows(
             f"y_val must have the columns of y. Got shape {tuple(y.shape)} for "
             f"{(train.n_samples, train.n_outputs)}."
         )
+    return ArrayRows(space, X_val, space.xp.reshape(y, (X_val.shape[0], -1)), weights)
+
+
+def check_held_out_array(
+    estimator: BaseEstimator,
+    X_val: ArrayLike,
+    y_val: ArrayLike,
+    weights_val: ArrayLike | None,
+    train: ArrayRows,
+) -> tuple[DeviceArray, Array | None]:
+    """Return X_val on the device of the training set, and the weights; y_val is checked later."""
+    space, dtype = train.space, train.space.dtype(train.dtype)
+    try:
+        X_val = validate_data(estimator, space.convert(X_val, "X_val"), reset=False, dtype=dtype)
+        check_consistent_length(X_val, y_val)
+    except ValueError as error:
+        raise ValueError(f"X_val and y_val must be such as X and y: {error}") from error
     weights = check_weights(_numpy_weights(weights_val), X_val, "sample_weight_val")
     require_some_weight(weights, "sample_weight_val", "validate on")
-    return ArrayRows(space, X_val, space.xp.reshape(y, (X_val.shape[0], -1)), weights)
+    return X_val, weights
 
 
 def require_numpy(estimator: BaseEstimator, X: ArrayLike, fitted: DeviceArray = None) -> None:
@@ -459,7 +563,7 @@ def _require_support(estimator: BaseEstimator, X: ArrayLike, space: Space) -> No
         raise ValueError(f"{name}: Checkpoint keeps fits on NumPy arrays only. X is of {space}.")
 
 
-def _try_pieces(estimator: BaseEstimator, rows: ArrayRows) -> None:
+def try_pieces(estimator: BaseEstimator, rows: ArrayRows) -> None:
     """Call each piece once with a tiny array on the device of the rows.
 
     Raises

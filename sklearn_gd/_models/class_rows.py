@@ -12,7 +12,7 @@ from sklearn_gd._pieces import Array, Matrix
 
 
 class OneHot:
-    """Targets 0 and 1 of rows with class codes, made for the rows that are asked for.
+    """Targets of rows with class codes, made for the rows that are asked for.
 
     Parameters
     ----------
@@ -23,6 +23,8 @@ class OneHot:
     dtype : dtype
     class_weights : ndarray of shape (n_classes,) or None
         Weight of each class, which the weights of the rows have as a factor.
+    ends : tuple of float, default=(0.0, 1.0)
+        Target of the outputs of other classes, and that of the output of the row's class.
     """
 
     def __init__(
@@ -31,25 +33,40 @@ class OneHot:
         n_outputs: int,
         dtype: DTypeLike,
         class_weights: Array | None = None,
+        ends: tuple[float, float] = (0.0, 1.0),
     ) -> None:
         self.codes, self.dtype, self.class_weights = codes, dtype, class_weights
+        self.ends = ends
         self.shape = len(codes), n_outputs
 
     def __len__(self) -> int:
         return len(self.codes)
 
     def __getitem__(self, picked: slice | Array) -> Array:
-        return one_hot(self.codes[picked], self.shape[1], 0.0, 1.0).astype(self.dtype)
+        return one_hot(self.codes[picked], self.shape[1], *self.ends).astype(self.dtype)
 
     def take(self, part: Array) -> OneHot:
         """Return the targets of a part of the rows, not made yet."""
-        return OneHot(self.codes[part], self.shape[1], self.dtype, self.class_weights)
+        codes, n_outputs = self.codes[part], self.shape[1]
+        return OneHot(codes, n_outputs, self.dtype, self.class_weights, self.ends)
+
+    def different(self, weights: Array | None) -> tuple[Array, Array]:
+        """Return the different targets, and the total weight of the rows that have each."""
+        totals = np.bincount(self.codes, weights, minlength=max(self.shape[1], 2))
+        present = np.flatnonzero(totals)
+        return OneHot(present, self.shape[1], self.dtype, ends=self.ends)[:], totals[present]
 
 
 class ClassRows(Rows):
     """Rows with targets of classes, `OneHot`."""
 
     __slots__ = ()
+
+    @property
+    def class_weights(self) -> Array | None:
+        """Weight of each class, which the weights have as a factor."""
+        weights: Array | None = self.y.class_weights
+        return weights
 
     @classmethod
     def of(
@@ -61,9 +78,7 @@ class ClassRows(Rows):
         class_weights: Array | None = None,
     ) -> ClassRows:
         """Return rows with class codes, for a network of so many outputs."""
-        if class_weights is not None:
-            by_class = class_weights[codes]
-            weights = by_class if weights is None else weights * by_class
+        weights = weights_with_classes(weights, codes, class_weights)
         return cls(X, OneHot(codes, n_outputs, X.dtype, class_weights), weights)
 
     def set_aside(
@@ -80,7 +95,15 @@ class ClassRows(Rows):
 
     def targets(self) -> tuple[Array, Array | None]:
         """Return the different targets, and the total weight of the rows that have each."""
-        n_classes = max(self.n_outputs, 2)
-        totals = np.bincount(self.y.codes, self.weights, minlength=n_classes)
-        present = np.flatnonzero(totals)
-        return OneHot(present, self.n_outputs, self.dtype)[:], totals[present]
+        different: tuple[Array, Array] = self.y.different(self.weights)
+        return different
+
+
+def weights_with_classes(
+    weights: Array | None, codes: Array, class_weights: Array | None
+) -> Array | None:
+    """Return the weights of rows, None for 1 each, times those of their classes."""
+    if class_weights is None:
+        return weights
+    of_class: Array = class_weights[codes]
+    return of_class if weights is None else weights * of_class

@@ -116,6 +116,14 @@ class Dataset(Protocol):
         """Move the state of a solver to the device of the rows."""
 
 
+class ClassDataset(Dataset, Protocol):
+    """Rows whose targets are classes."""
+
+    @property
+    def class_weights(self) -> Array | None:
+        """Weight of each class, which the weights of the rows have as a factor."""
+
+
 class LineDataset(Dataset, Protocol):
     """Rows for a linear model, which may be fitted from their moments."""
 

@@ -187,6 +187,7 @@ def _like(W: DeviceArray, numbers: Array) -> DeviceArray:
     """Return numbers to compute with W: in float64, or in the library and dtype of W."""
     if isinstance(W, np.ndarray):
         return np.asarray(numbers, np.float64)
+    numbers = np.array(numbers)  # a copy, since torch warns of an array that is read-only
     return namespace(W).asarray(numbers, dtype=W.dtype, device=W.device)
 
 

@@ -1,4 +1,4 @@
-"""The three estimators for data on a Dask cluster, larger than memory or than one machine.
+"""The estimators for data on a Dask cluster, larger than memory or than one machine.
 
 They have the parameters and the fitted attributes of the estimators without ``Dask`` in their
 names, and ``to_local()`` returns one of these. ``fit``, ``predict`` and ``score`` take Dask arrays
@@ -9,6 +9,7 @@ workers are lost. Needs ``pip install 'sklearn-gd[dask]'``.
 
 try:
     from sklearn_gd.dask._estimators import (
+        DaskFeedForwardClassifier,
         DaskFeedForwardRegressor,
         DaskPerceptronClassifier,
         DaskThroughOriginRegressor,
@@ -19,6 +20,7 @@ except ImportError as error:
     raise ImportError("sklearn_gd.dask needs Dask: pip install 'sklearn-gd[dask]'") from error
 
 __all__ = [
+    "DaskFeedForwardClassifier",
     "DaskFeedForwardRegressor",
     "DaskPerceptronClassifier",
     "DaskThroughOriginRegressor",

@@ -11,13 +11,14 @@ import cloudpickle
 import numpy as np
 from numpy.typing import DTypeLike
 from scipy import sparse
-from scipy.optimize import minimize_scalar
 
+from sklearn_gd._data.labels import n_outputs_for
+from sklearn_gd._models.class_rows import OneHot
 from sklearn_gd._models.curvature import Curvature
 from sklearn_gd._models.interfaces import Batch
 from sklearn_gd._models.least_squares import Moments
 from sklearn_gd._models.network import Network
-from sklearn_gd._models.rows import OnHost
+from sklearn_gd._models.rows import OnHost, Rows
 from sklearn_gd._models.scaling import (
     SAMPLE,
     ColumnMoments,
@@ -28,10 +29,10 @@ from sklearn_gd._models.scaling import (
 )
 from sklearn_gd._pieces import Array
 from sklearn_gd._training.learners import Rosenblatt
-from sklearn_gd.dask._partition import StridedBatch, Summary, TargetStatistics, TargetValues
+from sklearn_gd.dask._partition import Ends, StridedBatch, Summary, TargetStatistics
 from sklearn_gd.dask._shard import Sums, pickled_network
 from sklearn_gd.dask._workers import Workers
-from sklearn_gd.losses import SquaredError
+from sklearn_gd.losses import Poisson, SquaredError
 
 # Number of values of a sample that come from the workers at once.
 _BLOCK = 1 << 23
@@ -40,12 +41,16 @@ _BLOCK = 1 << 23
 class DistributedRows(OnHost):
     """A group of the rows that were loaded as `source`: the counterpart of `Rows` on workers."""
 
-    def __init__(
-        self, workers: Workers, source: str, group: str, n_features: int, dtype: DTypeLike
-    ) -> None:
-        self._workers, self._source, self._group = workers, source, group
+    target_values: Ends | None = None
+
+    def __init__(self, workers: Workers, source: str, n_features: int, dtype: DTypeLike) -> None:
+        self._workers, self._source = workers, source
         self.n_features, self.dtype = n_features, np.dtype(dtype)
-        self.target_values: TargetValues = ()
+        self._set_group("all")
+
+    def _set_group(self, group: str) -> None:
+        workers, source = self._workers, self._source
+        self._group = group
         self._totals: dict[int, float] = {}
         self._summaries: dict[int, Summary] = workers.each(source, "summary", group)
         self.n_samples, self.total_weight = 0, 0.0
@@ -83,7 +88,9 @@ class DistributedRows(OnHost):
         return self._group_of("train"), self._group_of("held_out"), None
 
     def _group_of(self, group: str) -> Self:
-        return type(self)(self._workers, self._source, group, self.n_features, self.dtype)
+        rows = copy(self)
+        rows._set_group(group)
+        return rows
 
     @property
     def n_outputs(self) -> int:
@@ -162,12 +169,50 @@ class DistributedRows(OnHost):
 
 
 class DistributedLabelledRows(DistributedRows):
-    """The counterpart of `LabelledRows` on workers."""
+    """The counterpart of `LabelledRows` and `ClassRows` on workers.
 
-    def objective(self, network: Network, *target_values: float) -> DistributedObjective:
+    The targets of a row are 1 for its class and 0 for others, unless an objective has other ones.
+    """
+
+    target_values: Ends = 0.0, 1.0
+    class_weights: Array | None = None
+
+    def __init__(
+        self, workers: Workers, source: str, n_features: int, dtype: DTypeLike, classes: Array
+    ) -> None:
+        self.classes = classes
+        super().__init__(workers, source, n_features, dtype)
+
+    def objective(self, network: Network, *target_values: float) -> DistributedClassObjective:
         rows = copy(self)
-        rows.target_values = target_values or self.target_values
-        return DistributedObjective(network, rows)
+        if target_values:
+            low, high = target_values
+            rows.target_values = low, high
+        return DistributedClassObjective(network, rows)
+
+    @property
+    def n_outputs(self) -> int:
+        return n_outputs_for(self.classes)
+
+    def targets(self) -> tuple[Array, Array]:
+        """Return the different targets, and the total weight of the rows that have each."""
+        codes = np.arange(len(self.classes))
+        each = OneHot(codes, self.n_outputs, self.dtype, ends=self.target_values)
+        return each.different(self.class_totals())
+
+    def target_ends(self) -> tuple[float, float]:
+        return min(self.target_values), max(self.target_values)
+
+    def target_moments(self) -> tuple[Array, Array]:
+        targets, totals = self.targets()
+        return Rows(targets, targets, totals).target_moments()
+
+    def class_totals(self) -> Array:
+        """Return the total weight of the rows of each class."""
+        totals = np.zeros(len(self.classes))
+        for summary in self._summaries.values():
+            totals[: len(summary.class_totals)] += summary.class_totals
+        return totals
 
     def counts(self, n_classes: int) -> Array:
         """Return the number of rows of each class."""
@@ -181,7 +226,9 @@ class DistributedLabelledRows(DistributedRows):
         if class_weights is None:
             return self
         self._workers.run(self._source, "weigh", class_weights, by_neuron)
-        return self._group_of(self._group)
+        rows = self._group_of(self._group)
+        rows.class_weights = class_weights
+        return rows
 
     def total(self, n_neurons: int) -> float:
         """Return the sum of all weights, over rows and neurons."""
@@ -216,16 +263,14 @@ class DistributedObjective:
 
     def best_constant(self) -> Array:
         loss, rows = self.network.loss, self.rows
-        if type(loss) is SquaredError:
-            (sums,) = self._total("target_sums")
-            return np.asarray(sums / rows.total_weight)
-        if rows.target_values:
-            return self._best_constants(*sorted(rows.target_values))
+        if type(loss) in (SquaredError, Poisson):  # it depends on the mean of the targets alone
+            mean, _ = rows.target_moments()
+            return loss._best_constant(mean[None], None)
         return loss._best_constant(*rows.sample_of_targets())
 
     def baseline_loss(self) -> float:
         n_outputs, dtype = self.network.n_outputs, self.network.dtype
-        largest = np.abs(self.rows.target_values or self.rows.target_ends()).max()
+        largest = np.abs(self.rows.target_ends()).max()
         with np.errstate(all="ignore"):
             constant = self._constant_losses(self.best_constant()).sum() / self.network.divisor
             zero = self._constant_losses(np.zeros(n_outputs)).sum() / self.network.divisor
@@ -244,18 +289,17 @@ class DistributedObjective:
         (losses,) = self._total("constant_losses", constants)
         return np.asarray(losses) / self.rows.total_weight
 
-    def _best_constants(self, low: float, high: float) -> Array:
-        """Return the best constant of each output, by a search: losses are convex in it."""
-        best = np.full(self.network.n_outputs, float(low))
-        for j in range(len(best) if high > low else 0):
 
-            def loss(t: float, j: int = j) -> float:
-                trial = best.copy()
-                trial[j] = low + t * (high - low)
-                return float(self._constant_losses(trial)[j])
+class DistributedClassObjective(DistributedObjective):
+    """The loss over rows with classes, whose targets are known from the weights of the classes."""
 
-            best[j] = low + (high - low) * minimize_scalar(loss, bounds=(0, 1)).x
-        return best
+    rows: DistributedLabelledRows
+
+    def best_constant(self) -> Array:
+        return self.network.loss._best_constant(*self.rows.targets())
+
+    def baseline_loss(self) -> float:
+        return self.network.loss._baseline(*self.rows.targets())
 
 
 class StridedBatches:

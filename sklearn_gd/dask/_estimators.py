@@ -1,4 +1,4 @@
-"""The three estimators for data on a Dask cluster."""
+"""The estimators for data on a Dask cluster."""
 
 from __future__ import annotations
 
@@ -13,12 +13,20 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import Tags
 
 from sklearn_gd._base import Estimator, available_if
-from sklearn_gd._data.labels import encode, require_two
-from sklearn_gd._data.validation import require_numpy_rows
+from sklearn_gd._data.labels import (
+    class_weights,
+    encode,
+    require_classes_of_last_fit,
+    require_two,
+    require_weight_left,
+)
+from sklearn_gd._data.validation import check_weights, require_numpy_rows
 from sklearn_gd._feed_forward import FeedForwardRegressor
+from sklearn_gd._feed_forward_classifier import FeedForwardClassifier
+from sklearn_gd._models.class_rows import ClassRows
 from sklearn_gd._models.labelled_rows import LabelledRows
-from sklearn_gd._perceptron import PerceptronClassifier, _is_sigmoid
-from sklearn_gd._pieces import ArrayLike, storable
+from sklearn_gd._perceptron import PerceptronClassifier
+from sklearn_gd._pieces import Array, ArrayLike, Matrix, storable
 from sklearn_gd._through_origin import ThroughOriginRegressor
 from sklearn_gd._training.learners import Rosenblatt
 from sklearn_gd.dask._chunks import Chunks, is_lazy, lazy_chunks, memory_chunks
@@ -27,9 +35,12 @@ from sklearn_gd.dask._partition import check_labelled_chunk, check_regression_ch
 from sklearn_gd.dask._predict import predict_chunks, score_chunks
 from sklearn_gd.dask._reduction import StreamedRows
 from sklearn_gd.dask._workers import Workers, connected
-from sklearn_gd.losses import Loss, as_loss
 
 _OF_THIS_PROCESS = {"_client", "_workers"}  # attributes that are not stored
+
+
+def _gives_probabilities(self: OnDask) -> bool:
+    return callable(self.to_local().predict_proba)  # or the AttributeError of the local estimator
 
 
 class OnDask(Estimator):
@@ -39,7 +50,6 @@ class OnDask(Estimator):
     """
 
     _local: type[BaseEstimator]
-    loss: str | Loss
     _workers: Workers
 
     @property
@@ -78,8 +88,9 @@ class OnDask(Estimator):
 
         Returns
         -------
-        estimator : ThroughOriginRegressor, PerceptronClassifier or FeedForwardRegressor
-            With the same parameters and fitted attributes.
+        estimator : object
+            The estimator without ``Dask`` in its name, with the same parameters and fitted
+            attributes.
         """
         local = self._local()
         vars(local).update({n: v for n, v in vars(self).items() if n not in _OF_THIS_PROCESS})
@@ -138,11 +149,6 @@ class OnDask(Estimator):
     def _check_train(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, **options: bool
     ) -> Any:
-        if as_loss(self.loss, several_quantiles=True).link is not None:
-            raise ValueError(
-                f"{type(self).__name__} takes losses without a link only. Got loss={self.loss!r}; "
-                f"{self._local.__name__} takes it."
-            )
         check = partial(super()._check_train, **options)
         return self._dataset("train", self._chunks(check, X, y, sample_weight), **options)
 
@@ -178,17 +184,57 @@ class OnDask(Estimator):
             require_numpy_rows(self, given, name)
         checked = check(X, y, sample_weight)
         rows = checked if hasattr(checked, "X") else checked[0]
+        weights = rows.weights
         if isinstance(rows, LabelledRows):
             y = self.classes_[rows.codes]
+        elif isinstance(rows, ClassRows):
+            # Without the class weights, which are applied on the workers.
+            y, weights = self.classes_[rows.y.codes], check_weights(sample_weight, rows.X)
         else:
             y = rows.y[:, 0] if np.ndim(y) == 1 else rows.y
-        return memory_chunks(self.client, rows.X, y, rows.weights)
+        return memory_chunks(self.client, rows.X, y, weights)
 
     def _load_regression(self, source: str, chunks: Chunks) -> tuple[DistributedRows, bool]:
         """Load chunks on the workers; return the dataset, and whether y has one axis."""
         shapes = self._workers.load(source, chunks, check_regression_chunk, self._local())
-        rows = DistributedRows(self._workers, source, "all", chunks.n_features, chunks.dtype)
+        rows = DistributedRows(self._workers, source, chunks.n_features, chunks.dtype)
         return rows, one_axis_of(set(shapes))
+
+
+class ClassifierOnDask(OnDask):
+    """Mixin for classifiers on a Dask cluster: labels, scores and probabilities."""
+
+    classes_: Array
+
+    def decision_function(self, X: ArrayLike) -> ArrayLike:
+        return self._predict("decision_function", X)
+
+    @available_if(_gives_probabilities)
+    def predict_proba(self, X: ArrayLike) -> ArrayLike:
+        return self._predict("predict_proba", X)
+
+    @available_if(_gives_probabilities)
+    def predict_log_proba(self, X: ArrayLike) -> ArrayLike:
+        return self._predict("predict_log_proba", X)
+
+    def _load_labels(
+        self, source: str, chunks: Chunks, *, new_classes: bool
+    ) -> DistributedLabelledRows:
+        """Load chunks on the workers, and set `classes_` or check the labels against them."""
+        found = self._workers.load(source, chunks, check_labelled_chunk, self._local())
+        if len({labels.dtype.kind in "biuf" for labels in found}) > 1:
+            raise ValueError("The labels must be of one kind. Some chunks have numbers, some not.")
+        classes = np.unique(np.concatenate(found))
+        if new_classes:
+            self.classes_ = classes
+            require_two(classes, type(self).__name__)
+        else:
+            # Only to refuse labels that are none of the classes.
+            encode(classes, self.classes_, "y_val")
+        self._workers.run(source, "encode", self.classes_)
+        return DistributedLabelledRows(
+            self._workers, source, chunks.n_features, chunks.dtype, self.classes_
+        )
 
 
 @storable
@@ -300,7 +346,90 @@ class DaskFeedForwardRegressor(OnDask, FeedForwardRegressor):
 
 
 @storable
-class DaskPerceptronClassifier(OnDask, PerceptronClassifier):
+class DaskFeedForwardClassifier(ClassifierOnDask, FeedForwardClassifier):
+    """A multi-layer perceptron for classification, trained on a Dask cluster.
+
+    ``fit`` takes Dask arrays and data frames, or data in memory; ``partial_fit`` the latter alone.
+    The training is synchronous and data-parallel, as for :class:`DaskFeedForwardRegressor`. The
+    classes are those of all chunks. y holds one label per row; label indicators are refused.
+
+    Parameters
+    ----------
+    hidden_layer_sizes, activation, output_activation, loss, standardize, solver, learning_rate, \
+    alpha, dropout, batch_size, max_iter, tol, n_iter_no_change, shuffle, early_stopping, \
+    validation_fraction, class_weight, init, warm_start, random_state, verbose
+        As for :class:`sklearn_gd.FeedForwardClassifier`.
+
+    See Also
+    --------
+    sklearn_gd.FeedForwardClassifier : The estimator without Dask, and the fitted attributes.
+
+    Notes
+    -----
+    The result does not depend on the number of workers, except for rounding. It depends on the
+    chunks, since rows are shuffled within each.
+
+    Examples
+    --------
+    >>> import dask.array as da
+    >>> from distributed import Client
+    >>> from sklearn_gd.dask import DaskFeedForwardClassifier
+    >>> with Client(processes=False, dashboard_address=":0") as client:
+    ...     X = da.random.default_rng(0).uniform(-1, 1, size=(2_000, 2), chunks=(500, -1))
+    ...     net = DaskFeedForwardClassifier(hidden_layer_sizes=20, random_state=0)
+    ...     accuracy = net.fit(X, X[:, 0] * X[:, 1] > 0).score(X, X[:, 0] * X[:, 1] > 0)
+    >>> accuracy > 0.95
+    True
+    """
+
+    _local = FeedForwardClassifier
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = False
+        return tags
+
+    def _checked(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, *, reset: bool
+    ) -> tuple[Matrix, Array, Array | None]:
+        X, y, weights = super()._checked(X, y, sample_weight, reset=reset)
+        if not self._one_axis:
+            raise ValueError(
+                f"{type(self).__name__} takes one label per row; label indicators are for "
+                f"{self._local.__name__}. Got y of shape {y.shape}."
+            )
+        return X, y, weights
+
+    def _dataset(
+        self,
+        source: str,
+        chunks: Chunks,
+        train: DistributedLabelledRows | None = None,
+        one_axis: bool = True,
+    ) -> Any:
+        before = getattr(self, "classes_", None)
+        rows = self._load_labels(source, chunks, new_classes=train is None)
+        if train is not None:
+            return self._weigh(
+                rows, train.class_weights, "no row of X_val any weight", "validate on"
+            )
+        if self.warm_start and before is not None:
+            require_classes_of_last_fit(self.classes_, before)
+        self._one_axis = True
+        each = class_weights(self.class_weight, self.classes_, rows.class_totals())
+        return self._weigh(rows, each, "no row any weight", "fit"), True
+
+    def _weigh(
+        self, rows: DistributedLabelledRows, class_weights: Array | None, what: str, to_do: str
+    ) -> DistributedLabelledRows:
+        """Apply the class weights; a ValueError if no weight is left."""
+        rows = rows.weighed(class_weights, by_neuron=False)
+        require_weight_left(rows.total_weight, self.class_weight, what, to_do)
+        return rows
+
+
+@storable
+class DaskPerceptronClassifier(ClassifierOnDask, PerceptronClassifier):
     """One neuron per class, trained on a Dask cluster.
 
     ``fit`` takes Dask arrays and data frames, or data in memory; ``partial_fit`` the latter alone.
@@ -346,34 +475,10 @@ class DaskPerceptronClassifier(OnDask, PerceptronClassifier):
 
     _local = PerceptronClassifier
 
-    def decision_function(self, X: ArrayLike) -> ArrayLike:
-        return self._predict("decision_function", X)
-
-    @available_if(_is_sigmoid)
-    def predict_proba(self, X: ArrayLike) -> ArrayLike:
-        return self._predict("predict_proba", X)
-
-    @available_if(_is_sigmoid)
-    def predict_log_proba(self, X: ArrayLike) -> ArrayLike:
-        return self._predict("predict_log_proba", X)
-
     def _dataset(
         self, source: str, chunks: Chunks, train: DistributedRows | None = None
     ) -> DistributedLabelledRows:
-        found = self._workers.load(source, chunks, check_labelled_chunk, self._local())
-        if len({labels.dtype.kind in "biuf" for labels in found}) > 1:
-            raise ValueError("The labels must be of one kind. Some chunks have numbers, some not.")
-        classes = np.unique(np.concatenate(found))
-        if train is None:
-            self.classes_ = classes
-            require_two(classes, type(self).__name__)
-        else:
-            # Only to refuse labels that are none of the classes.
-            encode(classes, self.classes_, "y_val")
-        self._workers.run(source, "encode", self.classes_)
-        return DistributedLabelledRows(
-            self._workers, source, "all", chunks.n_features, chunks.dtype
-        )
+        return self._load_labels(source, chunks, new_classes=train is None)
 
     def _rosenblatt_over(self, train: object) -> type[Rosenblatt]:
         # Rows of partial_fit are in memory.

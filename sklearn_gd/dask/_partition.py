@@ -25,6 +25,7 @@ from sklearn_gd._data.validation import (
     in_precision,
     validated,
 )
+from sklearn_gd._models.class_rows import OneHot
 from sklearn_gd._models.curvature import moments_with_ones
 from sklearn_gd._models.labelled_rows import LabelledRows
 from sklearn_gd._models.network import Network
@@ -36,7 +37,7 @@ from sklearn_gd._training.learners import Rosenblatt
 R = TypeVar("R", Rows, LabelledRows)
 T = TypeVar("T")
 Data = tuple[ArrayLike, ArrayLike, ArrayLike | None]  # X, y and weights of a chunk
-TargetValues = tuple[float, ...]  # (low, high), the targets of neurons; none in regression
+Ends = tuple[float, float]  # targets of the outputs of other classes, and of a row's class
 
 
 class Checks(NamedTuple, Generic[T]):
@@ -72,6 +73,10 @@ def check_labelled_chunk(
     estimator: BaseEstimator, data: Data, dtype: DTypeLike
 ) -> tuple[LabelledRows, Array]:
     """Return the checked rows of a chunk, labels in the place of codes, and the classes."""
+    if np.ndim(data[1]) == 2 and np.shape(data[1])[1] > 1:
+        raise ValueError(
+            f"y must hold one label per row, no label indicators. Got shape {np.shape(data[1])}."
+        )
     X, y = validated(estimator, *data[:2], reset=True, **_X_CHECKS)
     check_classification_targets(y)
     X, codes, weights = _without_zero_weights(in_precision(canonical(X), dtype), y, data[2])
@@ -115,11 +120,12 @@ class TargetStatistics(NamedTuple):
 
 
 class Summary(NamedTuple):
-    """A group of rows: their number, weight, number per class, and targets in regression."""
+    """A group of rows: their number and weight, both per class too, and targets in regression."""
 
     n_samples: int
     weight: float
     counts: Array
+    class_totals: Array
     targets: TargetStatistics | None = None
 
 
@@ -148,7 +154,7 @@ class Partition(Generic[R]):
         """Return the class of each row of a group; 0 in regression."""
         return np.zeros(self.groups[group].X.shape[0], int)
 
-    def targets(self, network: Network, group: str, values: TargetValues) -> Rows:
+    def targets(self, network: Network, group: str, ends: Ends | None) -> Rows:
         """Return the rows of a group with numbers as targets."""
         raise NotImplementedError
 
@@ -178,7 +184,8 @@ class Partition(Generic[R]):
         """Return the summary of a group."""
         weights, codes = self.groups[group].weights, self.codes(group)
         weight = float(len(codes) if weights is None else weights.sum())
-        return Summary(len(codes), weight, np.bincount(codes), self._statistics(group))
+        counts, totals = np.bincount(codes), np.bincount(codes, weights)
+        return Summary(len(codes), weight, counts, totals, self._statistics(group))
 
     def _statistics(self, group: str) -> TargetStatistics | None:
         return None
@@ -223,39 +230,24 @@ class Partition(Generic[R]):
         numbers = numbers - self._starts[group]
         return numbers[(numbers >= 0) & (numbers < self.groups[group].X.shape[0])]
 
-    def target_sums(self, network: Network, group: str, values: TargetValues) -> tuple[Array]:
-        """Return the sums (n_outputs,) of the targets."""
-        rows = self.targets(network, group, values)
-        y = rows.y.astype(np.float64, copy=False)
-        return (y.sum(axis=0) if rows.weights is None else rows.weights @ y,)
-
-    def constant_losses(
-        self, network: Network, group: str, values: TargetValues, constants: Array
-    ) -> tuple[Array]:
-        """Return the summed losses (n_outputs,) of constant predictions."""
-        rows = self.targets(network, group, values)
-        y_pred = np.broadcast_to(constants, (len(rows.y), len(constants))).astype(rows.y.dtype)
-        losses = network.loss.value(rows.y, y_pred).astype(np.float64, copy=False)
-        return (losses.sum(axis=0) if rows.weights is None else rows.weights @ losses,)
-
     def loss(
-        self, network: Network, group: str, values: TargetValues, parameters: Array
+        self, network: Network, group: str, ends: Ends | None, parameters: Array
     ) -> tuple[float]:
         """Return the summed loss of a group."""
-        rows = self.targets(network, group, values)
+        rows = self.targets(network, group, ends)
         return (summed_loss(network, parameters, rows),)
 
     def gradient(
         self,
         network: Network,
         group: str,
-        values: TargetValues,
+        ends: Ends | None,
         parameters: Array,
         batch: StridedBatch,
         step: int | None,
     ) -> tuple[float, Array]:
         """Return the summed loss of this partition's rows of a batch, and their gradient."""
-        rows, start = self.targets(network, group, values), self._starts[group]
+        rows, start = self.targets(network, group, ends), self._starts[group]
         first = (batch.step - start) % batch.n_steps
         if batch.n_steps > 1:
             picked: slice | Array = slice(first, None, batch.n_steps)
@@ -279,7 +271,7 @@ class Partition(Generic[R]):
 class RegressionPartition(Partition[Rows]):
     """A partition whose targets are numbers."""
 
-    def targets(self, network: Network, group: str, values: TargetValues) -> Rows:
+    def targets(self, network: Network, group: str, ends: Ends | None) -> Rows:
         return self.groups[group]
 
     def sample_of_targets(
@@ -289,6 +281,15 @@ class RegressionPartition(Partition[Rows]):
         _X, y, weights = self.groups[group]
         picked = self._picked(group, numbers)
         return y[picked], None if weights is None else weights[picked]
+
+    def constant_losses(
+        self, network: Network, group: str, _: Ends | None, constants: Array
+    ) -> tuple[Array]:
+        """Return the summed losses (n_outputs,) of constant predictions."""
+        _X, y, weights = self.groups[group]
+        y_pred = np.broadcast_to(constants, (len(y), len(constants))).astype(y.dtype)
+        losses = network.loss.value(y, y_pred).astype(np.float64, copy=False)
+        return (losses.sum(axis=0) if weights is None else weights @ losses,)
 
     def _statistics(self, group: str) -> TargetStatistics | None:
         _, y, weights = self.groups[group]
@@ -304,10 +305,6 @@ class RegressionPartition(Partition[Rows]):
 
 class LabelledPartition(Partition[LabelledRows]):
     """A partition whose targets are labels, once encoded the codes of their classes."""
-
-    def __init__(self, number: int, rows: LabelledRows) -> None:
-        super().__init__(number, rows)
-        self._targets: dict[tuple[str, TargetValues], Rows] = {}
 
     def encode(self, classes: Array) -> None:
         """Replace the labels by codes."""
@@ -326,12 +323,10 @@ class LabelledPartition(Partition[LabelledRows]):
     def codes(self, group: str) -> Array:
         return self.groups[group].codes
 
-    def targets(self, network: Network, group: str, values: TargetValues) -> Rows:
-        key = group, values
-        if key not in self._targets:
-            low, high = values
-            self._targets[key] = self.groups[group].objective(network, low, high).rows
-        return self._targets[key]
+    def targets(self, network: Network, group: str, ends: Ends | None) -> Rows:
+        assert ends is not None
+        X, codes, weights, _ = self.groups[group]
+        return Rows(X, OneHot(codes, network.n_outputs, network.dtype, ends=ends), weights)
 
     def rosenblatt(
         self, learner: Rosenblatt, group: str, start: Array, rate: float, seed: int | None

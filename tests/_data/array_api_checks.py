@@ -22,6 +22,7 @@ from sklearn.utils.estimator_checks import check_estimator
 
 import sklearn_gd.onnx
 from sklearn_gd import (
+    FeedForwardClassifier,
     FeedForwardRegressor,
     PerceptronClassifier,
     ThroughOriginRegressor,
@@ -32,7 +33,7 @@ from sklearn_gd import (
 from sklearn_gd._pieces import namespace
 from sklearn_gd.activations import LeakyReLU
 from sklearn_gd.exceptions import DivergenceError
-from sklearn_gd.losses import Loss
+from sklearn_gd.losses import BinaryLogLoss, Loss
 from sklearn_gd.schedules import Adaptive, Constant, Cosine, Exponential, InverseScaling, StepDecay
 from sklearn_gd.solvers import Nesterov, Solver
 
@@ -78,6 +79,7 @@ Y = np.stack([np.sin(X[:, 0]) * X[:, 1], X[:, 2] - 0.3 * X[:, 3] ** 2], axis=1)
 y = Y[:, 0]
 WEIGHTS = generator.integers(0, 4, size=90) * 0.5
 WEIGHTS[:7] = 0.0
+CODES = np.digitize(y, [-0.2, 0.3])
 
 
 def fitted_there(library, estimator, X, y, *args, **kwargs):
@@ -127,6 +129,42 @@ def network(**parameters):
 
 def line(**parameters):
     return ThroughOriginRegressor(**{"alpha": 0.01, "max_iter": 25, "tol": None, **parameters})
+
+
+def classifier(**parameters):
+    given = {"hidden_layer_sizes": (9, 7), "batch_size": 16, **SHORT}
+    return FeedForwardClassifier(**{**given, **parameters})
+
+
+def assert_same_classifier(library, estimator, y, *args, rtol=1e-8, X=X, **kwargs):
+    """Check a fit there against NumPy's, by all that it predicts."""
+    given = [put(library, X), y if y.dtype.kind == "U" else put(library, y)]
+    given += [None if a is None else put(library, a) for a in args]
+    with dispatched():
+        lazy = {n: v if v.dtype.kind == "U" else put(library, v) for n, v in kwargs.items()}
+        there = clone(estimator).fit(*given, **lazy)
+    here = clone(estimator).fit(X, y, *args, **kwargs)
+    assert_allclose(there.loss_curve_, here.loss_curve_, rtol=rtol)
+    assert_allclose(there.loss_, here.loss_, rtol=rtol)
+    assert_array_equal(there.classes_, here.classes_)
+    methods = ["predict", "decision_function"]
+    for name in ("predict_proba", "predict_log_proba"):
+        assert hasattr(there, name) == hasattr(here, name)
+        methods += [name] if hasattr(here, name) else []
+    for method in methods:
+        with dispatched():
+            got = getattr(there, method)(given[0])
+        expected = getattr(here, method)(X)
+        if method == "predict" and y.dtype.kind == "U":
+            assert_array_equal(got, expected)
+            continue
+        assert type(got) is type(given[0])
+        assert got.device == given[0].device
+        assert host(got).dtype == expected.dtype
+        assert_allclose(host(got), expected, rtol=rtol, atol=rtol)
+    with dispatched():
+        assert there.score(given[0], given[1]) == pytest.approx(here.score(X, y))
+    return there, here
 
 
 def far(array, scale=1e3):
@@ -223,11 +261,180 @@ def test_every_activation_is_numpys(library, name):
 
 
 @LIBRARIES
-@pytest.mark.parametrize("name", sorted(n for n, k in losses._BUILT_IN.items() if not k.link))
+@pytest.mark.parametrize("name", sorted(set(losses._BUILT_IN) - {"log_loss"}))
 def test_every_loss_is_numpys(library, name):
-    assert_same_fit(library, network(loss=name), 3 * X, 3 * Y, WEIGHTS)
+    targets = np.abs(Y) if name == "poisson" else Y
+    assert_same_fit(library, network(loss=name), 3 * X, 3 * targets, WEIGHTS)
+    if name == "poisson":
+        return
+    assert_same_classifier(library, classifier(loss=name), CODES, WEIGHTS)
     rate = 0.05 if losses._BUILT_IN[name].curvature is None else "auto"
     assert_same_fit(library, line(loss=name, learning_rate=rate), X, 9 * Y, WEIGHTS)
+
+
+@pytest.mark.parametrize("library", ["strict", "torch", "jax"])
+@pytest.mark.parametrize(
+    "labels",
+    [
+        CODES,
+        CODES - 7.0,
+        np.array(["bee", "ant", "cat"])[CODES],
+        y > 0,
+        np.where(y > 0, "ant", "bee"),
+        np.stack([y > 0, y > 0.3, y < -0.1], axis=1).astype(int),
+    ],
+    ids=["integers", "floats", "strings", "booleans", "two strings", "indicators"],
+)
+def test_labels_of_every_kind(library, labels):
+    there, here = assert_same_classifier(library, classifier(), labels, WEIGHTS)
+    for got, expected in zip(there.coefs_, here.coefs_, strict=True):
+        assert type(got) is type(put(library, X))
+        assert got.device == put(library, X).device
+        assert_allclose(host(got), expected, rtol=1e-8, atol=1e-8)
+    assert_same_scale(library, there, here)
+
+
+@pytest.mark.parametrize("library", ["strict", "torch", "jax"])
+@pytest.mark.parametrize("labels", [CODES, CODES > 1], ids=["three", "two"])
+@pytest.mark.filterwarnings("ignore:.*reached max_iter")
+def test_a_classifier_at_default_settings_is_numpys(library, labels):
+    rtol = 1e-6  # after twenty epochs of the default network
+    assert_same_classifier(library, FeedForwardClassifier(random_state=0), labels, rtol=rtol)
+
+
+@pytest.mark.parametrize("library", ["strict", "torch", "jax"])
+@pytest.mark.filterwarnings("ignore:.*reached max_iter")
+def test_counts_at_default_settings_are_numpys(library):
+    counts = np.random.default_rng(0).poisson(np.exp(X[:, 0]))
+    estimator = FeedForwardRegressor(loss="poisson", random_state=0)
+    assert_same_fit(library, estimator, X, counts.astype(float), rtol=1e-6)
+    message = r"needs targets y >= 0\. Got -1"
+    with pytest.raises(ValueError, match=message):
+        fitted_there(library, estimator, X, counts - 1.0)
+    with pytest.raises(ValueError, match=r"needs targets y_val >= 0\. Got -1"):
+        fitted_there(library, estimator, X, counts + 0.0, X_val=X, y_val=counts - 1.0)
+
+
+@LIBRARIES
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"class_weight": "balanced"},
+        {"class_weight": {0: 2.0, 2: 0.5}, "standardize": "standard"},
+        {"class_weight": {1: 0.0}, "alpha": 0.1},
+        {"loss": "squared_error", "output_activation": "identity"},
+        {"loss": BinaryLogLoss()},
+        {"standardize": False, "learning_rate": 0.01, "dropout": 0.3},
+        {"early_stopping": True, "max_iter": 12, "tol": 1e-2, "n_iter_no_change": 2},
+        {"early_stopping": True, "class_weight": "balanced", "batch_size": None},
+        {"hidden_layer_sizes": (), "solver": "momentum"},
+    ],
+    ids=str,
+)
+@pytest.mark.filterwarnings("ignore:.*learned nothing")  # few epochs
+def test_the_loop_of_a_classifier_is_numpys(library, parameters, monkeypatch):
+    monkeypatch.setattr("sklearn_gd._models.array_rows._CHUNK", 100)
+    for labels in (CODES, np.where(y > 0, 2, 0)):
+        if not set(parameters.get("class_weight", ())) - {*"balanced"} <= set(labels):
+            continue  # weights of classes that are not there are refused
+        there, here = assert_same_classifier(library, classifier(**parameters), labels, WEIGHTS)
+        if "early_stopping" in parameters:
+            assert there.best_iter_ == here.best_iter_
+            assert_allclose(there.validation_loss_curve_, here.validation_loss_curve_, rtol=1e-8)
+
+
+@LIBRARIES
+def test_a_validation_set_of_classes_is_watched(library):
+    labels = np.array(["bee", "ant", "cat"])[CODES]
+    indicators = np.stack([y > 0, y > 0.3], axis=1).astype(int)
+    for targets in (CODES, labels, indicators):
+        held = {"X_val": X[60:], "y_val": targets[60:], "sample_weight_val": WEIGHTS[60:]}
+        there, here = assert_same_classifier(library, classifier(), targets[:60], X=X[:60], **held)
+        assert_allclose(there.validation_loss_curve_, here.validation_loss_curve_, rtol=1e-8)
+    with dispatched():
+        fit, given = classifier().fit, (put(library, X), put(library, CODES))
+        with pytest.raises(ValueError, match=r"y_val has labels \[3\] that are none of"):
+            fit(*given, X_val=given[0], y_val=put(library, CODES + 1))
+        with pytest.raises(ValueError, match="such as X and y"):
+            fit(*given, X_val=given[0], y_val=put(library, CODES[1:]))
+        with pytest.raises(ValueError, match="y_val must hold one label per row"):
+            fit(*given, X_val=given[0], y_val=put(library, indicators))
+        with pytest.raises(ValueError, match="y_val must have the columns of y"):
+            fit(given[0], put(library, indicators), X_val=given[0], y_val=given[1])
+
+
+@LIBRARIES
+def test_the_precision_of_a_classifier_is_kept(library):
+    assert_same_classifier(library, classifier(), CODES, WEIGHTS, X=X.astype("f"), rtol=1e-3)
+
+
+@LIBRARIES
+def test_labels_and_weights_follow_the_rows(library):
+    other = "strict" if library == "torch" else "torch"
+    expected = classifier().fit(X, CODES, WEIGHTS).loss_curve_
+    with dispatched():
+        for labels, weights in [
+            (put(other, CODES), put(other, WEIGHTS)),
+            (CODES.tolist(), WEIGHTS.tolist()),
+            (CODES[:, None], WEIGHTS),
+        ]:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # a column of labels
+                got = classifier().fit(put(library, X), labels, weights)
+            assert_allclose(got.loss_curve_, expected, rtol=1e-8)
+            assert type(got.predict(put(library, X))) is type(put(library, X))
+        held = put(library, X), put(library, CODES), put(library, WEIGHTS)
+        got = classifier().fit(X, *held[1:], X_val=held[0], y_val=held[1])
+        assert isinstance(got.predict(X), np.ndarray)
+        assert_array_equal(got.loss_curve_, expected)
+
+
+@LIBRARIES
+def test_a_classifier_goes_on_wherever_its_weights_lie(library):
+    estimator = classifier(warm_start=True)
+    expected = clone(estimator).fit(X, CODES).fit(X, CODES)
+    moving = clone(estimator).fit(X, CODES)
+    with dispatched():
+        moving.fit(put(library, X), put(library, CODES))
+        with pytest.raises(ValueError, match="warm_start needs the classes"):
+            moving.fit(put(library, X), put(library, CODES > 1))
+    assert_allclose(moving.loss_, expected.loss_, rtol=1e-8)
+    back = fitted_there(library, estimator, X, CODES).fit(X, CODES)
+    assert_allclose(back.predict_proba(X), expected.predict_proba(X), rtol=1e-8)
+
+
+@LIBRARIES
+def test_what_a_classifier_does_not_do_there_it_says(library):
+    there = put(library, X), put(library, CODES)
+    with dispatched():
+        with pytest.raises(
+            ValueError, match="FeedForwardClassifier: solver='lbfgs' runs on NumPy"
+        ):
+            classifier(solver="lbfgs").fit(*there)
+        with pytest.raises(
+            ValueError, match=r"Classifier.partial_fit\(\) takes NumPy arrays only"
+        ):
+            classifier().partial_fit(*there, classes=[0, 1, 2])
+        fitted = classifier().fit(*there)
+        for method in ("predict", "predict_proba", "predict_log_proba", "decision_function"):
+            message = rf"FeedForwardClassifier\.{method}\(\) must use the same namespace"
+            with pytest.raises(ValueError, match=message):
+                getattr(fitted, method)(X)
+        with pytest.raises(ValueError, match=r"at least two classes\. Got one class: 1"):
+            classifier().fit(there[0], put(library, np.ones(90, int)))
+        with pytest.raises(ValueError, match="Unknown label type: continuous"):
+            classifier().fit(there[0], put(library, y))
+        with pytest.raises(ValueError, match="zero for all rows"):
+            classifier().fit(*there, put(library, np.zeros(90)))
+        with pytest.raises(ValueError, match="leaves no row any weight"):
+            classifier(class_weight=dict.fromkeys([0, 1, 2], 0.0)).fit(*there)
+        if library == "torch":
+            with pytest.raises(ValueError, match="X must be dense"):
+                classifier().fit(there[0].to_sparse(), there[1])
+        with pytest.raises(ValueError, match=r"'loss' parameter.*array API standard"):
+            classifier(loss=NumpyCauchy()).fit(put("strict", X), put("strict", CODES))
+    with pytest.raises(ValueError, match="array_api_dispatch=True, which is not set"):
+        fitted.predict(X)
 
 
 @pytest.mark.parametrize(
@@ -355,12 +562,13 @@ def test_per_epoch_one_number_is_read_back(monkeypatch):
         monkeypatch.setattr(
             StrictArray, name, lambda self, m=method: read.append(1) or m(self), raising=True
         )
-    counts = []
-    for max_iter in (2, 7):
-        read.clear()
-        fitted_there("strict", network(max_iter=max_iter), X, y)
-        counts.append(len(read))
-    assert counts[1] - counts[0] == 5
+    for make, targets in ((network, y), (classifier, CODES)):
+        counts = []
+        for max_iter in (2, 7):
+            read.clear()
+            fitted_there("strict", make(max_iter=max_iter), X, targets)
+            counts.append(len(read))
+        assert counts[1] - counts[0] == 5
 
 
 @LIBRARIES
@@ -629,7 +837,11 @@ def test_callbacks_hear_of_every_epoch_and_end_the_fit(library):
         def teardown(self, estimator, context):
             pass
 
-    for estimator in (network(early_stopping=True), line(solver="gd")):
+    for estimator, y in (
+        (network(early_stopping=True), Y[:, 0]),
+        (line(solver="gd"), Y[:, 0]),
+        (classifier(early_stopping=True), CODES),
+    ):
         watcher = Watcher()
         with dispatched():
             fitted = clone(estimator).set_callbacks(watcher).fit(put(library, X), put(library, y))
@@ -642,9 +854,10 @@ def test_a_checkpoint_is_refused():
     pytest.importorskip("skops", reason="skops is not installed")
     from sklearn_gd.callbacks import Checkpoint
 
-    estimator = network().set_callbacks(Checkpoint("never_written"))
-    with dispatched(), pytest.raises(ValueError, match="Checkpoint keeps fits on NumPy"):
-        estimator.fit(put("strict", X), put("strict", y))
+    for estimator, targets in ((network(), y), (classifier(), CODES)):
+        estimator.set_callbacks(Checkpoint("never_written"))
+        with dispatched(), pytest.raises(ValueError, match="Checkpoint keeps fits on NumPy"):
+            estimator.fit(put("strict", X), put("strict", targets))
 
 
 @LIBRARIES
@@ -664,8 +877,9 @@ def test_a_fitted_model_moves_to_numpy():
     helpers = pytest.importorskip("sklearn.utils._array_api")
     if not hasattr(helpers, "move_estimator_to"):
         pytest.skip("came with scikit-learn 1.9")
-    for estimator in (network(), line(activation="tanh")):
-        there = fitted_there("torch", estimator, X, y)
+    for estimator in (network(), line(activation="tanh"), classifier()):
+        targets = CODES if isinstance(estimator, FeedForwardClassifier) else y
+        there = fitted_there("torch", estimator, X, targets)
         here = helpers.move_estimator_to(there, np, "cpu")
         with dispatched():
             expected = there.predict(put("torch", X)).numpy()
@@ -673,7 +887,7 @@ def test_a_fitted_model_moves_to_numpy():
 
 
 def test_without_dispatch_tensors_are_made_numpys():
-    for estimator in (network(), line()):
+    for estimator, y in ((network(), Y[:, 0]), (line(), Y[:, 0]), (classifier(), CODES)):
         fitted = clone(estimator).fit(put("torch", X), put("torch", y))
         expected = clone(estimator).fit(X, y)
         assert isinstance(fitted.predict(put("torch", X)), np.ndarray)
@@ -683,7 +897,12 @@ def test_without_dispatch_tensors_are_made_numpys():
 @pytest.mark.filterwarnings(f"default::{ConvergenceWarning.__module__}.ConvergenceWarning")
 @pytest.mark.parametrize(
     "estimator",
-    [ThroughOriginRegressor(), FeedForwardRegressor(), PerceptronClassifier()],
+    [
+        ThroughOriginRegressor(),
+        FeedForwardRegressor(),
+        FeedForwardClassifier(),
+        PerceptronClassifier(),
+    ],
     ids=lambda estimator: type(estimator).__name__,
 )
 def test_scikit_learn_accepts_it_with_the_array_api(estimator):
@@ -712,6 +931,13 @@ def test_a_model_is_exported_from_there(library):
         session = runtime.InferenceSession(exported, providers=["CPUExecutionProvider"])
         expected = clone(estimator).fit(X, targets).predict(X).reshape(len(X), -1)
         assert_allclose(session.run(None, {"X": X})[0], expected, rtol=1e-8, atol=1e-10)
+    there = fitted_there(library, classifier(), X, CODES)
+    exported = to_onnx(there, X[:1], options={"zipmap": False}).SerializeToString()
+    session = runtime.InferenceSession(exported, providers=["CPUExecutionProvider"])
+    labels, p = session.run(None, {"X": X})
+    here = classifier().fit(X, CODES)
+    assert_array_equal(labels, here.predict(X))
+    assert_allclose(p, here.predict_proba(X), rtol=1e-8)
 
 
 @LIBRARIES
@@ -719,10 +945,11 @@ def test_a_network_is_drawn_from_there(library):
     pytest.importorskip("matplotlib", reason="pictures need matplotlib").use("Agg")
     from sklearn_gd.inspection import NetworkDisplay
 
-    there = fitted_there(library, network(), X, Y)
-    drawn, expected = map(NetworkDisplay.from_estimator, (there, network().fit(X, Y)))
-    for got, weights in zip(drawn.coefs, expected.coefs, strict=True):
-        assert_allclose(got, weights, rtol=1e-8, atol=1e-10)
+    for estimator, targets in ((network(), Y), (classifier(), CODES)):
+        there, here = fitted_there(library, estimator, X, targets), estimator.fit(X, targets)
+        drawn, expected = map(NetworkDisplay.from_estimator, (there, here))
+        for got, weights in zip(drawn.coefs, expected.coefs, strict=True):
+            assert_allclose(got, weights, rtol=1e-8, atol=1e-10)
 
 
 def test_the_page_runs_and_prints_what_it_shows(capsys):

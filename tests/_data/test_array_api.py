@@ -8,7 +8,12 @@ from pathlib import Path
 import pytest
 import sklearn
 
-from sklearn_gd import FeedForwardRegressor, PerceptronClassifier, ThroughOriginRegressor
+from sklearn_gd import (
+    FeedForwardClassifier,
+    FeedForwardRegressor,
+    PerceptronClassifier,
+    ThroughOriginRegressor,
+)
 
 CHECKS = Path(__file__).with_name("array_api_checks.py")
 
@@ -32,5 +37,7 @@ def test_the_tags_say_who_can():
 
     assert supports(ThroughOriginRegressor())
     assert supports(FeedForwardRegressor())
+    assert supports(FeedForwardClassifier())
+    assert not supports(FeedForwardClassifier(solver="lbfgs"))
     assert not supports(FeedForwardRegressor(solver="lbfgs"))
     assert not supports(PerceptronClassifier())

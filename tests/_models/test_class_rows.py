@@ -41,6 +41,15 @@ def test_statistics_and_gradients_are_those_of_dense_targets():
                 assert_allclose(a, b)
 
 
+def test_targets_of_neurons_have_their_ends():
+    targets = OneHot(CODES, 3, float, ends=(-1.0, 2.0))
+    assert_array_equal(targets[:], np.where(np.eye(3)[CODES] > 0, 2.0, -1.0))
+    assert_array_equal(targets.take(np.array([1]))[:], [[2.0, -1.0, -1.0]])
+    different, totals = targets.take(np.array([0, 1, 4])).different(np.array([1.0, 2.0, 0.5]))
+    assert_array_equal(different, [[2.0, -1.0, -1.0], [-1.0, -1.0, 2.0]])
+    assert_array_equal(totals, [2.0, 1.5])
+
+
 def test_rows_set_aside_have_the_class_shares():
     codes = np.repeat([0, 1, 2], [40, 20, 20]).astype(np.int32)
     rows = ClassRows.of(np.arange(80.0)[:, None], codes, 3, np.ones(80))

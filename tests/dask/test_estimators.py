@@ -19,16 +19,21 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy import sparse
 from sklearn import config_context
-from sklearn.base import clone
+from sklearn.base import clone, is_classifier
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
 
-from sklearn_gd import FeedForwardRegressor, PerceptronClassifier, ThroughOriginRegressor
+from sklearn_gd import (
+    FeedForwardClassifier,
+    FeedForwardRegressor,
+    PerceptronClassifier,
+    ThroughOriginRegressor,
+)
 from sklearn_gd._models.network import Network
 from sklearn_gd.activations import as_activation
 from sklearn_gd.callbacks import Checkpoint, resume
 from sklearn_gd.exceptions import DivergenceError
-from sklearn_gd.losses import as_loss
+from sklearn_gd.losses import BinaryLogLoss, as_loss
 from sklearn_gd.schedules import Adaptive, StepDecay
 from sklearn_gd.solvers import Adam
 
@@ -37,6 +42,7 @@ dask = pytest.importorskip("dask")
 distributed = pytest.importorskip("distributed", reason="distributed is not installed")
 
 from sklearn_gd.dask import (  # noqa: E402
+    DaskFeedForwardClassifier,
     DaskFeedForwardRegressor,
     DaskPerceptronClassifier,
     DaskThroughOriginRegressor,
@@ -46,6 +52,7 @@ PAIRS = [
     (DaskThroughOriginRegressor, ThroughOriginRegressor),
     (DaskPerceptronClassifier, PerceptronClassifier),
     (DaskFeedForwardRegressor, FeedForwardRegressor),
+    (DaskFeedForwardClassifier, FeedForwardClassifier),
 ]
 N = 1003
 
@@ -204,7 +211,7 @@ except ImportError as error:
 @pytest.mark.parametrize(("remote", "local"), PAIRS)
 def test_the_local_estimator_is_the_same_model(remote, local, client, rows):
     X, y, _ = rows
-    y = y > 0 if local is PerceptronClassifier else y
+    y = y > 0 if is_classifier(local()) else y
     model = remote(max_iter=3, tol=None).fit(cut(X), cut(y))
     here = model.to_local()
     assert type(here) is local
@@ -389,6 +396,7 @@ def test_number_of_workers_and_threads_does_not_matter(client, rows):
         {"loss": "absolute_error", "learning_rate": Adaptive(0.05), "n_iter_no_change": 3},
         {"solver": "momentum", "learning_rate": StepDecay(0.02, every=5), "tol": 1e-3},
         {"loss": "huber", "hidden_layer_sizes": (), "output_activation": "softplus"},
+        {"loss": "poisson", "alpha": 0.01},
     ],
     ids=str,
 )
@@ -397,6 +405,7 @@ def test_descent_is_controlled_as_locally(options, client, rows):
     X, y, weights = rows
     weights = weights + 1
     X, y = X / [1, 10, 0.1, 2], np.column_stack([y, y**2 / 10])
+    y = np.abs(y) if options.get("loss") == "poisson" else y
     shared = {"hidden_layer_sizes": 6, "batch_size": None, "max_iter": 25, "random_state": 0}
     shared |= {"activation": "tanh", "tol": None} | options
     held = {"X_val": X[:200], "y_val": y[:200], "sample_weight_val": weights[:200]}
@@ -449,6 +458,7 @@ def test_network_is_trained_in_the_same_scale(way, standardize, client, rows):
         {"solver": "lbfgs", "max_iter": 8},
         {"loss": "huber"},
         {"loss": "pinball", "output_activation": "softplus"},
+        {"loss": "poisson"},
     ],
     ids=str,
 )
@@ -483,6 +493,7 @@ def test_a_scale_in_batches_single_precision_and_warm_starts(standardize, client
     assert model.fit(cut(X), cut(y)).loss_ < first
     assert np.array_equal(model._scaling.packed(), scale)
     # Rows in memory, in the scale of the first fit.
+    model.set_params(early_stopping=False)
     assert model.partial_fit(X, y).loss_curve_[-1] < 1.5 * first
 
 
@@ -612,6 +623,199 @@ if __name__ == "__main__":
     assert done.stdout.strip() == "True", done.stderr
 
 
+# The network for classes.
+
+
+def species(y):
+    """Return labels of three classes, of which one is rare."""
+    return np.array(["bee", "ant", "cat"])[np.digitize(y, [-2.0, np.quantile(y, 0.97)])]
+
+
+SMALL = {"hidden_layer_sizes": 6, "batch_size": None, "max_iter": 15, "tol": None}
+SMALL |= {"random_state": 0}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_classifying_network_is_the_local_one_in_any_chunks(way, client, rows):
+    X, y, weights = rows
+    codes = np.digitize(y, [-2.0, 1.0]).astype(float)  # numbers, for the frames
+    X_here = sparse.csr_array(X) if way == "sparse" else X
+    expected = FeedForwardClassifier(**SMALL).fit(X_here, codes, weights)
+    model = DaskFeedForwardClassifier(**SMALL).fit(*WAYS[way](X, codes, weights))
+    assert np.array_equal(model.classes_, [0.0, 1.0, 2.0])
+    assert_allclose(model.loss_curve_, expected.loss_curve_, rtol=1e-9)
+    assert_allclose(weights_of(model), weights_of(expected), rtol=1e-7, atol=1e-9)
+    named = "frame" in way or way == "pandas"
+    answers = model.predict(pd.DataFrame(X, columns=list("abcd")) if named else X)
+    assert np.array_equal(answers, expected.predict(X))
+    assert left_on(client) == 0
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"class_weight": "balanced"},
+        {"class_weight": {"ant": 2.0, "bee": 0.5}, "standardize": "standard"},
+        {"class_weight": {"bee": 0.0}, "alpha": 0.1},  # a class without weight
+        {"standardize": False, "learning_rate": 0.01, "dropout": 0.3},
+        {"solver": "lbfgs", "max_iter": 8},
+        {"loss": "huber"},
+        {"loss": "absolute_error"},
+        {"loss": BinaryLogLoss()},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.filterwarnings("ignore:.*learned nothing")  # of few epochs
+def test_classifying_network_is_the_local_one(options, n_classes, weighted, client, rows):
+    X, y, weights = rows
+    labels = species(y) if n_classes == 3 else np.where(y > 0, "ant", "bee")
+    if n_classes == 2 and "bee" in (options.get("class_weight") or ()):
+        options = options | {"class_weight": {"ant": 2.0, "bee": 0.5}}
+    weights = weights + 0.5 if weighted else None  # rows without weight would move dropout
+    held = {"X_val": X[:200], "y_val": labels[:200]}
+    held |= {"sample_weight_val": weights[:200]} if weighted else {}
+    options = SMALL | options
+    expected = FeedForwardClassifier(**options).fit(X, labels, weights, **held)
+    lazy = [None if each is None else cut(each) for each in (X, labels, weights)]
+    for data, validation in (
+        (lazy, {name: cut(value, 90) for name, value in held.items()}),
+        ((X, labels, weights), held),
+    ):
+        model = DaskFeedForwardClassifier(**options).fit(*data, **validation)
+        assert model.classes_.tolist() == np.unique(labels).tolist()
+        assert model.n_outputs_ == expected.n_outputs_
+        assert model.best_iter_ == expected.best_iter_
+        assert_allclose(model.loss_curve_, expected.loss_curve_, rtol=1e-8)
+        assert_allclose(model.validation_loss_curve_, expected.validation_loss_curve_, rtol=1e-8)
+        assert_allclose(weights_of(model), weights_of(expected), rtol=1e-6, atol=1e-8)
+        assert np.array_equal(model.predict(X), expected.predict(X))
+    assert left_on(client) == 0
+
+
+@pytest.mark.parametrize("local", [FeedForwardClassifier, FeedForwardRegressor], ids=str)
+def test_networks_at_default_settings_learn_as_locally(local, client, rows):
+    remote = dict(map(reversed, PAIRS))[local]
+    X, y, _ = rows
+    y = species(y) if is_classifier(local()) else y
+    expected = local(random_state=0).fit(X, y)
+    model = remote(random_state=0).fit(cut(X), cut(y))
+    assert model.n_iter_ == expected.n_iter_
+    assert model.score(cut(X), cut(y)) == pytest.approx(expected.score(X, y), abs=0.02)
+    assert_same_scale(model, expected)
+    # The batches differ, and nothing else: with one batch, the fits are the same.
+    expected = local(random_state=0, batch_size=None).fit(X, y)
+    model = remote(random_state=0, batch_size=None).fit(cut(X), cut(y))
+    assert_allclose(model.loss_curve_, expected.loss_curve_, rtol=1e-8)
+
+
+@pytest.mark.filterwarnings("ignore:.*reached max_iter:sklearn.exceptions.ConvergenceWarning")
+def test_counts_at_default_settings_are_the_local_ones(client, rows):
+    X, _, weights = rows
+    counts = np.random.default_rng(0).poisson(np.exp(X[:, 0]))
+    options = {"loss": "poisson", "batch_size": None, "random_state": 0, "learning_rate": 0.003}
+    expected = FeedForwardRegressor(**options).fit(X, counts, weights)
+    model = DaskFeedForwardRegressor(**options).fit(cut(X), cut(counts), cut(weights))
+    assert_allclose(model.loss_curve_, expected.loss_curve_, rtol=1e-8)
+    assert_allclose(model.predict(X), expected.predict(X), rtol=1e-6)
+    assert_same_scale(model, expected)
+    for targets, given in (
+        (counts - 1, {}),
+        (counts, {"X_val": cut(X), "y_val": cut(counts - 1)}),
+    ):
+        with pytest.raises(ValueError, match=r"needs targets y\w* >= 0\. Got -1"):
+            model.fit(cut(X), cut(targets), **given)
+
+
+def test_logistic_regression_at_default_settings_is_the_local_one(client, rows):
+    X, y, _ = rows
+    options = {"activation": "sigmoid", "loss": "log_loss", "batch_size": N, "shuffle": False}
+    labels = species(y)
+    expected = PerceptronClassifier(**options).fit(X, labels)
+    model = DaskPerceptronClassifier(**options).fit(cut(X), cut(labels))
+    assert model.n_iter_ == expected.n_iter_
+    assert_allclose(model.coef_, expected.coef_, rtol=1e-8)
+    assert_allclose(model.predict_log_proba(X), expected.predict_log_proba(X), rtol=1e-8)
+
+
+def test_a_class_may_be_in_one_chunk_alone(client, rows):
+    X, y, _ = rows
+    labels = np.where(y > 0, "ant", "bee").astype("U9")
+    labels[-3:] = "crocodile"
+    expected = FeedForwardClassifier(**SMALL).fit(X, labels)
+    model = DaskFeedForwardClassifier(**SMALL).fit(cut(X, 1000, 3), cut(labels, 1000, 3))
+    assert model.classes_.tolist() == ["ant", "bee", "crocodile"]
+    assert_allclose(weights_of(model), weights_of(expected), rtol=1e-7, atol=1e-9)
+
+
+def test_classifying_network_sets_aside_rows_of_every_class(client, rows):
+    X, y, weights = rows
+    labels = species(y)
+    model = DaskFeedForwardClassifier(
+        **SMALL | {"early_stopping": True, "validation_fraction": 0.2, "max_iter": 40}
+    ).fit(cut(X), cut(labels), cut(weights + 0.5))
+    assert model.best_loss_ == min(model.validation_loss_curve_)
+    assert len(model.validation_loss_curve_) == model.n_iter_
+    with pytest.raises(
+        ValueError, match=r"cannot set aside validation_fraction=0\.2 of 1003 rows"
+    ):
+        model.fit(cut(X), cut(np.where(np.arange(N) == 7, "one", labels)))
+
+
+def test_warm_starts_and_partial_fits_go_on_with_the_same_classes(client, rows):
+    X, y, _ = rows
+    labels = species(y)
+    options = SMALL | {"solver": "gd", "learning_rate": 0.1, "warm_start": True}
+    expected = FeedForwardClassifier(**options).fit(X, labels).fit(X, labels)
+    model = DaskFeedForwardClassifier(**options)
+    model.fit(cut(X), cut(labels)).fit(X, labels)
+    assert_allclose(weights_of(model), weights_of(expected), rtol=1e-7, atol=1e-9)
+    expected.partial_fit(X, labels)
+    assert_allclose(weights_of(model.partial_fit(X, labels)), weights_of(expected), rtol=1e-7)
+    for place in (cut, np.asarray):
+        with pytest.raises(ValueError, match="warm_start needs the classes of the last fit"):
+            model.fit(place(X), place(y > 0))
+    with pytest.raises(TypeError, match=r"partial_fit takes rows in memory\. Give Dask"):
+        model.partial_fit(cut(X), cut(labels))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"class_weight": {"dog": 1.0}}, r"labels \['dog'\] that are none of the classes"),
+        ({"class_weight": {"ant": 0, "bee": 0, "cat": 0}}, "leaves no row any weight"),
+        ({"loss": "poisson"}, "is for numbers"),
+    ],
+)
+@pytest.mark.parametrize("place", [np.asarray, cut])
+def test_bad_parameters_for_classes_are_refused(options, message, place, client, rows):
+    X, y, _ = rows
+    model = DaskFeedForwardClassifier(**SMALL).fit(X, species(y))
+    before = vars(model.set_params(**options)).copy()
+    with pytest.raises(ValueError, match=message):
+        model.fit(place(X), place(species(y)))
+    assert vars(model) == before
+
+
+def test_label_indicators_are_refused_on_dask(client, rows):
+    X, y, _ = rows
+    Y = np.column_stack([y > 0, y > 1]).astype(int)
+    model = DaskFeedForwardClassifier()
+    for fit in (model.fit, model.partial_fit):
+        message = r"one label per row; label indicators are for FeedForwardClassifier.*\(1003, 2\)"
+        with pytest.raises(ValueError, match=message):
+            fit(X, Y)
+    message = r"y must hold one label per row, no label indicators\. Got shape \(300, 2\)"
+    for lazy in (Y, Y.astype(float)):
+        with pytest.raises(ValueError, match=message):
+            model.fit(cut(X), cut(lazy))
+    with pytest.raises(ValueError, match="y_val must hold one label per row"):
+        model.fit(X, y > 0, X_val=X, y_val=Y)
+    assert not model.__sklearn_tags__().classifier_tags.multi_label
+
+
 # The neuron.
 
 
@@ -686,6 +890,8 @@ def test_separable_rows_are_learned_without_a_mistake(chunks, n_classes, client)
         {"activation": "sigmoid", "standardize": False},
         {"activation": "tanh", "solver": "adam", "learning_rate": 0.05, "average": True},
         {"activation": "step", "solver": "momentum", "learning_rate": 0.1},
+        {"activation": "sigmoid", "loss": "log_loss", "class_weight": "balanced"},
+        {"activation": "sigmoid", "loss": "absolute_error", "learning_rate": 0.5},
     ],
     ids=str,
 )
@@ -750,14 +956,20 @@ def test_answers_are_lazy_for_lazy_rows(client, rows):
     assert both.shape == (N, 2)
     assert both.compute().shape == (N, 2)
 
-    neuron = DaskPerceptronClassifier(activation="sigmoid").fit(X, np.digitize(y, [-1, 1]))
-    for method in ("decision_function", "predict_proba", "predict"):
-        lazy = getattr(neuron, method)(cut(X))
-        assert isinstance(lazy, da.Array)
-        assert np.array_equal(lazy.compute(), getattr(neuron.to_local(), method)(X))
-        assert lazy.shape == lazy.compute().shape
-    assert neuron.predict_proba(framed(*rows)[0].to_dask_array()).compute().shape == (N, 3)
+    neuron = DaskPerceptronClassifier(activation="sigmoid")
+    for model in (neuron, DaskFeedForwardClassifier(**SMALL)):
+        model.fit(X, species(y))
+        for method in ("decision_function", "predict_proba", "predict_log_proba", "predict"):
+            lazy = getattr(model, method)(cut(X))
+            assert isinstance(lazy, da.Array)
+            here = getattr(model.to_local(), method)(X)
+            assert lazy.dtype == here.dtype
+            assert np.array_equal(lazy.compute(), here)
+            assert lazy.shape == lazy.compute().shape
+        assert model.predict_proba(framed(*rows)[0].to_dask_array()).compute().shape == (N, 3)
     assert not hasattr(DaskPerceptronClassifier(), "predict_proba")
+    line = DaskFeedForwardClassifier(loss="huber", output_activation="identity")
+    assert not hasattr(line, "predict_log_proba")
 
 
 def test_rows_of_another_width_are_refused_at_once(client, rows):
@@ -777,9 +989,11 @@ def test_scores_are_the_local_ones(client, rows):
         expected = here.score(X, Y, given)
         assert line.score(cut(X), cut(Y), lazy) == pytest.approx(expected, rel=1e-10)
         assert line.score(X, Y, given) == expected
-    neuron = DaskPerceptronClassifier().fit(X, y > 0)
-    expected = neuron.to_local().score(X, y > 0, weights)
-    assert neuron.score(cut(X), cut(y > 0), weights) == pytest.approx(expected, rel=1e-12)
+    for model in (DaskPerceptronClassifier(), DaskFeedForwardClassifier(**SMALL)):
+        model.fit(X, species(y))
+        expected = model.to_local().score(X, species(y), weights)
+        found = model.score(cut(X), cut(species(y)), weights)
+        assert found == pytest.approx(expected, rel=1e-12)
     with pytest.raises(ValueError, match="no row, with weight, to score"):
         line.score(cut(X), cut(Y), cut(0 * weights))
 
@@ -876,7 +1090,7 @@ BAD = {
 @pytest.mark.parametrize(("remote", "local"), PAIRS)
 def test_bad_rows_are_refused_and_leave_the_estimator_as_it_was(bad, remote, local, client, rows):
     X, y, weights = rows
-    if local is PerceptronClassifier:
+    if is_classifier(local()):
         y = np.where(y > 0, 1, -1)
     model = remote(max_iter=2, tol=None).fit(X, y)
     before = vars(model).copy()
@@ -899,8 +1113,9 @@ def test_labels_of_two_kinds_are_refused(client, rows):
     words_last = cut((X[:, 0] > 0) * 1, 1000).map_blocks(
         lambda block: block if len(block) > 3 else block.astype(str), dtype=int
     )
-    with pytest.raises(ValueError, match="labels must be of one kind"):
-        DaskPerceptronClassifier().fit(cut(X, 1000), words_last)
+    for remote in (DaskPerceptronClassifier, DaskFeedForwardClassifier):
+        with pytest.raises(ValueError, match="labels must be of one kind"):
+            remote().fit(cut(X, 1000), words_last)
 
 
 def test_validation_rows_must_be_such_as_the_others(client, rows):
@@ -912,12 +1127,13 @@ def test_validation_rows_must_be_such_as_the_others(client, rows):
         model.fit(cut(X), cut(y), X_val=cut(X), y_val=cut(X))
     with pytest.raises(ValueError, match="must be given together"):
         model.fit(cut(X), cut(y), X_val=cut(X))
-    with pytest.raises(ValueError, match=r"y_val has labels \[3\] that are none of the classes"):
-        DaskPerceptronClassifier().fit(
-            cut(X), cut((y > 0) * 1), X_val=cut(X), y_val=cut((y > 0) * 3)
-        )
-    with pytest.raises(ValueError, match=r"at least two classes\. Got one class: 0"):
-        DaskPerceptronClassifier().fit(cut(X), cut(np.zeros(N, int)))
+    for remote in (DaskPerceptronClassifier, DaskFeedForwardClassifier):
+        message = r"y_val has labels \[3\] that are none of the classes"
+        for held in ((cut(X), cut((y > 0) * 3)), (X, (y > 0) * 3)):
+            with pytest.raises(ValueError, match=message):
+                remote().fit(cut(X), cut((y > 0) * 1), X_val=held[0], y_val=held[1])
+        with pytest.raises(ValueError, match=r"at least two classes\. Got one class: 0"):
+            remote().fit(cut(X), cut(np.zeros(N, int)))
 
 
 # Faults.
@@ -947,19 +1163,23 @@ def test_a_worker_that_is_killed_costs_time_and_not_the_result(client, rows):
 def test_rows_in_memory_are_sent_again_to_another_worker(client, rows):
     X, y, _ = rows
     neuron = DaskPerceptronClassifier(max_iter=300, tol=None, random_state=0)
-    expected = neuron.fit(X, y > 0).coef_
-    victim = processes_of(client)[0]
-    killer = threading.Timer(0.5, os.kill, (victim, signal.SIGKILL))
-    killer.start()
-    assert_allclose(neuron.fit(X, y > 0).coef_, expected, rtol=1e-9)
-    killer.join()
-    assert victim not in processes_of(client)
+    net = DaskFeedForwardClassifier(
+        **SMALL | {"max_iter": 150, "batch_size": 300, "class_weight": "balanced"}
+    )
+    for model in (neuron, net):
+        expected = weights_of(model.fit(X, species(y)))
+        victim = processes_of(client)[0]
+        killer = threading.Timer(0.5, os.kill, (victim, signal.SIGKILL))
+        killer.start()
+        assert_allclose(weights_of(model.fit(X, species(y))), expected, rtol=1e-9)
+        killer.join()
+        assert victim not in processes_of(client)
 
 
 @pytest.mark.parametrize(("remote", "local"), PAIRS)
 def test_a_chunk_that_raises_gives_its_error(remote, local, client, rows):
     X, y, _ = rows
-    y = y > 0 if local is PerceptronClassifier else y
+    y = y > 0 if is_classifier(local()) else y
 
     def fails_in_one(block, block_info=None):  # in here, so that it travels by value
         if block_info and block_info[0]["chunk-location"][0] == 2:
@@ -981,15 +1201,6 @@ def test_a_client_that_was_closed_is_told(remote, local, place, client, rows):
     model.client.close()
     with pytest.raises(RuntimeError, match="The Dask client was closed"):
         model.fit(place(X), place(y > 0))
-
-
-def test_losses_with_a_link_are_refused(client, rows):
-    X, y, _ = rows
-    neuron = DaskPerceptronClassifier(activation="sigmoid", loss="log_loss")
-    for model in (neuron, DaskFeedForwardRegressor(loss="poisson")):
-        with pytest.raises(ValueError, match=f"loss={model.loss!r}; [A-Z].* takes it"):
-            model.fit(cut(X), cut(np.abs(y) > 1))
-        assert not hasattr(model, "n_iter_")
 
 
 def test_other_clients_are_refused(client, rows):
@@ -1083,7 +1294,9 @@ def test_a_paused_worker_is_gone_without(client, rows):
     assert_allclose(line.coef_, ThroughOriginRegressor().fit(X, y).coef_, rtol=1e-9)
 
 
-@pytest.mark.parametrize("remote", [DaskFeedForwardRegressor, DaskPerceptronClassifier])
+@pytest.mark.parametrize(
+    "remote", [DaskFeedForwardRegressor, DaskFeedForwardClassifier, DaskPerceptronClassifier]
+)
 def test_a_client_that_is_closed_ends_the_fit(remote, client, rows):
     X, y, _ = rows
     other = distributed.Client(client.scheduler.address, set_as_default=False)

@@ -32,7 +32,9 @@ def test_strided_batches_have_every_row_once(make):
     at = RNG.normal(size=NETWORK.size)
     total, gradient = 0.0, np.zeros(NETWORK.size)
     for step in range(5):
-        part = partition.gradient(NETWORK, "all", (), at, StridedBatch(1.0, step, 5, seed=3), None)
+        part = partition.gradient(
+            NETWORK, "all", None, at, StridedBatch(1.0, step, 5, seed=3), None
+        )
         total, gradient = total + part[0], gradient + part[1]
     expected = NETWORK(at, make(X), Y, WEIGHTS, 1.0)
     assert_allclose(total, expected[0])
@@ -43,7 +45,7 @@ def test_an_empty_batch_has_no_loss():
     partition = RegressionPartition(0, Rows(X[:2], Y[:2], None))
     partition.set_start("all", {0: 0})
     loss, gradient = partition.gradient(
-        NETWORK, "all", (), np.ones(NETWORK.size), StridedBatch(1.0, 3, 4), None
+        NETWORK, "all", None, np.ones(NETWORK.size), StridedBatch(1.0, 3, 4), None
     )
     assert loss == 0
     assert not gradient.any()
