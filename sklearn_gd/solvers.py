@@ -102,6 +102,22 @@ class Solver(Piece):
         """
         raise NotImplementedError("a solver defines step(parameters, gradient, rate)")
 
+    def _proximal_step(self, parameters: Array, gradient: Array, rate: Rate, l1: Array) -> Array:
+        """Update `parameters` as `step` does, then by the proximal operator of an L1 penalty.
+
+        Parameters
+        ----------
+        parameters, gradient, rate
+            As for `step`; the gradient is that of the objective without the L1 penalty.
+        l1 : array of shape (size,)
+            Strength of the L1 penalty of each parameter.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no proximal step")
+
+    def _result(self, parameters: Array) -> Array:
+        """Return the weights after proximal steps, of which `parameters` may be ahead."""
+        return parameters
+
     def _typical_rate(self) -> float:
         """Return a rate for standardised columns and targets, found by experiment."""
         return 0.01
@@ -144,6 +160,9 @@ class GradientDescent(Solver):
             parameters -= gradient
         return parameters
 
+    def _proximal_step(self, parameters: Array, gradient: Array, rate: Rate, l1: Array) -> Array:
+        return soft_threshold(self.step(parameters, gradient, rate), rate * l1)
+
     def _typical_rate(self) -> float:
         return 0.1
 
@@ -170,6 +189,12 @@ class Momentum(Solver):
         self.velocity_ *= self.momentum
         self.velocity_ -= gradient
         parameters += self.velocity_
+        return parameters
+
+    def _proximal_step(self, parameters: Array, gradient: Array, rate: Rate, l1: Array) -> Array:
+        before = copy_of(parameters)
+        parameters = soft_threshold(self.step(parameters, gradient, rate), rate * l1)
+        self.velocity_ = parameters - before
         return parameters
 
     def _typical_rate(self) -> float:
@@ -210,24 +235,46 @@ class Nesterov(Momentum):
     def step(self, parameters: Array, gradient: Array, rate: Rate) -> Array:
         if self.full_batch and self.momentum == "auto":
             return self._accelerate(parameters, gradient, rate)
-        momentum = 0.9 if self.momentum == "auto" else self.momentum
         # Between steps, `velocity_` is momentum · v.
         gradient *= rate
         self.velocity_ -= gradient
         parameters -= gradient
-        self.velocity_ *= momentum
+        self.velocity_ *= self._constant_momentum()
         parameters += self.velocity_
         return parameters
+
+    def _proximal_step(self, parameters: Array, gradient: Array, rate: Rate, l1: Array) -> Array:
+        if self.full_batch and self.momentum == "auto":
+            return self._accelerate(parameters, gradient, rate, l1)
+        before = copy_of(parameters)
+        parameters -= rate * gradient
+        parameters = soft_threshold(parameters, rate * l1)
+        self.velocity_ = (self.velocity_ + (parameters - before)) * self._constant_momentum()
+        parameters += self.velocity_
+        return parameters
+
+    def _result(self, parameters: Array) -> Array:
+        if not (self.full_batch and self.momentum == "auto"):
+            return parameters - self.velocity_  # exact where it is 0
+        return parameters if self.steps_since_restart_ < 0 else self.last_
+
+    def _constant_momentum(self) -> float:
+        return 0.9 if self.momentum == "auto" else float(self.momentum)
 
     def _typical_rate(self) -> float:
         return 0.02 if self.momentum == "auto" else super()._typical_rate()
 
-    def _accelerate(self, parameters: Array, gradient: Array, rate: Rate) -> Array:
+    def _accelerate(
+        self, parameters: Array, gradient: Array, rate: Rate, l1: Array | None = None
+    ) -> Array:
         # `parameters` is the look-ahead point; `last_` is the last point without momentum.
+        slope = gradient if l1 is None else gradient_mapping(parameters, gradient, rate, l1)
         parameters -= rate * gradient
+        if l1 is not None:  # FISTA
+            parameters = soft_threshold(parameters, rate * l1)
         if self.steps_since_restart_ >= 0:
             self.velocity_ = parameters - self.last_
-            if gradient @ self.velocity_ > 0:
+            if slope @ self.velocity_ > 0:
                 self.steps_since_restart_ = -1
         self.last_ = copy_of(parameters)
         self.steps_since_restart_ += 1
@@ -404,6 +451,35 @@ class AdamW(Adam):
 def _has_kernel(parameters: Array, rate: Rate) -> bool:
     """Return whether a compiled loop applies: to NumPy arrays with one rate for all."""
     return isinstance(parameters, np.ndarray) and not isinstance(rate, np.ndarray)
+
+
+def soft_threshold(parameters: Array, threshold: Array) -> Array:
+    """Move parameters towards 0 by up to `threshold`, in place if they are a NumPy array.
+
+    This is the proximal operator of an L1 penalty; parameters within the threshold become 0.
+    """
+    xp = namespace(parameters)
+    parameters -= xp.minimum(xp.maximum(parameters, -threshold), threshold)
+    return parameters
+
+
+def gradient_mapping(parameters: Array, gradient: Array, rate: Rate, l1: Array) -> Array:
+    """Return the gradient mapping: the proximal step of plain descent, over minus the rate.
+
+    It vanishes exactly at a minimum. For rates near 0 it is the subgradient of smallest norm.
+    """
+    xp = namespace(gradient)
+    step = rate + float(xp.finfo(gradient.dtype).smallest_normal)  # not 0
+    return gradient + xp.minimum(xp.maximum(parameters / step - gradient, -l1), l1)
+
+
+def require_proximal_step(solver: Solver, l1_ratio: float) -> None:
+    """Raise a ValueError if a solver has no proximal step, which an L1 penalty needs."""
+    if l1_ratio > 0 and type(solver) not in (GradientDescent, Momentum, Nesterov):
+        raise ValueError(
+            "l1_ratio > 0 needs a solver with a proximal step: 'gd', 'momentum' or 'nesterov'. "
+            f"Got solver={solver!r} with l1_ratio={l1_ratio!r}."
+        )
 
 
 def _root(squares: Array, epsilon: float) -> Array:

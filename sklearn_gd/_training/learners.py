@@ -28,7 +28,7 @@ from sklearn_gd._training.state import copied, set_generator
 from sklearn_gd._training.stopping import is_finite
 from sklearn_gd.losses import Loss
 from sklearn_gd.schedules import Constant, Schedule
-from sklearn_gd.solvers import Rate, Solver
+from sklearn_gd.solvers import Rate, Solver, gradient_mapping, soft_threshold
 
 # Relative error of the weights at which least squares are solved, and the size of a gradient, next
 # to the first one, that is rounding error.
@@ -128,8 +128,14 @@ class _Stepper(_Memory):
         As for all learners.
     dtype : dtype
         NumPy dtype of the parameters.
+
+    Attributes
+    ----------
+    l1 : array of shape (size,) or None
+        Strength of the L1 penalty of each parameter; None without one.
     """
 
+    l1: Array | None = None
     _remembered: tuple[str, ...] = ("parameters", "updates", "finished")
 
     def __init__(
@@ -147,9 +153,16 @@ class _Stepper(_Memory):
 
     def _move(self, gradient: Array, rate: Rate) -> None:
         # NumPy arrays are updated in place; arrays of other libraries may be replaced.
-        moved = self.solver.step(self.parameters, gradient, rate)
+        if self.l1 is None:
+            moved = self.solver.step(self.parameters, gradient, rate)
+        else:
+            moved = self.solver._proximal_step(self.parameters, gradient, rate, self.l1)
         if moved is not None:
             self.parameters = moved
+
+    def _result(self) -> Array:
+        """Return the current weights: the parameters or, with an L1 penalty, the sparse ones."""
+        return self.parameters if self.l1 is None else self.solver._result(self.parameters)
 
     def state(self) -> State:
         return {**super().state(), "solver": copied(vars(self.solver))}
@@ -214,13 +227,23 @@ class GradientLearner(_Stepper):
             total = total + loss
             self.updates += 1
             if self.average:
-                self.sum += self.parameters
+                self.sum += self._result()
         return float(_nan_unless_finite(total, self.parameters)) / self._batches.total_weight
 
     def weights(self) -> Array:
         if self.average and self.updates:
             return (self.sum / self.updates).astype(self.parameters.dtype)
-        return self.parameters
+        return self._result()
+
+    def is_solved_by_zero(self) -> bool:
+        """Return whether all weights with an L1 penalty are 0, and ought to be."""
+        if self.l1 is None:
+            return False
+        weights, penalised = self.weights(), self.l1 > 0
+        if weights[penalised].any():
+            return False
+        gradient = self.objective(weights)[1]
+        return bool((np.abs(gradient) <= self.l1)[penalised].all())
 
     def mean_loss(self, weights: Array) -> float:
         return self.objective.mean_loss(weights)
@@ -243,6 +266,8 @@ def _nan_unless_finite(loss: DeviceArray, parameters: DeviceArray) -> DeviceArra
 
 class FullBatchLearner(_Stepper):
     """Full-batch gradient descent, one step per epoch, until the gradient vanishes.
+
+    With an L1 penalty, until the gradient mapping vanishes.
 
     Parameters
     ----------
@@ -285,8 +310,9 @@ class FullBatchLearner(_Stepper):
     def end_below(self, tol: float | None, gradient: Array) -> None:
         """End the fit when the norm of the gradient is `tol` times that of the given one.
 
-        The given gradient is that at weights of 0. If they are stationary, but not a minimum, make
-        the first step of a linear model, and take the gradient there instead.
+        The given gradient is that at weights of 0, without the L1 penalty. If they are stationary,
+        but not a minimum, make the first step of a linear model, and take the gradient there
+        instead.
         """
         self.tol, self.first = tol, self._steepness(gradient)
         self._limit = 0.0 if tol is None else tol
@@ -296,16 +322,26 @@ class FullBatchLearner(_Stepper):
 
     def run_epoch(self, rate: float) -> float:
         loss, gradient = self.objective(self.parameters)
-        steepness = self._steepness(gradient)
-        self.finished = self.tol is not None and self._is_at_the_end(steepness, gradient)
-        if not self.finished:
+        slope, end = self._slope_and_end(gradient, self.rates * rate)
+        self.finished = self.tol is not None and self._is_at_the_end(slope, end)
+        if self.finished:
+            self.parameters = end
+        else:
             if self.flat_at_zero and not self._has_left_zero():
                 self._leave_zero(rate)
             self._move(gradient, self.rates * rate)
             self.updates += 1
         return loss
 
-    def _is_at_the_end(self, steepness: float, gradient: Array) -> bool:
+    def _slope_and_end(self, gradient: Array, rates: Rate) -> tuple[Array, Array]:
+        """Return what has to vanish at the end, and the weights to end with if it does."""
+        if self.l1 is None:
+            return gradient, self.parameters
+        slope = gradient_mapping(self.parameters, gradient, rates, self.l1)
+        return slope, soft_threshold(self.parameters - rates * gradient, rates * self.l1)
+
+    def _is_at_the_end(self, slope: Array, end: Array) -> bool:
+        steepness = self._steepness(slope)
         if not steepness <= self._limit * self.first < math.inf:
             return False
         if not isinstance(self.objective, Quadratic) or steepness <= _ROUNDING * self.first:
@@ -313,11 +349,25 @@ class FullBatchLearner(_Stepper):
         if self.condition <= _WELL_CONDITIONED:
             return True
         # Along some directions the gradient is small long before the weights are right.
-        error = self.objective.relative_error(self.parameters, gradient)
-        if error <= _PRECISION or self.objective.near_dependence is not None:
+        for part, free in self.free_parts(end):
+            error = part.relative_error(end[free], slope[free])
+            if error > _PRECISION and part.near_dependence is None:
+                break
+        else:
             return True
         self._limit *= 0.1
         return False
+
+    def free_parts(self, weights: Array) -> list[tuple[Quadratic, Array]]:
+        """Return the quadratic objective along free weights, and the numbers of these.
+
+        All weights are free; with an L1 penalty those other than 0, for each output apart.
+        """
+        if not isinstance(self.objective, Quadratic):
+            return []
+        if self.l1 is None:
+            return [(self.objective, np.arange(weights.size))]
+        return self.objective.on_supports(weights)
 
     def zeros(self) -> Array:
         """Return weights of 0, in the library and on the device of the parameters."""
@@ -325,7 +375,7 @@ class FullBatchLearner(_Stepper):
         return zeros
 
     def weights(self) -> Array:
-        return self.parameters
+        return self.parameters if self.finished else self._result()
 
     def mean_loss(self, weights: Array) -> float:
         return self.objective(weights)[0]
