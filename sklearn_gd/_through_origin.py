@@ -133,8 +133,9 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
 
     Notes
     -----
-    Without a penalty, if the features are linearly dependent, many W fit equally well; descent from 0 converges to
-    that of least ||C^(1/2) W||, the minimum-norm solution if the columns of X have equal scale.
+    Without a penalty, if the features are linearly dependent, many W fit equally well; descent
+    from 0 converges to that of least ||C^(1/2) W||, the minimum-norm solution if the columns of X
+    have equal scale.
     ``partial_fit`` with the identity and the squared error keeps X'X and X'y of all samples so
     far, so that any split into calls gives the result of one fit on all samples; with other
     losses it makes one step per call.

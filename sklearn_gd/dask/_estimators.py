@@ -313,8 +313,8 @@ class DaskPerceptronClassifier(OnDask, PerceptronClassifier):
     Parameters
     ----------
     activation, loss, standardize, solver, learning_rate, alpha, l1_ratio, fit_intercept, \
-    average, batch_size, max_iter, tol, n_iter_no_change, shuffle, early_stopping, validation_fraction, \
-    class_weight, warm_start, random_state, verbose
+    average, batch_size, max_iter, tol, n_iter_no_change, shuffle, early_stopping, \
+    validation_fraction, class_weight, warm_start, random_state, verbose
         As for :class:`sklearn_gd.PerceptronClassifier`. With the step, `average` is the mean of
         the weights after every row of every chunk.
 
