@@ -58,7 +58,7 @@ from sklearn_gd._training.stopping import Stopping
 from sklearn_gd.activations import Activation, Identity, Sigmoid, Step, as_activation
 from sklearn_gd.losses import Loss, as_loss
 from sklearn_gd.schedules import Schedule, as_schedule
-from sklearn_gd.solvers import GradientDescent, Solver, as_solver, require_proximal_step
+from sklearn_gd.solvers import GradientDescent, Solver, as_solver
 
 
 def _is_sigmoid(self: PerceptronClassifier) -> bool:
@@ -601,7 +601,7 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
                 f"{self.activation!r} with l1_ratio={self.l1_ratio!r}."
             )
         solver = as_solver(self.solver)
-        require_proximal_step(solver, self.l1_ratio)
+        solver._require_proximal_step(self.l1_ratio)
         schedule = as_schedule(1.0 if auto_rate else self.learning_rate, also=", or 'auto'")
         l1, l2 = self.alpha * self.l1_ratio, self.alpha * (1 - self.l1_ratio)
         return _Pieces(activation, loss, solver, schedule, auto_rate, l1, l2)

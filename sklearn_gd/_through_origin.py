@@ -37,7 +37,7 @@ from sklearn_gd._training.stopping import Stopping
 from sklearn_gd.activations import Activation, Identity, as_activation
 from sklearn_gd.losses import Loss, SquaredError, as_loss
 from sklearn_gd.schedules import Constant, Schedule, as_schedule
-from sklearn_gd.solvers import Solver, as_solver, require_proximal_step
+from sklearn_gd.solvers import Solver, as_solver
 
 # Condition number of X'X, with columns of one norm, from which the weights may have few digits.
 _ILL_CONDITIONED = 1e8
@@ -437,7 +437,7 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
                 )
         else:
             schedule = as_schedule(self.learning_rate, also=", or 'auto'")
-        require_proximal_step(solver, self.l1_ratio)
+        solver._require_proximal_step(self.l1_ratio)
         l1, l2 = self.alpha * self.l1_ratio, self.alpha * (1 - self.l1_ratio)
         return _Pieces(activation, loss, solver, schedule, l1, l2)
 

@@ -39,6 +39,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_gd import _kernels
 from sklearn_gd._pieces import Array, Piece, copy_of, namespace, resolve, storable
+from sklearn_gd._proximal import gradient_mapping, soft_threshold
 
 __all__ = [
     "Adagrad",
@@ -113,6 +114,14 @@ class Solver(Piece):
             Strength of the L1 penalty of each parameter.
         """
         raise NotImplementedError(f"{type(self).__name__} has no proximal step")
+
+    def _require_proximal_step(self, l1_ratio: float) -> None:
+        """Raise a ValueError if the solver has no proximal step, which an L1 penalty needs."""
+        if l1_ratio > 0 and type(self) not in (GradientDescent, Momentum, Nesterov):
+            raise ValueError(
+                "l1_ratio > 0 needs a solver with a proximal step: 'gd', 'momentum' or "
+                f"'nesterov'. Got solver={self!r} with l1_ratio={l1_ratio!r}."
+            )
 
     def _result(self, parameters: Array) -> Array:
         """Return the weights after proximal steps, of which `parameters` may be ahead."""
@@ -451,35 +460,6 @@ class AdamW(Adam):
 def _has_kernel(parameters: Array, rate: Rate) -> bool:
     """Return whether a compiled loop applies: to NumPy arrays with one rate for all."""
     return isinstance(parameters, np.ndarray) and not isinstance(rate, np.ndarray)
-
-
-def soft_threshold(parameters: Array, threshold: Array) -> Array:
-    """Move parameters towards 0 by up to `threshold`, in place if they are a NumPy array.
-
-    This is the proximal operator of an L1 penalty; parameters within the threshold become 0.
-    """
-    xp = namespace(parameters)
-    parameters -= xp.minimum(xp.maximum(parameters, -threshold), threshold)
-    return parameters
-
-
-def gradient_mapping(parameters: Array, gradient: Array, rate: Rate, l1: Array) -> Array:
-    """Return the gradient mapping: the proximal step of plain descent, over minus the rate.
-
-    It vanishes exactly at a minimum. For rates near 0 it is the subgradient of smallest norm.
-    """
-    xp = namespace(gradient)
-    step = rate + float(xp.finfo(gradient.dtype).smallest_normal)  # not 0
-    return gradient + xp.minimum(xp.maximum(parameters / step - gradient, -l1), l1)
-
-
-def require_proximal_step(solver: Solver, l1_ratio: float) -> None:
-    """Raise a ValueError if a solver has no proximal step, which an L1 penalty needs."""
-    if l1_ratio > 0 and type(solver) not in (GradientDescent, Momentum, Nesterov):
-        raise ValueError(
-            "l1_ratio > 0 needs a solver with a proximal step: 'gd', 'momentum' or 'nesterov'. "
-            f"Got solver={solver!r} with l1_ratio={l1_ratio!r}."
-        )
 
 
 def _root(squares: Array, epsilon: float) -> Array:

@@ -23,12 +23,13 @@ from sklearn_gd._models.labelled_rows import LabelledRows, one_hot
 from sklearn_gd._models.least_squares import Quadratic
 from sklearn_gd._models.network import Network, linear_step
 from sklearn_gd._pieces import Array, DeviceArray, namespace, require_unchanged, same_settings
+from sklearn_gd._proximal import gradient_mapping, soft_threshold
 from sklearn_gd._training.learner import Advice, State
 from sklearn_gd._training.state import copied, set_generator
 from sklearn_gd._training.stopping import is_finite
 from sklearn_gd.losses import Loss
 from sklearn_gd.schedules import Constant, Schedule
-from sklearn_gd.solvers import Rate, Solver, gradient_mapping, soft_threshold
+from sklearn_gd.solvers import Rate, Solver
 
 # Relative error of the weights at which least squares are solved, and the size of a gradient, next
 # to the first one, that is rounding error.
