@@ -938,12 +938,12 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         if all(np.array_equal(known[name], current[name]) for name in current):
             return  # the parameters are these, in another unit and not rounded
         flat = self._flat(self.coef_, self.intercept_)
-        ahead = None if learner.l1 is None else learner.parameters - learner._result()
+        ahead = None if learner.l1 is None else learner.parameters - learner.last_weights()
         learner.parameters[:] = self._in_scale(network, flat)
         if ahead is not None:
             learner.parameters += ahead
         if learner.average:
-            learner.sum[:] = learner.updates * learner.parameters
+            learner.sum[:] = learner.updates * learner.last_weights()
 
     def _descend(self, stopping: Stopping, learner: Rosenblatt | GradientLearner) -> None:
         """Run the epochs."""

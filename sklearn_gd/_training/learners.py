@@ -161,8 +161,8 @@ class _Stepper(_Memory):
         if moved is not None:
             self.parameters = moved
 
-    def _result(self) -> Array:
-        """Return the current weights: the parameters or, with an L1 penalty, the sparse ones."""
+    def last_weights(self) -> Array:
+        """Return the weights after the last step; with an L1 penalty the sparse ones."""
         return self.parameters if self.l1 is None else self.solver._result(self.parameters)
 
     def state(self) -> State:
@@ -228,13 +228,13 @@ class GradientLearner(_Stepper):
             total = total + loss
             self.updates += 1
             if self.average:
-                self.sum += self._result()
+                self.sum += self.last_weights()
         return float(_nan_unless_finite(total, self.parameters)) / self._batches.total_weight
 
     def weights(self) -> Array:
         if self.average and self.updates:
             return (self.sum / self.updates).astype(self.parameters.dtype)
-        return self._result()
+        return self.last_weights()
 
     def is_solved_by_zero(self) -> bool:
         """Return whether all weights with an L1 penalty are 0, and ought to be."""
@@ -376,7 +376,7 @@ class FullBatchLearner(_Stepper):
         return zeros
 
     def weights(self) -> Array:
-        return self.parameters if self.finished else self._result()
+        return self.parameters if self.finished else self.last_weights()
 
     def mean_loss(self, weights: Array) -> float:
         return self.objective(weights)[0]
