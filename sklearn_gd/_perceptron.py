@@ -401,8 +401,8 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         if resumed is not None:
             stopping.restore(resumed)
         self._descend(stopping, learner)
-        if isinstance(learner, GradientLearner) and learner.is_solved_by_zero():
-            learner.finished = True  # having learned nothing is no failure
+        if isinstance(learner, GradientLearner):
+            learner.accept_zero()
         self._keep(stopping, *stopping.finish())
         tasks.close()
         return self

@@ -269,6 +269,7 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
         if resumed is not None:
             stopping.restore(resumed)
         self._descend(stopping, learner)
+        learner.accept_zero()
         self._keep(stopping, *stopping.finish())
         if isinstance(learner.objective, Quadratic) and learner.condition > _ILL_CONDITIONED:
             self._warn_if_undetermined(learner, rows)

@@ -132,8 +132,8 @@ def test_proximal_steps_are_those_of_the_literature(name, solver):
     expected = by_formula(name, 60)
     assert_allclose(path, expected, rtol=1e-9, atol=1e-12)
     assert_array_equal(np.array(path) == 0, expected == 0)
-    assert (expected == 0).any(axis=1).all()
-    assert (expected != 0).any()
+    assert (expected[-1] == 0).any()
+    assert (expected[-1] != 0).any()
 
 
 @pytest.mark.parametrize("full_batch", [False, True])
@@ -204,16 +204,17 @@ def test_line_of_sparse_weights(n_outputs, make, on_rows, monkeypatch):
     assert_array_equal(found == 0, expected == 0)
 
 
-@pytest.mark.parametrize("load", [load_breast_cancer, load_linnerud])
-def test_weights_of_columns_as_they_are_have_four_digits(load):
+@pytest.mark.parametrize(("load", "strength"), [(load_breast_cancer, 1e-4), (load_linnerud, 1e-2)])
+def test_weights_of_columns_as_they_are_have_four_digits(load, strength):
     X, y = load(return_X_y=True)
     y = y.astype(float)
-    alpha = 1e-4 * np.abs(X.T @ y).max() / y.size
+    alpha = strength * np.abs(X.T @ y).max() / y.size
     model = ThroughOriginRegressor(alpha=alpha, l1_ratio=1.0).fit(X, y)
     outputs = [y] if y.ndim == 1 else y.T
     n_outputs = len(outputs)
     expected = np.array([elastic_net(X, each, alpha * n_outputs, 1.0) for each in outputs])
     assert (expected == 0).any()
+    assert (expected != 0).any()
     scale = np.linalg.norm(X, axis=0)
     error = np.abs(np.atleast_2d(model.coef_) - expected) * scale
     assert error.max() <= 1e-4 * np.abs(expected * scale).max()
@@ -261,13 +262,17 @@ def test_no_penalty_is_no_penalty_whatever_its_kind():
 @pytest.mark.parametrize("loss", ["squared_error", "huber"])
 @pytest.mark.parametrize("start", [None, np.linspace(-9, 9, 10)])
 @pytest.mark.parametrize("solver", PROXIMAL)
-def test_weights_of_zero_may_be_the_solution(solver, start, loss):
+@pytest.mark.parametrize("tol", [None, 1e-8])
+def test_weights_of_zero_may_be_the_solution(tol, solver, start, loss):
     X, y = load_diabetes(return_X_y=True)
-    model = ThroughOriginRegressor(solver=solver, loss=loss, alpha=1e3, l1_ratio=0.5)
+    model = ThroughOriginRegressor(
+        solver=solver, loss=loss, alpha=1e3, l1_ratio=0.5, tol=tol, max_iter=400
+    )
     model.fit(X, y, coef_init=start)
     assert_array_equal(model.coef_, np.zeros(10))
     assert model.loss_ == pytest.approx(model.loss_curve_[-1])
-    assert model.n_iter_ == 1 if start is None else model.n_iter_ < 400
+    if tol is not None:
+        assert model.n_iter_ == 1 if start is None else model.n_iter_ < 400
 
 
 def test_units_of_the_targets_do_not_matter():
@@ -281,10 +286,10 @@ def test_units_of_the_targets_do_not_matter():
 @pytest.mark.parametrize("solver", PROXIMAL)
 def test_a_fit_that_is_cut_short_ends_at_sparse_weights(solver):
     X, y = load_diabetes(return_X_y=True)
-    settings = {"alpha": 0.5, "l1_ratio": 1.0, "tol": None, "solver": solver}
+    settings = {"alpha": 2.0, "l1_ratio": 1.0, "tol": None, "solver": solver}
     for max_iter in range(1, 40):
         model = ThroughOriginRegressor(max_iter=max_iter, **settings).fit(X, y)
-        assert (model.coef_ == 0).sum() >= 3, max_iter
+        assert 1 <= (model.coef_ == 0).sum() < 10, max_iter
         assert model.loss_ == pytest.approx(np.mean((X @ model.coef_ - y) ** 2), rel=1e-9)
 
 
@@ -335,7 +340,7 @@ def test_chunks_of_a_line_are_one_fit():
 @pytest.mark.parametrize("solver", PROXIMAL)
 def test_steps_on_chunks_are_those_of_a_fit(solver):
     X, y = load_diabetes(return_X_y=True)
-    settings = {"loss": "huber", "alpha": 0.01, "l1_ratio": 0.9, "solver": solver}
+    settings = {"loss": "huber", "alpha": 0.003, "l1_ratio": 0.9, "solver": solver}
     if solver == "nesterov":
         settings["solver"] = Nesterov(0.9)
     model = ThroughOriginRegressor(**settings, max_iter=8, tol=None).fit(X, y)
@@ -401,7 +406,7 @@ def test_neurons_of_three_classes_on_columns_as_they_are(make):
         loss="log_loss",
         standardize=False,
         solver="nesterov",
-        alpha=0.05 / 3,  # the loss is a mean over the neurons
+        alpha=0.05,  # the log loss is a sum over the neurons
         l1_ratio=1.0,
         batch_size=len(y),
         max_iter=6000,
@@ -454,7 +459,7 @@ def test_small_batches_leave_exact_zeros(solver, early_stopping, dtype):
         activation="sigmoid",
         solver=solver,
         batch_size=32,
-        alpha=0.02,
+        alpha=0.05,
         l1_ratio=1.0,
         early_stopping=early_stopping,
         random_state=0,

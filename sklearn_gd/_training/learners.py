@@ -137,6 +137,7 @@ class _Stepper(_Memory):
     """
 
     l1: Array | None = None
+    objective: Objective
     _remembered: tuple[str, ...] = ("parameters", "updates", "finished")
 
     def __init__(
@@ -164,6 +165,18 @@ class _Stepper(_Memory):
     def last_weights(self) -> Array:
         """Return the weights after the last step; with an L1 penalty the sparse ones."""
         return self.parameters if self.l1 is None else self.solver._result(self.parameters)
+
+    def accept_zero(self) -> None:
+        """Take the fit for finished if all weights with an L1 penalty are 0, and ought to be."""
+        if self.l1 is None:
+            return
+        weights, penalised = self.weights(), self.l1 > 0
+        xp = namespace(weights)
+        if xp.any(penalised & (weights != 0)):
+            return
+        gradient = self.objective(weights)[1]
+        if not xp.any(penalised & (xp.abs(gradient) > self.l1)):
+            self.finished, self.parameters = True, weights
 
     def state(self) -> State:
         return {**super().state(), "solver": copied(vars(self.solver))}
@@ -194,6 +207,7 @@ class GradientLearner(_Stepper):
         Key of the masks of dropout, once drawn.
     """
 
+    objective: NetworkObjective
     _of_the_rows = ("objective", "validation", "_batches")
 
     def __init__(self, *memory: Any, average: bool = False) -> None:
@@ -235,16 +249,6 @@ class GradientLearner(_Stepper):
         if self.average and self.updates:
             return (self.sum / self.updates).astype(self.parameters.dtype)
         return self.last_weights()
-
-    def is_solved_by_zero(self) -> bool:
-        """Return whether all weights with an L1 penalty are 0, and ought to be."""
-        if self.l1 is None:
-            return False
-        weights, penalised = self.weights(), self.l1 > 0
-        if weights[penalised].any():
-            return False
-        gradient = self.objective(weights)[1]
-        return bool((np.abs(gradient) <= self.l1)[penalised].all())
 
     def mean_loss(self, weights: Array) -> float:
         return self.objective.mean_loss(weights)
