@@ -168,9 +168,9 @@ class _Stepper(_Memory):
 
     def accept_zero(self) -> None:
         """Take the fit for finished if all weights with an L1 penalty are 0, and ought to be."""
-        if self.l1 is None:
+        if self.l1 is None or self.finished:
             return
-        weights, penalised = self.weights(), self.l1 > 0
+        weights, penalised = self.last_weights(), self.l1 > 0
         xp = namespace(weights)
         if xp.any(penalised & (weights != 0)):
             return
