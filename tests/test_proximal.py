@@ -16,9 +16,13 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_gd import PerceptronClassifier, ThroughOriginRegressor
 from sklearn_gd._models import rows
+from sklearn_gd._models.network import Network
+from sklearn_gd._models.rows import Rows
 from sklearn_gd._proximal import gradient_mapping, soft_threshold
-from sklearn_gd.losses import as_loss
-from sklearn_gd.schedules import Cosine
+from sklearn_gd._training.learners import GradientLearner
+from sklearn_gd.activations import Identity
+from sklearn_gd.losses import SquaredError, as_loss
+from sklearn_gd.schedules import Cosine, as_schedule
 from sklearn_gd.solvers import Momentum, Nesterov, Solver, as_solver
 
 PROXIMAL = ["gd", "momentum", "nesterov"]
@@ -93,19 +97,19 @@ def slope(w):
     return A.T @ (A @ w - B)
 
 
-def by_formula(name, n_steps):
+def by_formula(name, n_steps, l1=L1):
     """Return the path of the proximal form of a solver, from the literature's two-point forms."""
     last = now = np.full(5, 0.5)
     path, k = [], -1
     for _ in range(n_steps):
         if name == "gd":
-            new = threshold(now - RATE * slope(now), RATE * L1)
+            new = threshold(now - RATE * slope(now), RATE * l1)
         elif name == "momentum":  # the proximal heavy ball
-            new = threshold(now + 0.9 * (now - last) - RATE * slope(now), RATE * L1)
+            new = threshold(now + 0.9 * (now - last) - RATE * slope(now), RATE * l1)
         else:
             beta = 0.8 if name == "constant" else max(k, 0) / (max(k, 0) + 3)
             ahead = now + beta * (now - last)
-            new = threshold(ahead - RATE * slope(ahead), RATE * L1)
+            new = threshold(ahead - RATE * slope(ahead), RATE * l1)
             k = 0 if k >= 0 and (ahead - new) @ (new - now) > 0 else k + 1
         last, now = now, new
         path.append(now)
@@ -148,6 +152,50 @@ def test_without_a_penalty_they_are_the_steps(solver, full_batch):
         plain.step(w, slope(w), RATE)
         proximal._proximal_step(v, slope(v), RATE, np.zeros(5))
         assert_allclose(v, w, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("name", "solver"),
+    [("gd", "gd"), ("momentum", "momentum"), ("constant", Nesterov(0.8)), ("fista", "nesterov")],
+)
+def test_a_line_takes_these_steps_and_keeps_the_sparse_weights(name, solver):
+    line = ThroughOriginRegressor(
+        solver=solver, learning_rate=RATE, alpha=0.3, l1_ratio=1.0, tol=None
+    )
+    path = by_formula(name, 500, 0.3)
+    for k in (1, 2, 5, 20, 60):
+        line.set_params(max_iter=k).fit(2 * A, 2 * B, coef_init=np.full(5, 0.5))
+        assert_allclose(line.coef_, path[k - 1], rtol=1e-9, atol=1e-12)
+        assert_array_equal(line.coef_ == 0, path[k - 1] == 0)
+        assert line.loss_ == pytest.approx(0.5 * np.sum((A @ path[k - 1] - B) ** 2))
+    if name != "momentum":  # it ends with a step of plain descent
+        line.set_params(tol=0.03, max_iter=500).fit(2 * A, 2 * B, coef_init=np.full(5, 0.5))
+        assert 5 < line.n_iter_ < 500
+        assert_allclose(line.coef_, path[line.n_iter_ - 1], rtol=1e-9, atol=1e-12)
+
+
+def gradient_learner(parameters, l1):
+    network = Network((5, 1), [Identity()], SquaredError(), 0.0, float, biases=False)
+    memory = parameters, as_solver("gd"), as_schedule(RATE), None, {}, float
+    learner = GradientLearner(*memory).learn_from(
+        Rows(2 * A, 2 * B[:, None], None).objective(network)
+    )
+    learner.l1 = l1
+    return learner
+
+
+def test_zero_is_accepted_where_it_is_the_minimum():
+    largest = np.abs(slope(np.zeros(5))).max()
+    for w, l1, solved in (
+        (np.zeros(5), np.full(5, 1.01 * largest), True),
+        (np.zeros(5), np.full(5, 0.99 * largest), False),
+        (np.eye(5)[0], np.full(5, 1.01 * largest), False),
+        (np.eye(5)[0], 1.01 * largest * (np.arange(5) > 0), False),  # of a gradient off zero
+        (np.zeros(5), None, False),
+    ):
+        learner = gradient_learner(w, l1)
+        learner.accept_zero()
+        assert learner.finished == solved
 
 
 # --- the line ---------------------------------------------------------------------------------
@@ -219,6 +267,25 @@ def test_weights_of_columns_as_they_are_have_four_digits(load, strength):
     error = np.abs(np.atleast_2d(model.coef_) - expected) * scale
     assert error.max() <= 1e-4 * np.abs(expected * scale).max()
     assert_array_equal(np.atleast_2d(model.coef_) == 0, expected == 0)
+
+
+@pytest.mark.parametrize("n_outputs", [1, 2])
+def test_weights_of_nearly_dependent_columns_have_four_digits(n_outputs):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 4))
+    X[:, 1] = X[:, 0] + 1e-3 * X[:, 1]
+    W = np.array([[5.0, 20.0], [3.0, 10.0], [-2.0, 0.0], [0.0, 0.0]])[:, :n_outputs]
+    y = X @ W + 1e-4 * rng.normal(size=(200, n_outputs))
+    alpha = 1e-4
+    model = ThroughOriginRegressor(alpha=alpha, l1_ratio=1.0).fit(X, y)
+    assert_array_equal(model.coef_.T == 0, W == 0)
+    for j, w in enumerate(W.T):
+        S = X[:, w != 0]
+        # The condition of a minimum, of which the signs are known.
+        right = 2 / n_outputs * S.T @ y[:, j] / len(y) - alpha * np.sign(w[w != 0])
+        expected = np.linalg.solve(2 / n_outputs * S.T @ S / len(y), right)
+        assert (np.sign(expected) == np.sign(w[w != 0])).all()
+        assert_allclose(model.coef_[j, w != 0], expected, rtol=1e-4)
 
 
 @given(
@@ -339,15 +406,15 @@ def test_chunks_of_a_line_are_one_fit():
 
 @pytest.mark.parametrize("solver", PROXIMAL)
 def test_steps_on_chunks_are_those_of_a_fit(solver):
-    X, y = load_diabetes(return_X_y=True)
-    settings = {"loss": "huber", "alpha": 0.003, "l1_ratio": 0.9, "solver": solver}
+    X, y = sparse_problem()
+    settings = {"loss": "huber", "alpha": 0.01, "l1_ratio": 0.9, "solver": solver}
     if solver == "nesterov":
         settings["solver"] = Nesterov(0.9)
     model = ThroughOriginRegressor(**settings, max_iter=8, tol=None).fit(X, y)
     parts = ThroughOriginRegressor(**settings)
     for _ in range(8):
         parts.partial_fit(X, y)
-    assert (model.coef_ == 0).any()
+    assert 0 < np.count_nonzero(model.coef_) < model.coef_.size
     assert_allclose(parts.coef_, model.coef_, rtol=1e-9)
 
 
@@ -464,7 +531,7 @@ def test_small_batches_leave_exact_zeros(solver, early_stopping, dtype):
         early_stopping=early_stopping,
         random_state=0,
     ).fit(X.astype(dtype), y)
-    assert 0 < np.count_nonzero(model.coef_) < 20
+    assert 0 < np.count_nonzero(model.coef_) < model.coef_.size
     assert model.score(X, y) > 0.9
 
 
@@ -474,6 +541,28 @@ def test_neurons_without_weights_have_not_failed(activation):
     model = PerceptronClassifier(activation=activation, alpha=100.0, l1_ratio=0.5).fit(X, y)
     assert not model.coef_.any()
     assert (model.predict(X) == 1).all()  # the larger class, by the bias
+
+
+def test_the_mean_of_one_step_is_the_step():
+    X, y = load_breast_cancer(return_X_y=True)
+    model = PerceptronClassifier(
+        activation="sigmoid", solver="nesterov", alpha=0.1, l1_ratio=1.0, batch_size=569
+    )
+    model.partial_fit(X, y, classes=[0, 1])
+    averaged = clone(model).set_params(average=True).partial_fit(X, y, classes=[0, 1])
+    assert 0 < np.count_nonzero(model.coef_) < 30
+    assert_array_equal(averaged.coef_, model.coef_)
+
+
+def test_the_automatic_rate_depends_on_the_l2_penalty_alone():
+    X, y = load_breast_cancer(return_X_y=True)
+    model = PerceptronClassifier(activation="tanh", max_iter=1, tol=None)
+    plain = model.fit(X, y).learning_rate_
+    assert model.set_params(alpha=0.5, l1_ratio=1.0).fit(X, y).learning_rate_ == plain
+    ridge = model.set_params(alpha=0.2, l1_ratio=0.0).fit(X, y).learning_rate_
+    mixed = model.set_params(alpha=0.5, l1_ratio=0.6).fit(X, y).learning_rate_
+    assert mixed == pytest.approx(ridge, rel=1e-12)
+    assert ridge < plain
 
 
 def test_weights_of_zero_that_a_small_rate_leaves_are_a_failure():
