@@ -526,7 +526,7 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
 
         With an L1 penalty, only the columns of weights other than 0 matter.
         """
-        for part, free in learner.free_parts(learner.parameters):
+        for part, free in learner.free_parts(learner.weights()):
             along = part.near_dependence
             if along is None:
                 continue
