@@ -111,6 +111,8 @@ class _Pieces(NamedTuple):
     solver: Solver
     schedule: Schedule
     auto_rate: bool
+    l1: float
+    l2: float
 
     @property
     def trained(self) -> Activation:
@@ -147,9 +149,14 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         Learning rate, or a schedule of it. ``"auto"``: 1.0 for the step, else 1 / the largest
         curvature of the objective.
     alpha : float, default=0.0
-        Strength of the L2 penalty: 0.5 * alpha * ||w||² is added to the mean loss, with w the
-        weights for the columns of `standardize`. The bias is not penalised. Rosenblatt's rule
-        shrinks the weights by 1 - rate * alpha at each sample.
+        Strength of the penalty: alpha * (l1_ratio * ||w||_1 + 0.5 * (1 - l1_ratio) * ||w||²) is
+        added to the mean loss, with w the weights for the columns of `standardize`. The bias is
+        not penalised. Rosenblatt's rule shrinks the weights by 1 - rate * alpha at each sample.
+    l1_ratio : float, default=0.0
+        Share of the L1 penalty, in [0, 1]. If positive, some weights may be exactly 0 (with
+        `average`, those that were 0 after each step); the activation must be differentiable, and
+        the solver "gd", "momentum" or "nesterov": each step is followed by the proximal operator
+        of the L1 penalty.
     fit_intercept : bool, default=True
         Whether the neurons have a bias; without one the threshold is 0.
     average : bool, default=False
@@ -262,6 +269,7 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
     _parameter_constraints = {
         "standardize": [StrOptions({"standard"}), Options(bool, {False})],
         "alpha": [Interval(Real, 0, None, closed="left")],
+        "l1_ratio": [Interval(Real, 0, 1, closed="both")],
         "fit_intercept": ["boolean"],
         "average": ["boolean"],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
@@ -286,6 +294,7 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         solver: str | Solver = "gd",
         learning_rate: str | float | Schedule = "auto",
         alpha: float = 0.0,
+        l1_ratio: float = 0.0,
         fit_intercept: bool = True,
         average: bool = False,
         batch_size: int | str = "auto",
@@ -306,6 +315,7 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         self.solver = solver
         self.learning_rate = learning_rate
         self.alpha = alpha
+        self.l1_ratio = l1_ratio
         self.fit_intercept = fit_intercept
         self.average = average
         self.batch_size = batch_size
@@ -409,6 +419,8 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         if resumed is not None:
             stopping.restore(resumed)
         self._descend(stopping, learner)
+        if isinstance(learner, GradientLearner):
+            learner.accept_zero()
         self._keep(stopping, *stopping.finish())
         tasks.close()
         return self
@@ -602,8 +614,17 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
                 "learning_rate='auto' needs a loss of bounded curvature, and "
                 f"loss={self.loss!r} has none. Give a float or a Schedule as learning_rate."
             )
+        if is_step and self.l1_ratio > 0:
+            raise ValueError(
+                "l1_ratio > 0 needs a differentiable activation, such as 'sigmoid': the step is "
+                "trained on mistakes, and not on a loss with a gradient. Got activation="
+                f"{self.activation!r} with l1_ratio={self.l1_ratio!r}."
+            )
+        solver = as_solver(self.solver)
+        solver._require_proximal_step(self.l1_ratio)
         schedule = as_schedule(1.0 if auto_rate else self.learning_rate, also=", or 'auto'")
-        return _Pieces(activation, loss, as_solver(self.solver), schedule, auto_rate)
+        l1, l2 = self.alpha * self.l1_ratio, self.alpha * (1 - self.l1_ratio)
+        return _Pieces(activation, loss, solver, schedule, auto_rate, l1, l2)
 
     def _batch_rows(self) -> int:
         if self.batch_size == "auto":
@@ -761,7 +782,9 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
             learner.learn_from(train, held_out, shuffle=self.shuffle)
             return
         ends = targets_of(pieces.activation)
-        objective = train.objective(self._network(pieces, train), *ends)
+        network = self._network(pieces, train)
+        learner.l1 = network.on_weights(pieces.l1) if pieces.l1 > 0 else None
+        objective = train.objective(network, *ends)
         validation = None
         if held_out is not None:
             validation = held_out.objective(self._network(pieces, train), *ends)
@@ -775,7 +798,7 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
             (train.n_features, self._n_neurons()),
             [Identity() if of_step else pieces.trained],
             loss,
-            self.alpha,
+            pieces.l2,
             train.dtype,
             biases=self.fit_intercept,
             class_targets=True,
@@ -838,7 +861,7 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
             return
         curvature = train.curvature(
             per_row / pieces.loss._divisor(self._n_neurons()),
-            self.alpha,
+            pieces.l2,
             intercept=self.fit_intercept,
             columns=None if self._scaling is None else self._scaling.columns(np.float64),
         )
@@ -941,9 +964,12 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         if all(np.array_equal(known[name], current[name]) for name in current):
             return  # the parameters are these, in another unit and not rounded
         flat = self._flat(self.coef_, self.intercept_)
+        ahead = None if learner.l1 is None else learner.parameters - learner.last_weights()
         learner.parameters[:] = self._in_scale(network, flat)
+        if ahead is not None:
+            learner.parameters += ahead
         if learner.average:
-            learner.sum[:] = learner.updates * learner.parameters
+            learner.sum[:] = learner.updates * learner.last_weights()
 
     def _descend(self, stopping: Stopping, learner: Rosenblatt | GradientLearner) -> None:
         """Run the epochs."""

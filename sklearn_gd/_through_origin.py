@@ -45,7 +45,7 @@ _ILL_CONDITIONED = 1e8
 
 _ADVICE = Advice(
     not_converged="Raise max_iter, or take learning_rate='auto' and solver='nesterov'. If columns "
-    "are nearly linearly dependent, drop or combine some, or set alpha > 0.",
+    "are nearly linearly dependent, drop or combine some, or set alpha > 0 and l1_ratio < 1.",
     diverged="Lower learning_rate, or take learning_rate='auto'.",
     learned_nothing="Raise max_iter, or take learning_rate='auto' and solver='nesterov'.",
 )
@@ -58,6 +58,8 @@ class _Pieces(NamedTuple):
     loss: Loss
     solver: Solver
     schedule: Schedule
+    l1: float
+    l2: float
 
 
 @storable
@@ -83,12 +85,20 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
         matter: 1 / (L C_jj), with C_jj the curvature along weight j and L the largest eigenvalue
         of the curvature after every C_jj is scaled to 1.
     alpha : float, default=0.0
-        Strength of the L2 penalty: 0.5 * alpha * ||W||² is added to the mean loss.
+        Strength of the penalty: alpha * (l1_ratio * ||W||_1 + 0.5 * (1 - l1_ratio) * ||W||²) is
+        added to the mean loss.
+    l1_ratio : float, default=0.0
+        Share of the L1 penalty, in [0, 1]: 0 is ridge regression, 1 the lasso, and between them is
+        the elastic net. If positive, some weights may be exactly 0, and the solver must be "gd",
+        "momentum" or "nesterov": each step is followed by the proximal operator of the L1 penalty,
+        which with "nesterov" is FISTA [3]_.
     max_iter : int, default=100_000
         Maximum number of iterations.
     tol : float or None, default=1e-8
         Tolerance: the fit ends when the norm of the gradient, each component in the scale of its
-        rate, is at most `tol` times that at W = 0. None: run all `max_iter` iterations.
+        rate, is at most `tol` times that at W = 0. With an L1 penalty: the norm of the gradient
+        mapping, of a proximal step, at most `tol` times that of the gradient without the L1
+        penalty at W = 0. None: run all `max_iter` iterations.
     warm_start : bool, default=False
         Whether to start from the weights of the previous fit.
     verbose : bool or int, default=False
@@ -123,8 +133,9 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
 
     Notes
     -----
-    If the features are linearly dependent, many W fit equally well; descent from 0 converges to
-    that of least ||C^(1/2) W||, the minimum-norm solution if the columns of X have equal scale.
+    Without a penalty, if the features are linearly dependent, many W fit equally well; descent
+    from 0 converges to that of least ||C^(1/2) W||, the minimum-norm solution if the columns of X
+    have equal scale.
     ``partial_fit`` with the identity and the squared error keeps X'X and X'y of all samples so
     far, so that any split into calls gives the result of one fit on all samples; with other
     losses it makes one step per call.
@@ -134,6 +145,8 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
     .. [1] A. Cauchy, "Méthode générale pour la résolution des systèmes d'équations simultanées",
        Comptes rendus 25 (1847).
     .. [2] J. G. Eisenhauer, "Regression through the origin", Teaching Statistics 25 (2003).
+    .. [3] A. Beck, M. Teboulle, "A fast iterative shrinkage-thresholding algorithm for linear
+       inverse problems", SIAM Journal on Imaging Sciences 2 (2009).
 
     Examples
     --------
@@ -159,6 +172,7 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
 
     _parameter_constraints = {
         "alpha": [Interval(Real, 0, None, closed="left")],
+        "l1_ratio": [Interval(Real, 0, 1, closed="both")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left"), None],
         "warm_start": ["boolean"],
@@ -173,6 +187,7 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
         solver: str | Solver = "nesterov",
         learning_rate: str | float | Schedule = "auto",
         alpha: float = 0.0,
+        l1_ratio: float = 0.0,
         max_iter: int = 100_000,
         tol: float | None = 1e-8,
         warm_start: bool = False,
@@ -183,6 +198,7 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
         self.solver = solver
         self.learning_rate = learning_rate
         self.alpha = alpha
+        self.l1_ratio = l1_ratio
         self.max_iter = max_iter
         self.tol = tol
         self.warm_start = warm_start
@@ -243,7 +259,7 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
             parameters = rows.to_device(parameters)
         learner = self._make_learner(pieces, parameters, rows, moments)
         # The moments are NumPy's wherever the rows lie, and so is the descent on them.
-        learner.learn_from(on_rows if moments is None else Quadratic(moments, self.alpha))
+        learner.learn_from(on_rows if moments is None else Quadratic(moments, pieces.l2))
         self.learning_rate_ = rows.to_device(self.learning_rate_)
         self._set_model(pieces, rows, one_axis)
         self._to_device = rows.to_device  # for callbacks that predict meanwhile
@@ -253,9 +269,10 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
         if resumed is not None:
             stopping.restore(resumed)
         self._descend(stopping, learner)
+        learner.accept_zero()
         self._keep(stopping, *stopping.finish())
         if isinstance(learner.objective, Quadratic) and learner.condition > _ILL_CONDITIONED:
-            self._warn_if_undetermined(learner.objective, rows)
+            self._warn_if_undetermined(learner, rows)
         rounding = 1e-8 if rows.dtype == np.float64 else 1e-2
         if (
             isinstance(learner.objective, Quadratic)
@@ -317,7 +334,7 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
             self._moments = moments = moments.added(X, Y, weights)
             parameters[:] = 0
             learner = self._make_learner(pieces, parameters, rows, moments)
-            learner.learn_from(Quadratic(moments, self.alpha))
+            learner.learn_from(Quadratic(moments, pieces.l2))
             stopping = self._begin(learner)
             self._descend(stopping, learner)
             self._keep(stopping, *stopping.finish())
@@ -327,6 +344,8 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
             if hasattr(self, "_learner"):
                 before = self._learner.copy()  # a failed call changes nothing
                 before.carry_on(learner.settings, pieces.schedule)
+                if before.l1 is not None:  # its parameters are ahead of the weights
+                    learner.parameters += before.parameters - before.weights()
                 learner.solver, learner.schedule = before.solver, before.schedule
             learner.learn_from(rows.objective(self._network(pieces, rows)))
             baseline, _ = learner.objective(learner.zeros())
@@ -419,7 +438,9 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
                 )
         else:
             schedule = as_schedule(self.learning_rate, also=", or 'auto'")
-        return _Pieces(activation, loss, solver, schedule)
+        solver._require_proximal_step(self.l1_ratio)
+        l1, l2 = self.alpha * self.l1_ratio, self.alpha * (1 - self.l1_ratio)
+        return _Pieces(activation, loss, solver, schedule, l1, l2)
 
     def _start(self, start: ArrayLike | None, n_features: int, n_outputs: int, name: str) -> Array:
         """Return the parameters (n_features, n_outputs), flat, at `start` or at zero."""
@@ -431,7 +452,7 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
     def _network(self, pieces: _Pieces, rows: LineDataset) -> Network:
         sizes = (rows.n_features, rows.n_outputs)
         return Network(
-            sizes, [pieces.activation], pieces.loss, self.alpha, np.float64, biases=False
+            sizes, [pieces.activation], pieces.loss, pieces.l2, np.float64, biases=False
         )
 
     def _make_learner(
@@ -452,6 +473,9 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
             condition=condition,
         )
         learner.advice = _ADVICE
+        if pieces.l1 > 0:
+            l1 = np.full(parameters.shape, pieces.l1)
+            learner.l1 = l1 if moments is not None else rows.to_device(l1)
         if moments is None:
             rows.memory_to_device(learner.solver)
         return learner
@@ -468,9 +492,9 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
         if factor is not None:
             factor /= rows.n_outputs
             if moments is None:
-                curvature = rows.curvature(factor, self.alpha)
+                curvature = rows.curvature(factor, pieces.l2)
             else:
-                curvature = Curvature(moments, None, factor, self.alpha)
+                curvature = Curvature(moments, None, factor, pieces.l2)
             top = curvature.largest()
             self.max_learning_rate_ = 2.0 / top if top > 0 else np.inf
         if self.learning_rate != "auto":
@@ -497,17 +521,26 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
                 rate = stopping.rate(epoch)
                 stopping.record(learner.run_epoch(rate))
 
-    def _warn_if_undetermined(self, quadratic: Quadratic, rows: LineDataset) -> None:
-        """Warn if columns are so nearly dependent that the data do not determine the weights."""
-        direction = quadratic.near_dependence
-        if direction is not None and not is_dependence(rows, direction):
-            warnings.warn(
-                f"{type(self).__name__}: the columns of X are nearly linearly dependent, so that "
-                "the weights are not determined to four digits. Drop or combine columns, or set "
-                "alpha > 0.",
-                ConvergenceWarning,
-                stacklevel=4,
-            )
+    def _warn_if_undetermined(self, learner: FullBatchLearner, rows: LineDataset) -> None:
+        """Warn if columns are so nearly dependent that the data do not determine the weights.
+
+        With an L1 penalty, only the columns of weights other than 0 matter.
+        """
+        for part, free in learner.free_parts(learner.weights()):
+            along = part.near_dependence
+            if along is None:
+                continue
+            direction = np.zeros(rows.n_features)
+            direction[np.unique(free // rows.n_outputs)] = along
+            if not is_dependence(rows, direction):
+                warnings.warn(
+                    f"{type(self).__name__}: the columns of X are nearly linearly dependent, so "
+                    "that the weights are not determined to four digits. Drop or combine columns, "
+                    "or set alpha > 0 and l1_ratio < 1.",
+                    ConvergenceWarning,
+                    stacklevel=4,
+                )
+                return
 
     def _keep(self, stopping: Stopping, weights: Array, loss: float) -> None:
         """Set the fitted attributes: the history and the final weights."""

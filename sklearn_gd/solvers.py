@@ -39,6 +39,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_gd import _kernels
 from sklearn_gd._pieces import Array, Piece, copy_of, namespace, resolve, storable
+from sklearn_gd._proximal import gradient_mapping, soft_threshold
 
 __all__ = [
     "Adagrad",
@@ -102,6 +103,30 @@ class Solver(Piece):
         """
         raise NotImplementedError("a solver defines step(parameters, gradient, rate)")
 
+    def _proximal_step(self, parameters: Array, gradient: Array, rate: Rate, l1: Array) -> Array:
+        """Update `parameters` as `step` does, then by the proximal operator of an L1 penalty.
+
+        Parameters
+        ----------
+        parameters, gradient, rate
+            As for `step`; the gradient is that of the objective without the L1 penalty.
+        l1 : array of shape (size,)
+            Strength of the L1 penalty of each parameter.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no proximal step")
+
+    def _require_proximal_step(self, l1_ratio: float) -> None:
+        """Raise a ValueError if the solver has no proximal step, which an L1 penalty needs."""
+        if l1_ratio > 0 and type(self) not in (GradientDescent, Momentum, Nesterov):
+            raise ValueError(
+                "l1_ratio > 0 needs a solver with a proximal step: 'gd', 'momentum' or "
+                f"'nesterov'. Got solver={self!r} with l1_ratio={l1_ratio!r}."
+            )
+
+    def _result(self, parameters: Array) -> Array:
+        """Return the weights after proximal steps, of which `parameters` may be ahead."""
+        return parameters
+
     def _typical_rate(self) -> float:
         """Return a rate for standardised columns and targets, found by experiment."""
         return 0.01
@@ -144,6 +169,9 @@ class GradientDescent(Solver):
             parameters -= gradient
         return parameters
 
+    def _proximal_step(self, parameters: Array, gradient: Array, rate: Rate, l1: Array) -> Array:
+        return soft_threshold(self.step(parameters, gradient, rate), rate * l1)
+
     def _typical_rate(self) -> float:
         return 0.1
 
@@ -170,6 +198,12 @@ class Momentum(Solver):
         self.velocity_ *= self.momentum
         self.velocity_ -= gradient
         parameters += self.velocity_
+        return parameters
+
+    def _proximal_step(self, parameters: Array, gradient: Array, rate: Rate, l1: Array) -> Array:
+        before = copy_of(parameters)
+        parameters = soft_threshold(self.step(parameters, gradient, rate), rate * l1)
+        self.velocity_ = parameters - before
         return parameters
 
     def _typical_rate(self) -> float:
@@ -210,24 +244,46 @@ class Nesterov(Momentum):
     def step(self, parameters: Array, gradient: Array, rate: Rate) -> Array:
         if self.full_batch and self.momentum == "auto":
             return self._accelerate(parameters, gradient, rate)
-        momentum = 0.9 if self.momentum == "auto" else self.momentum
         # Between steps, `velocity_` is momentum · v.
         gradient *= rate
         self.velocity_ -= gradient
         parameters -= gradient
-        self.velocity_ *= momentum
+        self.velocity_ *= self._constant_momentum()
         parameters += self.velocity_
         return parameters
+
+    def _proximal_step(self, parameters: Array, gradient: Array, rate: Rate, l1: Array) -> Array:
+        if self.full_batch and self.momentum == "auto":
+            return self._accelerate(parameters, gradient, rate, l1)
+        before = copy_of(parameters)
+        parameters -= rate * gradient
+        parameters = soft_threshold(parameters, rate * l1)
+        self.velocity_ = (self.velocity_ + (parameters - before)) * self._constant_momentum()
+        parameters += self.velocity_
+        return parameters
+
+    def _result(self, parameters: Array) -> Array:
+        if not (self.full_batch and self.momentum == "auto"):
+            return parameters - self.velocity_  # exact where it is 0
+        return parameters if self.steps_since_restart_ < 0 else self.last_
+
+    def _constant_momentum(self) -> float:
+        return 0.9 if self.momentum == "auto" else float(self.momentum)
 
     def _typical_rate(self) -> float:
         return 0.02 if self.momentum == "auto" else super()._typical_rate()
 
-    def _accelerate(self, parameters: Array, gradient: Array, rate: Rate) -> Array:
+    def _accelerate(
+        self, parameters: Array, gradient: Array, rate: Rate, l1: Array | None = None
+    ) -> Array:
         # `parameters` is the look-ahead point; `last_` is the last point without momentum.
+        slope = gradient if l1 is None else gradient_mapping(parameters, gradient, rate, l1)
         parameters -= rate * gradient
+        if l1 is not None:  # FISTA
+            parameters = soft_threshold(parameters, rate * l1)
         if self.steps_since_restart_ >= 0:
             self.velocity_ = parameters - self.last_
-            if gradient @ self.velocity_ > 0:
+            if slope @ self.velocity_ > 0:
                 self.steps_since_restart_ = -1
         self.last_ = copy_of(parameters)
         self.steps_since_restart_ += 1

@@ -23,6 +23,7 @@ SUBPACKAGES = {
 FLOORS = [
     ["exceptions", "_kernels"],
     ["_pieces"],
+    ["_proximal"],
     ["activations", "solvers", "schedules"],
     ["losses"],
     ["_data"],

@@ -145,6 +145,11 @@ ANYWHERE = [
     ("warm_start", "yes", ["'warm_start'", "bool", "'yes'"]),
     ("verbose", -1, ["'verbose'", "-1"]),
 ]
+WITH_L1 = [
+    ("l1_ratio", -0.1, ["'l1_ratio'", "[0.0, 1.0]", "-0.1"]),
+    ("l1_ratio", 1.5, ["'l1_ratio'", "[0.0, 1.0]", "1.5"]),
+    ("l1_ratio", None, ["'l1_ratio'", "None"]),
+]
 IN_EPOCHS = [
     ("batch_size", 0, ["'batch_size'", "'auto'", "0"]),
     ("batch_size", "all", ["'batch_size'", "'auto'", "'all'"]),
@@ -156,6 +161,11 @@ IN_EPOCHS = [
 ]
 BAD_PARAMETERS = [
     *((kind, *case) for kind in EVERY for case in ANYWHERE),
+    *(
+        (kind, *case)
+        for kind in (ThroughOriginRegressor, PerceptronClassifier)
+        for case in WITH_L1
+    ),
     *(
         (kind, *case)
         for kind in (PerceptronClassifier, FeedForwardRegressor)

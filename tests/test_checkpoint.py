@@ -35,6 +35,7 @@ MODELS = {
     "line": ThroughOriginRegressor(max_iter=12),
     "relu line": ThroughOriginRegressor(activation="relu", loss="huber", max_iter=12),
     "line by adam": ThroughOriginRegressor(solver="adam", learning_rate=0.1, max_iter=12),
+    "line with zeros": ThroughOriginRegressor(alpha=5e-3, l1_ratio=0.9, max_iter=12),
     "step": PerceptronClassifier(max_iter=12, random_state=0),
     "average": PerceptronClassifier(max_iter=12, random_state=0, average=True, alpha=1e-4),
     "watched step": PerceptronClassifier(max_iter=12, random_state=0, early_stopping=True),
@@ -46,6 +47,9 @@ MODELS = {
     ),
     "smooth in data units": PerceptronClassifier(
         activation="sigmoid", standardize=False, max_iter=12, random_state=0
+    ),
+    "smooth with zeros": PerceptronClassifier(
+        activation="tanh", solver="nesterov", alpha=0.05, l1_ratio=1.0, max_iter=12, random_state=0
     ),
     "net": NET,
     "net with dropout": clone(NET).set_params(dropout=[0.1, 0.2]),

@@ -20,9 +20,14 @@ NO_WEIGHT = np.zeros(60)
 MODELS = {
     "line": ThroughOriginRegressor(),
     "huber": ThroughOriginRegressor(loss=Huber(), solver="gd"),
+    "line with zeros": ThroughOriginRegressor(alpha=4.0, l1_ratio=0.9),
+    "huber with zeros": ThroughOriginRegressor(loss=Huber(), alpha=0.5, l1_ratio=1.0),
     "step": PerceptronClassifier(random_state=0),
     "average": PerceptronClassifier(average=True, random_state=0),
     "sigmoid": PerceptronClassifier(activation="sigmoid", random_state=0),
+    "sigmoid with zeros": PerceptronClassifier(
+        activation="sigmoid", solver="nesterov", alpha=0.1, l1_ratio=1.0, random_state=0
+    ),
     "relu": PerceptronClassifier(activation="relu", random_state=0),
     "net": FeedForwardRegressor(hidden_layer_sizes=5, random_state=0),
 }

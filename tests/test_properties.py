@@ -311,6 +311,7 @@ PARAMETERS = {
     "standardize": st.sampled_from(["robust", "standard", False, True, "minmax"]),
     "learning_rate": ANY_RATE,
     "alpha": st.sampled_from([0, 0.1, 10.0, -1, "a"]),
+    "l1_ratio": st.sampled_from([0, 0.5, 1, 2.0]),
     "max_iter": st.sampled_from([1, 3, 20, 0, 2.5]),
     "tol": st.sampled_from([None, 0.0, 1e-3, -1]),
     "warm_start": st.booleans(),

@@ -37,12 +37,14 @@ LINES = [
     ),
     ThroughOriginRegressor(activation=ELU(0.5), loss="log_cosh", max_iter=1000),
     ThroughOriginRegressor(activation=own_pair, solver=Momentum(0.8), max_iter=1000),
+    ThroughOriginRegressor(alpha=0.1, l1_ratio=0.5),
 ]
 NEURONS = [
     PerceptronClassifier(),
     PerceptronClassifier(shuffle=False, alpha=0.001, learning_rate=0.1),
     PerceptronClassifier(batch_size=10, solver="adam", learning_rate=0.1),
     PerceptronClassifier(activation="sigmoid", solver="nesterov", average=True),
+    PerceptronClassifier(activation="tanh", solver="nesterov", alpha=0.01, l1_ratio=1.0),
     PerceptronClassifier(
         activation=own_pair,
         loss="huber",

@@ -71,6 +71,21 @@ class Quadratic:
         error = cho_solve(self._factor, gradient.reshape(self.xy.shape) / scale)
         return float(np.max(np.abs(error) / np.maximum(W, max(1e-3 * W.max(), _TINY))))
 
+    def on_supports(self, parameters: Array) -> list[tuple[Quadratic, Array]]:
+        """Return the objective along the weights of each output that are not 0.
+
+        With it come the numbers of these weights. Outputs without any are left out.
+        """
+        n_outputs, parts = self.xy.shape[1], []
+        for j, w in enumerate(parameters.reshape(self.xy.shape).T):
+            support = np.flatnonzero(w)
+            if support.size:
+                part = object.__new__(Quadratic)
+                part.xx, part.xy = self.xx[np.ix_(support, support)], self.xy[support, j : j + 1]
+                part.yy, part.alpha, part.size = self.yy, self.alpha, support.size
+                parts.append((part, support * n_outputs + j))
+        return parts
+
     @cached_property
     def near_dependence(self) -> Array | None:
         """A combination v of the columns for which X v nearly vanishes; None without one.

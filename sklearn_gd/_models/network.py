@@ -127,6 +127,13 @@ class Network:
             b[:] = intercept[: len(b)]
         return flat
 
+    def on_weights(self, value: float) -> Array:
+        """Return a parameter vector of one value for all weights, and 0 for all biases."""
+        flat = np.zeros(self.size, self.dtype)
+        for W, _ in self.layers(flat):
+            W[:] = value
+        return flat
+
     def mean_loss(self, parameters: Array, X: Matrix, y: Array, weights: Array | None) -> float:
         """Return the mean loss over rows and outputs, without the penalty."""
         layers, total = self.layers(parameters), 0.0

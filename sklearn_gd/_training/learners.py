@@ -24,6 +24,7 @@ from sklearn_gd._models.labelled_rows import LabelledRows, one_hot
 from sklearn_gd._models.least_squares import Quadratic
 from sklearn_gd._models.network import Network, linear_step
 from sklearn_gd._pieces import Array, DeviceArray, namespace, require_unchanged, same_settings
+from sklearn_gd._proximal import gradient_mapping, soft_threshold
 from sklearn_gd._training.learner import Advice, State
 from sklearn_gd._training.state import copied, set_generator
 from sklearn_gd._training.stopping import is_finite
@@ -129,8 +130,15 @@ class _Stepper(_Memory):
         As for all learners.
     dtype : dtype
         NumPy dtype of the parameters.
+
+    Attributes
+    ----------
+    l1 : array of shape (size,) or None
+        Strength of the L1 penalty of each parameter; None without one.
     """
 
+    l1: Array | None = None
+    objective: Objective
     _remembered: tuple[str, ...] = ("parameters", "updates", "finished")
 
     def __init__(
@@ -148,9 +156,28 @@ class _Stepper(_Memory):
 
     def _move(self, gradient: Array, rate: Rate) -> None:
         # NumPy arrays are updated in place; arrays of other libraries may be replaced.
-        moved = self.solver.step(self.parameters, gradient, rate)
+        if self.l1 is None:
+            moved = self.solver.step(self.parameters, gradient, rate)
+        else:
+            moved = self.solver._proximal_step(self.parameters, gradient, rate, self.l1)
         if moved is not None:
             self.parameters = moved
+
+    def last_weights(self) -> Array:
+        """Return the weights after the last step; with an L1 penalty the sparse ones."""
+        return self.parameters if self.l1 is None else self.solver._result(self.parameters)
+
+    def accept_zero(self) -> None:
+        """Take the fit for finished if all weights with an L1 penalty are 0, and ought to be."""
+        if self.l1 is None or self.finished:
+            return
+        weights, penalised = self.last_weights(), self.l1 > 0
+        xp = namespace(weights)
+        if xp.any(penalised & (weights != 0)):
+            return
+        gradient = self.objective(weights)[1]
+        if not xp.any(penalised & (xp.abs(gradient) > self.l1)):
+            self.finished, self.parameters = True, weights
 
     def state(self) -> State:
         return {**super().state(), "solver": copied(vars(self.solver))}
@@ -181,6 +208,7 @@ class GradientLearner(_Stepper):
         Key of the masks of dropout, once drawn.
     """
 
+    objective: NetworkObjective
     _of_the_rows = ("objective", "validation", "_batches", "_compiled")
 
     def __init__(self, *memory: Any, average: bool = False) -> None:
@@ -206,14 +234,15 @@ class GradientLearner(_Stepper):
         self.objective, self.validation = objective, validation
         if batch_size is not None:
             self._batches = objective.batches(batch_size, self.generator if shuffle else None)
-            self._compiled = None
-            if not self.average:
-                self._compiled = compiled_epochs(objective, self._batches, self.solver)
+            self._compiled = compiled_epochs(objective, self._batches, self.solver)
         return self
 
     def run_epoch(self, rate: float) -> float:
         rate *= self.base_rate
-        total = self._run_steps(rate) if self._compiled is None else self._run_compiled(rate)
+        if self._compiled is None or self.average or self.l1 is not None:
+            total = self._run_steps(rate)
+        else:
+            total, self.updates = self._compiled.run(self.parameters, rate, self.updates)
         return float(_nan_unless_finite(total, self.parameters)) / self._batches.total_weight
 
     def _run_steps(self, rate: float) -> DeviceArray:
@@ -225,19 +254,13 @@ class GradientLearner(_Stepper):
             total = total + loss
             self.updates += 1
             if self.average:
-                self.sum += self.parameters
-        return total
-
-    def _run_compiled(self, rate: float) -> float:
-        """Do the same in one call."""
-        assert self._compiled is not None
-        total, self.updates = self._compiled.run(self.parameters, rate, self.updates)
+                self.sum += self.last_weights()
         return total
 
     def weights(self) -> Array:
         if self.average and self.updates:
             return (self.sum / self.updates).astype(self.parameters.dtype)
-        return self.parameters
+        return self.last_weights()
 
     def mean_loss(self, weights: Array) -> float:
         return self.objective.mean_loss(weights)
@@ -260,6 +283,8 @@ def _nan_unless_finite(loss: DeviceArray, parameters: DeviceArray) -> DeviceArra
 
 class FullBatchLearner(_Stepper):
     """Full-batch gradient descent, one step per epoch, until the gradient vanishes.
+
+    With an L1 penalty, until the gradient mapping vanishes.
 
     Parameters
     ----------
@@ -302,8 +327,9 @@ class FullBatchLearner(_Stepper):
     def end_below(self, tol: float | None, gradient: Array) -> None:
         """End the fit when the norm of the gradient is `tol` times that of the given one.
 
-        The given gradient is that at weights of 0. If they are stationary, but not a minimum, make
-        the first step of a linear model, and take the gradient there instead.
+        The given gradient is that at weights of 0, without the L1 penalty. If they are stationary,
+        but not a minimum, make the first step of a linear model, and take the gradient there
+        instead.
         """
         self.tol, self.first = tol, self._steepness(gradient)
         self._limit = 0.0 if tol is None else tol
@@ -313,16 +339,26 @@ class FullBatchLearner(_Stepper):
 
     def run_epoch(self, rate: float) -> float:
         loss, gradient = self.objective(self.parameters)
-        steepness = self._steepness(gradient)
-        self.finished = self.tol is not None and self._is_at_the_end(steepness, gradient)
-        if not self.finished:
+        slope, end = self._slope_and_end(gradient, self.rates * rate)
+        self.finished = self.tol is not None and self._is_at_the_end(slope, end)
+        if self.finished:
+            self.parameters = end
+        else:
             if self.flat_at_zero and not self._has_left_zero():
                 self._leave_zero(rate)
             self._move(gradient, self.rates * rate)
             self.updates += 1
         return loss
 
-    def _is_at_the_end(self, steepness: float, gradient: Array) -> bool:
+    def _slope_and_end(self, gradient: Array, rates: Rate) -> tuple[Array, Array]:
+        """Return what has to vanish at the end, and the weights to end with if it does."""
+        if self.l1 is None:
+            return gradient, self.parameters
+        slope = gradient_mapping(self.parameters, gradient, rates, self.l1)
+        return slope, soft_threshold(self.parameters - rates * gradient, rates * self.l1)
+
+    def _is_at_the_end(self, slope: Array, end: Array) -> bool:
+        steepness = self._steepness(slope)
         if not steepness <= self._limit * self.first < math.inf:
             return False
         if not isinstance(self.objective, Quadratic) or steepness <= _ROUNDING * self.first:
@@ -330,11 +366,25 @@ class FullBatchLearner(_Stepper):
         if self.condition <= _WELL_CONDITIONED:
             return True
         # Along some directions the gradient is small long before the weights are right.
-        error = self.objective.relative_error(self.parameters, gradient)
-        if error <= _PRECISION or self.objective.near_dependence is not None:
+        for part, free in self.free_parts(end):
+            error = part.relative_error(end[free], slope[free])
+            if error > _PRECISION and part.near_dependence is None:
+                break
+        else:
             return True
         self._limit *= 0.1
         return False
+
+    def free_parts(self, weights: Array) -> list[tuple[Quadratic, Array]]:
+        """Return the quadratic objective along free weights, and the numbers of these.
+
+        All weights are free; with an L1 penalty those other than 0, for each output apart.
+        """
+        if not isinstance(self.objective, Quadratic):
+            return []
+        if self.l1 is None:
+            return [(self.objective, np.arange(weights.size))]
+        return self.objective.on_supports(weights)
 
     def zeros(self) -> Array:
         """Return weights of 0, in the library and on the device of the parameters."""
@@ -342,7 +392,7 @@ class FullBatchLearner(_Stepper):
         return zeros
 
     def weights(self) -> Array:
-        return self.parameters
+        return self.parameters if self.finished else self.last_weights()
 
     def mean_loss(self, weights: Array) -> float:
         return self.objective(weights)[0]

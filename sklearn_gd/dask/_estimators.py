@@ -249,7 +249,7 @@ class DaskThroughOriginRegressor(OnDask, ThroughOriginRegressor):
 
     Parameters
     ----------
-    activation, loss, solver, learning_rate, alpha, max_iter, tol, warm_start, verbose
+    activation, loss, solver, learning_rate, alpha, l1_ratio, max_iter, tol, warm_start, verbose
         As for :class:`sklearn_gd.ThroughOriginRegressor`.
 
     See Also
@@ -441,9 +441,9 @@ class DaskPerceptronClassifier(ClassifierOnDask, PerceptronClassifier):
 
     Parameters
     ----------
-    activation, loss, standardize, solver, learning_rate, alpha, fit_intercept, average, \
-    batch_size, max_iter, tol, n_iter_no_change, shuffle, early_stopping, validation_fraction, \
-    class_weight, warm_start, random_state, verbose
+    activation, loss, standardize, solver, learning_rate, alpha, l1_ratio, fit_intercept, \
+    average, batch_size, max_iter, tol, n_iter_no_change, shuffle, early_stopping, \
+    validation_fraction, class_weight, warm_start, random_state, verbose
         As for :class:`sklearn_gd.PerceptronClassifier`. With the step, `average` is the mean of
         the weights after every row of every chunk.
 

@@ -476,6 +476,12 @@ def test_a_line_ends_where_numpys_does(library):
     # More columns than rows: X'X is not made.
     wide = np.random.default_rng(1).normal(size=(20, 120))
     assert_same_fit(library, line(), wide, wide[:, 0])
+    for solver in ("gd", "momentum", "nesterov", Nesterov(0.8)):
+        for loss in ("squared_error", "huber"):
+            lasso = ThroughOriginRegressor(loss=loss, solver=solver, alpha=0.2, l1_ratio=0.9)
+            there, here = assert_same_fit(library, lasso, X, Y)
+            assert_array_equal(host(there.coef_) == 0, here.coef_ == 0)
+            assert 0 < np.count_nonzero(here.coef_) < 8
     start = np.full((2, 4), 0.5)
     assert_same_fit(library, line(), X, Y, coef_init=start)
 

@@ -16,7 +16,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn import config_context
 from sklearn.base import clone, is_classifier
@@ -297,6 +297,12 @@ def test_line_of_several_outputs_and_single_precision(client, rows):
     Y = np.column_stack([y, -2 * y])
     model = DaskThroughOriginRegressor(alpha=0.1).fit(cut(X), cut(Y, 17, 986))
     assert_allclose(model.coef_, ThroughOriginRegressor(alpha=0.1).fit(X, Y).coef_, rtol=1e-10)
+    lasso = {"alpha": 2.0, "l1_ratio": 0.9}
+    expected = ThroughOriginRegressor(**lasso).fit(X, Y).coef_
+    model = DaskThroughOriginRegressor(**lasso).fit(cut(X), cut(Y, 17, 986))
+    assert_allclose(model.coef_, expected, rtol=1e-10)
+    assert 0 < np.count_nonzero(expected) < expected.size
+    assert_array_equal(model.coef_ == 0, expected == 0)
     single = DaskThroughOriginRegressor().fit(cut(X.astype(np.float32)), cut(y))
     assert single.coef_.dtype == np.float32
     assert_allclose(single.coef_, ThroughOriginRegressor().fit(X, y).coef_, rtol=1e-4)
@@ -313,7 +319,13 @@ def test_loss_of_a_line_that_fits_is_looked_at_again(client, rows):
 
 @pytest.mark.parametrize(
     "options",
-    [{"loss": "huber"}, {"loss": "log_cosh"}, {"activation": "tanh"}, {"activation": "relu"}],
+    [
+        {"loss": "huber"},
+        {"loss": "huber", "alpha": 0.1, "l1_ratio": 0.9},
+        {"loss": "log_cosh"},
+        {"activation": "tanh"},
+        {"activation": "relu"},
+    ],
     ids=str,
 )
 def test_other_lines_sum_their_gradient_over_chunks(options, client, rows):
@@ -887,6 +899,7 @@ def test_separable_rows_are_learned_without_a_mistake(chunks, n_classes, client)
         {"activation": "sigmoid"},
         {"activation": "relu", "loss": "huber", "class_weight": "balanced"},
         {"activation": "relu", "fit_intercept": False},
+        {"activation": "sigmoid", "solver": "nesterov", "alpha": 0.05, "l1_ratio": 0.9},
         {"activation": "sigmoid", "standardize": False},
         {"activation": "tanh", "solver": "adam", "learning_rate": 0.05, "average": True},
         {"activation": "step", "solver": "momentum", "learning_rate": 0.1},
