@@ -144,7 +144,7 @@ def test_labels_are_those_of_the_fit():
     neuron = PerceptronClassifier(shuffle=False).fit(X, labels)
     display = FitDisplay.from_estimator(neuron, X[:2], labels[:2])
     assert_array_equal(display.y, [0, 0])
-    with pytest.raises(ValueError, match=r"y must hold the classes.*Got \['other'\]"):
+    with pytest.raises(ValueError, match=r"y has labels \['other'\] that are none of"):
         FitDisplay.from_estimator(neuron, X, ["off", "on", "other"])
 
 
