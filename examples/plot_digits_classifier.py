@@ -11,7 +11,7 @@ about 80 % should be right.
 
 # %%
 # 1797 images of 8 by 8 pixels with values from 0 to 16, as they come. Each is predicted by a
-# network that was trained on four fifths of the data, of which it is none. For comparison, logistic
+# network that was trained on four fifths of the data, without that image. For comparison, logistic
 # regression, and a network with ``standardize=False``: pixels all have the same unit, which
 # standardising them takes away.
 from itertools import pairwise

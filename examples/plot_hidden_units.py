@@ -75,13 +75,12 @@ print(f"their largest weight: {np.abs(weights[blank]).max():.3f}; of the others:
 # %%
 # Responses to each digit
 # -----------------------
-# The mean output of each neuron for each digit, minus its mean over all digits. Some neurons
-# respond to one digit only, others to several. The digits are distinguished by the pattern of a
+# The mean output of each neuron for each digit, minus its mean over all digits. No neuron is that
+# of a single digit: each responds to several. The digits are distinguished by the pattern of a
 # whole column.
 turned = (sign[:, None] * by_digit)[order]
 rises = (turned > 0.3).sum(axis=1)
-print(f"neurons that rise by more than 0.3 for one digit: {np.sum(rises == 1)} of 25")
-print(f"                               for several of them: {np.sum(rises > 1)} of 25")
+print(f"digits for which a neuron rises by more than 0.3: from {rises.min()} to {rises.max()}")
 figure, ax = plt.subplots(figsize=(7, 6.4), layout="constrained")
 reach = np.abs(turned).max()
 image = ax.imshow(turned, cmap="RdBu_r", vmin=-reach, vmax=reach, aspect="auto")
