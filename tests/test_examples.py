@@ -120,6 +120,20 @@ EXPECTED = {
         r"MLPRegressor, tanh +0\.\d\d\d +[12]\.\d\d\d",
         r"the pair predicts the same: True",
     ],
+    "plot_curved_boundary.py": [
+        r" 1 +0$",
+        r" 3 +\d+$",
+        r" 4 +(9|10)$",
+    ],
+    "plot_digits_classifier.py": [
+        r"network, defaults +0\.97\d +0\.0[89]\d",
+        r"network, standardize=False +0\.98\d +0\.0[67]\d",
+        r"logistic regression +0\.969 +0\.108",
+        r"misread: 4\d of 1797",
+        r"0\.99 to 1\.00 +1\d\d\d +0\.99\d +1\.000",
+        r"all: said to be right 0\.9[56]\d, right 0\.97\d",
+        r"80% answered: 0\.[0-3]% wrong",
+    ],
     "plot_early_stopping.py": [
         r"training loss after 300 epochs: 0\.00\d",
         r"test loss after 300 epochs: +1\.\d\d\d",
@@ -141,11 +155,11 @@ EXPECTED = {
     ],
     "plot_hidden_units.py": [
         r"25 hidden neurons: +0\.9[78]\d of 540 test digits, 100 epochs",
-        r"no hidden neurons: +0\.939",
-        r"MLPRegressor: +0\.9[678]\d",
+        r"no hidden neurons: +0\.970",
+        r"MLPClassifier: +0\.9[78]\d",
         r"pixels that are always blank: 4",
-        r"their largest weight: 0\.000; of the others: 0\.\d\d\d",
-        r"neurons that rise by more than 0\.3 for one digit: \d+ of 25",
+        r"their largest weight: 0\.000; of the others: 1\.\d\d\d",
+        r"digits for which a neuron rises by more than 0\.3: from [23] to \d",
     ],
     "plot_polynomial.py": [
         r"polynomial, degree 3 +0\.298 +2\.136",
@@ -191,6 +205,8 @@ EXPECTED = {
 FIGURES = {
     "plot_averaged_perceptron.py": 1,
     "plot_callbacks.py": 1,
+    "plot_curved_boundary.py": 3,
+    "plot_digits_classifier.py": 4,
     "plot_early_stopping.py": 2,
     "plot_hidden_units.py": 2,
     "plot_hubble.py": 2,
