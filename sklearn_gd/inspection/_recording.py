@@ -250,6 +250,8 @@ class Recording:
         return Y, None if weights is None else weights[:, None]
 
     def _targets_of_classes(self, y: Array, weights: Array | None) -> tuple[Array, Array | None]:
+        if y.shape[1:] == (1,):
+            y = y[:, 0]
         if not hasattr(self.model, "classes_"):  # a clone whose fit diverged
             self.model.classes_ = np.unique(y) if y.ndim == 1 else np.arange(y.shape[1])
         model = _at(self.model, self.first)

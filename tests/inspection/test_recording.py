@@ -127,6 +127,12 @@ def test_a_network_that_classifies_is_recorded(kind, loss, class_weight):
     assert_allclose(again.loss(again.path([0])[0]), fitted.loss_)
 
 
+def test_a_column_of_labels_is_recorded_as_a_vector_is():
+    net = FeedForwardClassifier(hidden_layer_sizes=(3,), max_iter=2, tol=None).fit(X, LABELS)
+    one, other = (Recording.of_fitted(net, X, y) for y in (LABELS, LABELS[:, None]))
+    np.testing.assert_array_equal(one.Y, other.Y)
+
+
 @pytest.mark.parametrize("kind", ["classes", "two classes"])
 def test_logistic_neurons_are_recorded(kind):
     neuron = PerceptronClassifier(activation="sigmoid", loss="log_loss", max_iter=4, tol=None)
