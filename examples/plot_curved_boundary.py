@@ -94,8 +94,9 @@ NetworkDisplay.from_estimator(net, target_names=["circles", "triangles"])
 # -----------------
 # Two lines would do, but from most random starts the descent ends where the second one is of no
 # use: the loss of a network has several minima. With more neurons it is more likely that the right
-# lines are among them.
-print("hidden neurons   starts out of 10 that get more than 95 % of the training data right")
+# lines are among them. For each number of neurons, the network is fitted from ten random starts;
+# those are counted that get more than 95 % of the training data right.
+print("hidden neurons   starts of 10 above 95 %")
 for n in (1, 2, 3, 4):
     scores = [
         clone(net)
