@@ -72,7 +72,8 @@ def is_step(model: BaseEstimator) -> bool:
 
 def has_log_loss(model: BaseEstimator) -> bool:
     """Return whether the model minimises the log loss."""
-    return isinstance(as_loss(model.loss), LogLoss)
+    loss = model.loss
+    return isinstance(loss, LogLoss) or (isinstance(loss, str) and loss == "log_loss")
 
 
 def silent_clone(estimator: BaseEstimator) -> BaseEstimator:
