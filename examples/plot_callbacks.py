@@ -13,7 +13,6 @@ this example ends with a message.
 import matplotlib.pyplot as plt
 from sklearn.datasets import load_diabetes
 from sklearn.model_selection import train_test_split
-from sklearn.preprocessing import StandardScaler
 
 from sklearn_gd import FeedForwardRegressor
 
@@ -24,15 +23,11 @@ except ImportError:
 
 X, y = load_diabetes(return_X_y=True, scaled=False)
 X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.33, random_state=0)
-features, target = StandardScaler().fit(X_train), StandardScaler().fit(y_train[:, None])
-X_train, X_test = features.transform(X_train), features.transform(X_test)
-y_train, y_test = (target.transform(part[:, None])[:, 0] for part in (y_train, y_test))
 
 
 def new_net():
     """Return a network that is large for so few samples, and always runs 200 epochs."""
     return FeedForwardRegressor(
-        standardize=False,
         activation="relu",
         batch_size=200,
         hidden_layer_sizes=(50, 50),

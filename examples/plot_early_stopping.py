@@ -9,14 +9,17 @@ validation, and the fit returns the weights of the epoch with the smallest valid
 """
 
 # %%
-# The diabetes data of 442 patients, standardized; a third is held out as test data.
+# The diabetes data of 442 patients; a third is held out as test data. Losses are mean squared
+# errors in the units of the target: those of a constant are about the variance.
 import numpy as np
 from sklearn.base import clone
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import load_diabetes
 from sklearn.linear_model import LinearRegression
 from sklearn.metrics import mean_squared_error
 from sklearn.model_selection import KFold, cross_validate, train_test_split
 from sklearn.neural_network import MLPRegressor
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_gd import FeedForwardRegressor
@@ -24,9 +27,7 @@ from sklearn_gd.inspection import LossCurveDisplay
 
 X, y = load_diabetes(return_X_y=True, scaled=False)
 X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.33, random_state=0)
-features, target = StandardScaler().fit(X_train), StandardScaler().fit(y_train[:, None])
-X_train, X_test = features.transform(X_train), features.transform(X_test)
-y_train, y_test = (target.transform(part[:, None])[:, 0] for part in (y_train, y_test))
+print(f"variance of the target: {y_train.var():.0f}")
 
 # %%
 # Overfitting
@@ -34,7 +35,6 @@ y_train, y_test = (target.transform(part[:, None])[:, 0] for part in (y_train, y
 # The test samples are passed as a validation set only to record their loss: with ``tol=None`` the
 # fit runs all epochs.
 net = FeedForwardRegressor(
-    standardize=False,
     activation="relu",
     batch_size=200,
     hidden_layer_sizes=(50, 50),
@@ -44,14 +44,14 @@ net = FeedForwardRegressor(
 )
 watched = clone(net).set_params(tol=None)
 watched.fit(X_train, y_train, X_val=X_test, y_val=y_test)
-print(f"training loss after {watched.n_iter_} epochs: {watched.loss_curve_[-1]:.3f}")
-print(f"test loss after {watched.n_iter_} epochs:     {watched.validation_loss_curve_[-1]:.3f}")
-print(f"smallest test loss:             {watched.best_loss_:.3f}, epoch {watched.best_iter_ + 1}")
+print(f"training loss after {watched.n_iter_} epochs: {watched.loss_curve_[-1]:.0f}")
+print(f"test loss after {watched.n_iter_} epochs:     {watched.validation_loss_curve_[-1]:.0f}")
+print(f"smallest test loss:             {watched.best_loss_:.0f}, epoch {watched.best_iter_ + 1}")
 
 # %%
 # The curves diverge early. The circle marks the best epoch.
 display = LossCurveDisplay.from_estimator(watched)
-display.ax_.set(ylim=(0, 1.6), title="The training loss keeps falling, the test loss does not")
+display.ax_.set(ylim=(0, 10_000), title="The training loss keeps falling, the test loss does not")
 
 # %%
 # Early stopping
@@ -59,26 +59,30 @@ display.ax_.set(ylim=(0, 1.6), title="The training loss keeps falling, the test 
 # Now the test samples are not used during the fit. A fifth of the training samples form the
 # validation set, and the fit ends when its loss has not improved for 20 epochs.
 early = clone(net).set_params(early_stopping=True, validation_fraction=0.2, n_iter_no_change=20)
+theirs = MLPRegressor(
+    hidden_layer_sizes=(50, 50),
+    learning_rate_init=0.003,
+    alpha=0.0,
+    max_iter=300,
+    early_stopping=True,
+    validation_fraction=0.2,
+    n_iter_no_change=20,
+    random_state=0,
+)
 models = {
     "no early stopping": clone(net).set_params(tol=None).fit(X_train, y_train),
     "early stopping": early.fit(X_train, y_train),
-    "MLPRegressor, early stopping": MLPRegressor(
-        hidden_layer_sizes=(50, 50),
-        learning_rate_init=0.003,
-        alpha=0.0,
-        max_iter=300,
-        early_stopping=True,
-        validation_fraction=0.2,
-        n_iter_no_change=20,
-        random_state=0,
+    "MLPRegressor, early stopping": TransformedTargetRegressor(
+        make_pipeline(StandardScaler(), theirs), transformer=StandardScaler()
     ).fit(X_train, y_train),
     "LinearRegression": LinearRegression().fit(X_train, y_train),
 }
 print(f"{'':30s} epochs   test loss   test R2")
 for name, model in models.items():
     loss = mean_squared_error(y_test, model.predict(X_test))
-    epochs = getattr(model, "n_iter_", "-")
-    print(f"{name:30s} {epochs:>6}   {loss:9.3f}   {model.score(X_test, y_test):7.3f}")
+    network = model.regressor_[-1] if "MLP" in name else model
+    epochs = getattr(network, "n_iter_", "-")
+    print(f"{name:30s} {epochs:>6}   {loss:9.0f}   {model.score(X_test, y_test):7.3f}")
 
 # %%
 # ``best_iter_`` is the epoch of the returned weights, counted from 0 like the curves.

@@ -24,14 +24,13 @@ plt.rcParams.update({"font.size": 11, "axes.spines.top": False, "axes.spines.rig
 # Three layers
 # ------------
 # The layers are the inputs, one hidden layer, and the outputs. The data are the results of twenty
-# men in three exercises, from which the network estimates their weight, waist and pulse. Every
-# neuron receives all outputs of the previous layer.
+# men in three exercises, from which the network estimates their weight, waist and pulse. These are
+# standardized, since they have different units, and share one loss. Every neuron receives all
+# outputs of the previous layer.
 
 linnerud = load_linnerud()
-exercises = StandardScaler().fit_transform(linnerud.data)
-bodies = StandardScaler().fit_transform(linnerud.target)
+exercises, bodies = linnerud.data, StandardScaler().fit_transform(linnerud.target)
 small = FeedForwardRegressor(
-    standardize=False,
     max_iter=200,
     hidden_layer_sizes=(4,),
     activation="tanh",
@@ -55,7 +54,6 @@ _ = NetworkDisplay.from_estimator(
 # Each further hidden layer transforms the outputs of the previous one.
 
 deep = FeedForwardRegressor(
-    standardize=False,
     hidden_layer_sizes=(5, 5, 5),
     activation="tanh",
     solver="lbfgs",

@@ -3,8 +3,8 @@
 Cross-validation with a pandas DataFrame
 ========================================
 
-Cross-validation works as with any estimator of scikit-learn: columns are selected by name, a
-pipeline learns its scaling from the training samples of each fold only, and
+Cross-validation works as with any estimator of scikit-learn: columns are selected by name, the
+model learns its scaling from the training samples of each fold only, and
 :func:`sklearn.model_selection.cross_validate` computes the scores. In addition, the loss curves of
 all folds show whether their fits ended in the same way.
 """
@@ -31,20 +31,25 @@ print(X.describe().loc[["mean", "std"]].round(1).to_string())
 # %%
 # Preprocessing by column
 # -----------------------
-# Numeric columns are standardized, and the category becomes a column of 0 and 1. The target is
-# also standardized within each fold, by ``TransformedTargetRegressor``; the scores are in the
-# original units of the target.
+# The category becomes a column of 0 and 1. ``FeedForwardRegressor`` takes the numeric columns and
+# the target as they come. For ``MLPRegressor`` both are standardized within each fold; the scores
+# are in the original units of the target.
 
 
-def on_frame(regressor):
-    """Return the regressor with preprocessing of the columns and the target."""
+def on_frame(regressor, numbers="passthrough"):
+    """Return the regressor with preprocessing of the columns."""
     columns = make_column_transformer(
         (OneHotEncoder(drop="if_binary", sparse_output=False, dtype=int), ["sex"]),
-        remainder=StandardScaler(),
+        remainder=numbers,
         verbose_feature_names_out=False,
     ).set_output(transform="pandas")
+    return make_pipeline(columns, regressor)
+
+
+def standardized(regressor):
+    """Return the regressor on standardized numeric columns and targets."""
     return TransformedTargetRegressor(
-        make_pipeline(columns, regressor), transformer=StandardScaler()
+        on_frame(regressor, StandardScaler()), transformer=StandardScaler()
     )
 
 
@@ -59,7 +64,7 @@ settings = {
 }
 models = {
     "FeedForwardRegressor": on_frame(FeedForwardRegressor(learning_rate=0.003, **settings)),
-    "MLPRegressor": on_frame(MLPRegressor(learning_rate_init=0.003, **settings)),
+    "MLPRegressor": standardized(MLPRegressor(learning_rate_init=0.003, **settings)),
     "LinearRegression": on_frame(LinearRegression()),
     "HistGradientBoosting": HistGradientBoostingRegressor(random_state=0),
 }
@@ -97,11 +102,11 @@ print(table.round(3).to_string())
 # ``return_estimator=True`` keeps the model of each fold with its loss curves. Thin lines show the
 # folds, thick lines their means. A fit ends when its validation loss has not improved for 20
 # epochs.
-networks = [model.regressor_[-1] for model in runs["FeedForwardRegressor"]["estimator"]]
+networks = [model[-1] for model in runs["FeedForwardRegressor"]["estimator"]]
 for number, net in enumerate(networks, start=1):
     print(
         f"fold {number}: {net.n_iter_:3d} epochs; weights of epoch {net.best_iter_ + 1:3d}, "
-        f"validation loss {net.best_loss_:.3f}"
+        f"validation loss {net.best_loss_:.0f}"
     )
 display = LossCurveDisplay.from_cv_results({"estimator": networks})
 display.ax_.set_title("Five folds of the diabetes data")

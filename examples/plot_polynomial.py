@@ -11,7 +11,6 @@ that polynomials fit poorly, and one that is a polynomial.
 # %%
 import matplotlib.pyplot as plt
 import numpy as np
-from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import load_breast_cancer
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
@@ -30,18 +29,18 @@ def polynomial(degree):
 
 
 def network(activation, alpha):
-    """Return a network with one hidden layer of 20 neurons, on standardized data."""
-    net = FeedForwardRegressor(
-        standardize=False,
+    """Return a network with one hidden layer of 20 neurons.
+
+    Features are standardized without squashing outliers: here, it is the outliers that matter.
+    """
+    return FeedForwardRegressor(
+        standardize="standard",
         hidden_layer_sizes=(20,),
         activation=activation,
         solver="lbfgs",
         alpha=alpha,
         max_iter=2000,
         random_state=0,
-    )
-    return TransformedTargetRegressor(
-        make_pipeline(StandardScaler(), net), transformer=StandardScaler()
     )
 
 

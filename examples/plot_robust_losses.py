@@ -18,7 +18,6 @@ import numpy as np
 from sklearn.datasets import load_diabetes
 from sklearn.linear_model import LinearRegression, QuantileRegressor
 from sklearn.model_selection import train_test_split
-from sklearn.preprocessing import StandardScaler
 
 from sklearn_gd import FeedForwardRegressor, ThroughOriginRegressor
 from sklearn_gd.losses import Huber, Pinball
@@ -100,7 +99,6 @@ index, progress = frame.data[["bmi"]].to_numpy(), frame.target.to_numpy()
 bmi_train, bmi_test, y_train, y_test = train_test_split(
     index, progress, test_size=0.4, random_state=0
 )
-scaler, unit = StandardScaler().fit(bmi_train), y_train.std()
 QUANTILES = (0.1, 0.5, 0.9)
 
 
@@ -117,20 +115,15 @@ def network(quantile):
     )
 
 
-nets = {q: network(q).fit(scaler.transform(bmi_train), y_train / unit) for q in QUANTILES}
+nets = {q: network(q).fit(bmi_train, y_train) for q in QUANTILES}
 lines = {q: QuantileRegressor(quantile=q, alpha=0.0).fit(bmi_train, y_train) for q in QUANTILES}
-
-
-def curve(quantile, bmi):
-    """Return the predictions of the network in the units of the target."""
-    return unit * nets[quantile].predict(scaler.transform(bmi))
 
 
 print(f"share of rows below the curve {'network':>8s}  network   QuantileRegressor")
 print(f"{'quantile':24s} {'training':>13s}     test                test")
 for q in QUANTILES:
-    on_train = np.mean(y_train < curve(q, bmi_train))
-    on_test = np.mean(y_test < curve(q, bmi_test))
+    on_train = np.mean(y_train < nets[q].predict(bmi_train))
+    on_test = np.mean(y_test < nets[q].predict(bmi_test))
     straight = np.mean(y_test < lines[q].predict(bmi_test))
     print(f"{q:<24g} {on_train:13.3f}   {on_test:6.3f}   {straight:17.3f}")
 
@@ -141,8 +134,9 @@ figure, ax = plt.subplots(figsize=(8, 4.8), layout="constrained")
 grid = np.linspace(index.min(), index.max(), 200)[:, None]
 ax.plot(bmi_train, y_train, "o", color="0.55", markersize=3, label="training samples")
 ax.plot(bmi_test, y_test, "o", mfc="none", mec="0.35", markersize=5, label="test samples")
-ax.fill_between(grid[:, 0], curve(0.1, grid), curve(0.9, grid), color=BLUE, alpha=0.15)
+low, high = nets[0.1].predict(grid), nets[0.9].predict(grid)
+ax.fill_between(grid[:, 0], low, high, color=BLUE, alpha=0.15)
 for q, colour in zip(QUANTILES, (BLUE, "black", VERMILLION), strict=True):
-    ax.plot(grid, curve(q, grid), color=colour, linewidth=2, label=f"quantile {q:g}")
+    ax.plot(grid, nets[q].predict(grid), color=colour, linewidth=2, label=f"quantile {q:g}")
 ax.set(xlabel="body mass index (kg/m²)", ylabel="progress of the disease", ylim=(0, 450))
 ax.legend(loc="upper left", fontsize=10, ncols=2)

@@ -10,7 +10,8 @@ between the targets, so what it learns for one target depends on the others.
 
 # %%
 # Linnerud's data: the results of 20 men in three exercises, and their weight (in pounds), waist
-# (in inches) and pulse.
+# (in inches) and pulse. The targets are standardized: the squared error is averaged over them, so
+# that otherwise the weight, whose numbers vary most, would decide the fit.
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.compose import TransformedTargetRegressor

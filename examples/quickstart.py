@@ -1,4 +1,4 @@
-"""A line, a neuron and a network on real data, compared with estimators of scikit-learn.
+"""A line, neurons and networks on real data, compared with estimators of scikit-learn.
 
 Run it with ``python examples/quickstart.py``; it takes a few seconds and draws nothing.
 """
@@ -24,7 +24,12 @@ from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_gd import FeedForwardRegressor, PerceptronClassifier, ThroughOriginRegressor
+from sklearn_gd import (
+    FeedForwardClassifier,
+    FeedForwardRegressor,
+    PerceptronClassifier,
+    ThroughOriginRegressor,
+)
 from sklearn_gd.exceptions import DivergenceError
 
 HUBBLE = Path(__file__).parent / "data" / "hubble_1929.csv"
@@ -71,23 +76,27 @@ def line_through_the_origin():
 
 
 def neurons():
-    """Compare Rosenblatt's rule and neurons with a sigmoid with scikit-learn's Perceptron."""
-    title("2. One neuron per class: accuracy over 5 folds")
+    """Compare neurons and a network with scikit-learn's Perceptron.
+
+    Rosenblatt's rule needs standardized columns. The others standardize them by themselves.
+    """
+    title("2. One neuron per class, and a network: accuracy over 5 folds")
     folds = StratifiedKFold(5, shuffle=True, random_state=0)
+    averaged = PerceptronClassifier(average=True, random_state=0)
     models = {
-        "sklearn.linear_model.Perceptron": Perceptron(random_state=0),
-        "PerceptronClassifier, step": PerceptronClassifier(random_state=0),
-        "PerceptronClassifier, step, averaged": PerceptronClassifier(average=True, random_state=0),
+        "sklearn.linear_model.Perceptron": scaled(Perceptron(random_state=0)),
+        "PerceptronClassifier, step": scaled(PerceptronClassifier(random_state=0)),
+        "PerceptronClassifier, step, averaged": scaled(averaged),
         "PerceptronClassifier, sigmoid": PerceptronClassifier(
             activation="sigmoid", random_state=0
         ),
+        "FeedForwardClassifier": FeedForwardClassifier(random_state=0),
     }
     for name, load in (("breast cancer", load_breast_cancer), ("digits", load_digits)):
         X, y = load(return_X_y=True)
         print(f"{name}, {X.shape[0]} rows, {len(np.unique(y))} classes:")
         for label, model in models.items():
-            scores = cross_val_score(make_pipeline(StandardScaler(), model), X, y, cv=folds)
-            print_scores(label, scores)
+            print_scores(label, cross_val_score(model, X, y, cv=folds))
     print("+- is the spread between folds; differences well below it mean little.")
 
 
@@ -111,17 +120,17 @@ def network():
     }
     models = {
         "LinearRegression": LinearRegression(),
-        "MLPRegressor": on_scaled(MLPRegressor(learning_rate_init=rate, **same)),
-        "FeedForwardRegressor": on_scaled(FeedForwardRegressor(learning_rate=rate, **same)),
+        "MLPRegressor, standardized": on_scaled(MLPRegressor(learning_rate_init=rate, **same)),
+        "FeedForwardRegressor": FeedForwardRegressor(learning_rate=rate, **same),
     }
     for label, model in models.items():
         print_scores(label, cross_val_score(model, X, y, cv=folds))
     print("On these 442 rows neither network does better than a linear model.")
 
-    net = clone(models["FeedForwardRegressor"]).fit(X, y).regressor_[-1]
+    net = clone(models["FeedForwardRegressor"]).fit(X, y)
     print(
         f"\nOne fit on all rows: {net.n_iter_} epochs; it keeps the weights of epoch "
-        f"{net.best_iter_ + 1}, whose validation loss, {net.best_loss_:.3f}, was the smallest."
+        f"{net.best_iter_ + 1}, whose validation loss, {net.best_loss_:,.0f}, was the smallest."
     )
 
 
@@ -132,12 +141,8 @@ def search_for_a_learning_rate():
     net = FeedForwardRegressor(
         hidden_layer_sizes=(20,), solver="gd", max_iter=50, tol=None, random_state=0
     )
-    name = "regressor__feedforwardregressor__learning_rate"
-    search = GridSearchCV(
-        on_scaled(net),
-        {name: [0.001, 0.01, 0.1, 10.0]},
-        cv=KFold(5, shuffle=True, random_state=0),
-    )
+    rates = [0.001, 0.01, 0.1, 10.0]
+    search = GridSearchCV(net, {"learning_rate": rates}, cv=KFold(5, shuffle=True, random_state=0))
     with warnings.catch_warnings():
         # Both warnings are expected: the fits at rate 10 fail, and so have no score.
         warnings.simplefilter("ignore", FitFailedWarning)
@@ -147,20 +152,24 @@ def search_for_a_learning_rate():
     print("      rate   mean R2   rank")
     results = search.cv_results_
     for rate, score, rank in zip(
-        results[f"param_{name}"],
+        rates,
         results["mean_test_score"],
         results["rank_test_score"],
         strict=True,
     ):
         print(f"  {rate:8g}   {score:7.3f}   {rank:4d}")
-    print(f"Chosen: {search.best_params_[name]:g}. The rate that diverged has no score, only nan.")
+    chosen = search.best_params_["learning_rate"]
+    print(f"Chosen: {chosen:g}. The rate that diverged has no score, only nan.")
+
+
+def scaled(model):
+    """Standardize features with the statistics of the training samples only."""
+    return make_pipeline(StandardScaler(), model)
 
 
 def on_scaled(regressor):
     """Standardize features and target with the statistics of the training samples only."""
-    return TransformedTargetRegressor(
-        make_pipeline(StandardScaler(), regressor), transformer=StandardScaler()
-    )
+    return TransformedTargetRegressor(scaled(regressor), transformer=StandardScaler())
 
 
 def diabetes(quiet=False):

@@ -583,6 +583,15 @@ class FeedForwardClassifier(FeedForward, ClassifierMixin, BaseEstimator):
             )
         return _indicator_rows(X, y, weights, "y")
 
+    def _targets(self, X: Matrix, y: Array, weights: Array | None) -> tuple[Array, Array | None]:
+        """Return the targets (n_samples, n_outputs) of labels or indicators, and the weights."""
+        if not self._one_axis and y.shape[1:] != (len(self.classes_),):
+            raise ValueError(
+                f"y must hold indicators of {len(self.classes_)} labels. Got shape {y.shape}."
+            )
+        rows = self._rows(X, y, weights)
+        return rows.y[:], None if rows.weights is None else rows.weights[:, None]
+
     def _require_weight_left(self, rows: Rows | ArrayRows, what: str, to_do: str) -> None:
         total = float(rows.n_samples if rows.weights is None else rows.weights.sum())
         require_weight_left(total, self.class_weight, what, to_do)

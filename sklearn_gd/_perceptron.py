@@ -42,7 +42,7 @@ from sklearn_gd._data.validation import (
     require_some_weight,
 )
 from sklearn_gd._models.curvature import curvature_per_row
-from sklearn_gd._models.labelled_rows import LabelledRows, targets_of
+from sklearn_gd._models.labelled_rows import LabelledRows, one_hot, targets_of
 from sklearn_gd._models.network import Network, is_flat_at_zero, linear_step
 from sklearn_gd._models.scaling import Scaling, require_enough_rows
 from sklearn_gd._pieces import Array, ArrayLike, Matrix, require_unchanged, storable
@@ -680,6 +680,14 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         """Return the weight of each class; None for 1 each."""
         counts = train.counts(len(self.classes_))  # samples of weight zero do not count
         return class_weights(self.class_weight, self.classes_, counts)
+
+    def _targets(self, X: Matrix, y: Array, weights: Array | None) -> tuple[Array, Array | None]:
+        """Return the targets of labels, and the weight of each, (n_samples, n_neurons)."""
+        rows = LabelledRows(X, encode(y, self.classes_), weights)
+        rows = rows.weighed(self._class_weights(rows), self._is_row_by_row())
+        low, high = targets_of(as_activation(self.activation))
+        n_neurons = self._n_neurons()
+        return one_hot(rows.codes, n_neurons, low, high), rows.weigh(slice(None), n_neurons)
 
     def _n_neurons(self) -> int:
         return n_outputs_for(self.classes_)

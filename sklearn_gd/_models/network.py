@@ -19,7 +19,7 @@ from sklearn_gd._data.batches import row_chunks, slice_rows
 from sklearn_gd._models.dropout import Dropout
 from sklearn_gd._models.scaling import ColumnScaling, Scaling
 from sklearn_gd._pieces import Array, Matrix, namespace
-from sklearn_gd.activations import Activation, Identity
+from sklearn_gd.activations import Activation, Identity, Sigmoid, Softmax
 from sklearn_gd.losses import Loss
 
 Masks = list[Array | None]  # factors of dropout, one array per layer
@@ -102,7 +102,11 @@ class Network:
     def prediction_activations(self) -> list[Activation]:
         """Return the activations of a prediction: a link of the loss applied to the outputs."""
         link = self.loss.link
-        return self.activations if link is None else [*self.activations[:-1], link]
+        if link is None:
+            return self.activations
+        if isinstance(link, Softmax) and self.n_outputs == 1:
+            link = Sigmoid()
+        return [*self.activations[:-1], link]
 
     def scaled(self, scaling: Scaling | None) -> Network:
         """Return the network that is trained in a scale; itself without one."""

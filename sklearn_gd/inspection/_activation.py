@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, is_classifier
+from sklearn.base import BaseEstimator
 
 from sklearn_gd._pieces import Array, ArrayLike
 from sklearn_gd.activations import Activation, as_activation
 from sklearn_gd.inspection._axes import COLOURS, Style, new_axes, options
-from sklearn_gd.inspection._layers import activation_name, check_names, number
+from sklearn_gd.inspection._layers import activation_name, check_names, has_threshold, number
 from sklearn_gd.inspection._recording import last_step
 
 if TYPE_CHECKING:
@@ -182,7 +182,7 @@ class ActivationDisplay:
             If matplotlib is not installed.
         """
         neuron = last_step(estimator)
-        if not is_classifier(neuron):
+        if not has_threshold(neuron):
             raise TypeError(
                 "The 'estimator' parameter must be a fitted PerceptronClassifier, or a Pipeline "
                 f"that ends with one. Got {estimator!r} instead."

@@ -14,7 +14,7 @@ from sklearn_gd._pieces import Array, ArrayLike
 from sklearn_gd.inspection._animation import animate
 from sklearn_gd.inspection._axes import COLOURS, Style, new_axes, options
 from sklearn_gd.inspection._layers import known_features
-from sklearn_gd.inspection._recording import Recording, is_step, spread_out
+from sklearn_gd.inspection._recording import Recording, has_log_loss, is_step, spread_out
 from sklearn_gd.losses import AbsoluteError, SquaredError, as_loss
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ class DescentDisplay:
 
         Parameters
         ----------
-        estimator : ThroughOriginRegressor, PerceptronClassifier or FeedForwardRegressor
+        estimator : estimator of this package or Pipeline
             Estimator, or a Pipeline that ends with one. It need not be fitted, and is not
             modified.
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
@@ -351,6 +351,8 @@ def _weight_names(recording: Recording) -> list[str]:
 def _loss_name(model: BaseEstimator) -> str:
     if is_step(model):
         return "share of mistakes"
+    if has_log_loss(model):
+        return "log loss"
     loss = as_loss(model.loss)
     if type(loss) is SquaredError:
         return "mean squared error"

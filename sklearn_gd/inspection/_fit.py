@@ -102,7 +102,7 @@ class FitDisplay:
 
         Parameters
         ----------
-        estimator : ThroughOriginRegressor, PerceptronClassifier or FeedForwardRegressor
+        estimator : estimator of this package or Pipeline
             Estimator, or a Pipeline that ends with one. It must be fitted unless `iterations`
             are given.
         X : array-like of shape (n_samples, 1)
@@ -163,7 +163,7 @@ class FitDisplay:
             curves=curves,
             iterations=None if iterations is None else steps,
             feature_name=_name_of(X),
-            target_name=getattr(y, "name", None),
+            target_name=_target_name(recording.model, y),
         )
         return display.plot(
             ax,
@@ -267,6 +267,12 @@ def _resolve(iterations: Sequence[int], n_steps: int) -> list[int]:
             )
         steps.append(int(i) % n_steps)
     return steps
+
+
+def _target_name(model: BaseEstimator, y: ArrayLike) -> str | None:
+    if hasattr(model, "predict_proba"):
+        return f"probability of {model.classes_[1]}"
+    return getattr(y, "name", None)
 
 
 def _name_of(X: ArrayLike) -> str | None:

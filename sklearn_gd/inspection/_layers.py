@@ -13,10 +13,11 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_gd._base import Layer
 from sklearn_gd._data.array_api import on_host
 from sklearn_gd._pieces import Array
-from sklearn_gd.activations import _BUILT_IN, Activation, FunctionPair
+from sklearn_gd.activations import _BUILT_IN, Activation, Exp, FunctionPair, Softmax
 from sklearn_gd.inspection._recording import fitted_inside, split
 
 LONGEST_NAME = 32
+_LINKS: dict[str, type[Activation]] = {"exp": Exp, "softmax": Softmax}
 
 
 class Layers(NamedTuple):
@@ -58,18 +59,28 @@ def read_layers(
         features = known_features(before, model, n_features) or plain
     else:
         features = check_names("feature_names", feature_names, n_features, "feature")
-    fires = is_classifier(model)
-    if target_names is not None:
-        unit = "class" if fires else "output"
-        n_targets = len(model.classes_) if fires else n_outputs
-        targets = check_names("target_names", target_names, n_targets, unit)
-    elif fires:
-        targets = [str(label) for label in model.classes_]
-    else:
-        targets = ["y"] if n_outputs == 1 else [f"y{k + 1}" for k in range(n_outputs)]
-    # With two classes there is one neuron, which fires for the second class.
-    targets, scaled = targets[-n_outputs:], model._columns() is not None
+    targets = _targets_of(model, target_names, n_outputs)
+    fires, scaled = has_threshold(model), model._columns() is not None
     return Layers(coefs, intercepts, activations, features, targets, fires, scaled)
+
+
+def has_threshold(model: BaseEstimator) -> bool:
+    """Return whether the outputs of a model are neurons that fire above a threshold."""
+    return hasattr(type(model), "threshold_")
+
+
+def _targets_of(model: BaseEstimator, given: Sequence[str] | None, n_outputs: int) -> list[str]:
+    """Return the name of each output."""
+    names = [f"y{k + 1}" for k in range(n_outputs)] if n_outputs > 1 else ["y"]
+    unit = "output"
+    if is_classifier(model):
+        exclusive = getattr(model, "_one_axis", True)  # else the classes are columns of y
+        names = [str(label) if exclusive else f"column {label}" for label in model.classes_]
+        unit = "class"
+    if given is not None:
+        names = check_names("target_names", given, len(names), unit)
+    # With two classes there is one output, that of the second class.
+    return names[-n_outputs:]
 
 
 def check_names(parameter: str, given: Any, n: int, unit: str) -> list[str]:
@@ -88,7 +99,7 @@ def activation_name(activation: Activation) -> str:
     """Return a short name of an activation: its own, that of its function, or its repr."""
     if isinstance(activation, FunctionPair):
         return str(getattr(activation.f, "__name__", repr(activation.f)))
-    for name, kind in _BUILT_IN.items():
+    for name, kind in {**_BUILT_IN, **_LINKS}.items():
         if type(activation) is kind and activation.get_params() == kind().get_params():
             return name
     return " ".join(repr(activation).split())

@@ -11,7 +11,13 @@ from sklearn.base import BaseEstimator, clone
 from sklearn_gd._pieces import Array, ArrayLike
 from sklearn_gd.inspection._axes import COLOURS, Style, new_axes, options
 from sklearn_gd.inspection._loss_curve import CYCLE, set_log_scale
-from sklearn_gd.inspection._recording import fit_quietly, is_step, silent_clone, split
+from sklearn_gd.inspection._recording import (
+    fit_quietly,
+    has_log_loss,
+    is_step,
+    silent_clone,
+    split,
+)
 from sklearn_gd.inspection._search import candidates_of
 from sklearn_gd.solvers import GradientDescent
 
@@ -147,7 +153,7 @@ class LearningRateDisplay:
 
         Parameters
         ----------
-        estimator : ThroughOriginRegressor, PerceptronClassifier or FeedForwardRegressor
+        estimator : estimator of this package or Pipeline
             Estimator, or a Pipeline that ends with one. Its learning rate or schedule is
             replaced by each of `rates`, and its callbacks are not called. If its `random_state`
             is None, all clones share one random seed, so that they start from the same weights.
@@ -195,10 +201,11 @@ class LearningRateDisplay:
         values = [np.nan if fitted is None else fitted.loss_ for fitted in models]
         # Rosenblatt's rule moves the decision boundary even at the smallest rate.
         has_start = untrained is not None and not is_step(model)
+        loss = "Log loss" if has_log_loss(model) else "Loss"
         return cls(
             rates=rates,
             values=np.array(values),
-            value_name=f"Loss after {max_iter} epoch{'s' if max_iter > 1 else ''}",
+            value_name=f"{loss} after {max_iter} epoch{'s' if max_iter > 1 else ''}",
             start=untrained.loss_ if has_start else None,
             max_learning_rate=largest,
             is_plain=model.solver == "gd" or type(model.solver) is GradientDescent,

@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_gd._pieces import Array, ArrayLike
 from sklearn_gd.inspection._axes import COLOURS, Style, new_axes, options
-from sklearn_gd.inspection._recording import fitted_inside, last_step
+from sklearn_gd.inspection._recording import fitted_inside, has_log_loss, last_step
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,6 +40,8 @@ class LossCurveDisplay:
     n_folds : int, optional
         Number of folds, including those whose fit failed, if the fits are those of a
         cross-validation. The mean over the folds is then drawn as well.
+    loss_name : str, default="Loss"
+        Label of the y axis.
 
     Attributes
     ----------
@@ -92,6 +94,7 @@ class LossCurveDisplay:
         best_iters: Sequence[int | None] | None = None,
         names: Sequence[str] | None = None,
         n_folds: int | None = None,
+        loss_name: str = "Loss",
     ) -> None:
         self.loss_curves = loss_curves
         none = [None] * len(loss_curves)
@@ -101,6 +104,7 @@ class LossCurveDisplay:
         self.best_iters = none if best_iters is None else best_iters
         self.names = names
         self.n_folds = n_folds
+        self.loss_name = loss_name
 
     @classmethod
     def from_estimator(
@@ -118,7 +122,7 @@ class LossCurveDisplay:
 
         Parameters
         ----------
-        estimator : ThroughOriginRegressor, PerceptronClassifier or FeedForwardRegressor
+        estimator : estimator of this package or Pipeline
             Fitted estimator, a Pipeline that ends with one, or a list of these.
         log_scale : bool, default=False
             Whether the loss is drawn on a logarithmic scale, which shows how fast it falls near
@@ -289,7 +293,7 @@ class LossCurveDisplay:
         if log_scale:
             held_out = [curve for curve in self.validation_loss_curves if curve is not None]
             set_log_scale(ax, [*self.loss_curves, *held_out])
-        ax.set(xlabel="Epoch", ylabel="Loss")
+        ax.set(xlabel="Epoch", ylabel=self.loss_name)
         ax.legend()
         return self
 
@@ -420,6 +424,7 @@ def _curves_of(estimators: list[BaseEstimator]) -> Style:
             None if curve is None else model.best_iter_
             for model, curve in zip(models, held_out, strict=True)
         ],
+        "loss_name": "Log loss" if all(map(has_log_loss, models)) else "Loss",
     }
 
 

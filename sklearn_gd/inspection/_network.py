@@ -137,14 +137,15 @@ class NetworkDisplay:
 
         Parameters
         ----------
-        estimator : ThroughOriginRegressor, PerceptronClassifier, FeedForwardRegressor or Pipeline
+        estimator : estimator of this package or Pipeline
             Fitted estimator, or a Pipeline that ends with one; its inputs are then the outputs
             of the preceding steps.
         feature_names : sequence of str, optional
             Name of each input; by default, the feature names seen in ``fit``, or x1, x2, ...
         target_names : sequence of str, optional
-            Name of each output, by default y or y1, y2, ...; for a perceptron, name of each
-            class, by default the class labels.
+            Name of each output, by default y or y1, y2, ...; for a classifier, name of each
+            class, by default the class labels, or the columns of y if it has label indicators.
+            With two classes, the output is that of the second one.
         max_neurons : int, default=12
             Largest number of neurons at which a layer is drawn in full, at least 2. Of a larger
             layer, a quarter of this number is drawn at either end, with the number of omitted

@@ -14,14 +14,13 @@ from sklearn.utils.validation import check_array, check_consistent_length
 from sklearn_gd._base import Estimator, Layer
 from sklearn_gd._data.array_api import on_host
 from sklearn_gd._data.validation import check_weights, well_formed
-from sklearn_gd._models.labelled_rows import LabelledRows, one_hot, targets_of
 from sklearn_gd._models.network import Network, outputs
 from sklearn_gd._pieces import Array, ArrayLike
 from sklearn_gd._training.callback_tasks import with_recorder
-from sklearn_gd.activations import Step, as_activation
+from sklearn_gd.activations import Activation, Identity, Sigmoid, Step, as_activation
 from sklearn_gd.exceptions import DivergenceError
 from sklearn_gd.inspection._axes import Style
-from sklearn_gd.losses import as_loss
+from sklearn_gd.losses import LogLoss, Loss, as_loss
 
 
 def split(estimator: BaseEstimator) -> tuple[BaseEstimator | None, BaseEstimator]:
@@ -37,7 +36,10 @@ def split(estimator: BaseEstimator) -> tuple[BaseEstimator | None, BaseEstimator
         before = estimator[:-1] if len(estimator.steps) > 1 else None
         last = estimator.steps[-1][1]
     if not isinstance(last, Estimator):
-        names = "ThroughOriginRegressor, PerceptronClassifier, FeedForwardRegressor"
+        names = (
+            "ThroughOriginRegressor, PerceptronClassifier, FeedForwardRegressor, "
+            "FeedForwardClassifier"
+        )
         hint = "".join(
             f" Its {inside} may be one."
             for inside in ("best_estimator_", "regressor_")
@@ -66,6 +68,12 @@ def fitted_inside(estimator: BaseEstimator) -> BaseEstimator:
 def is_step(model: BaseEstimator) -> bool:
     """Return whether the model is a classifier whose activation is the step function."""
     return is_classifier(model) and isinstance(as_activation(model.activation), Step)
+
+
+def has_log_loss(model: BaseEstimator) -> bool:
+    """Return whether the model minimises the log loss."""
+    loss = model.loss
+    return isinstance(loss, LogLoss) or (isinstance(loss, str) and loss == "log_loss")
 
 
 def silent_clone(estimator: BaseEstimator) -> BaseEstimator:
@@ -100,7 +108,7 @@ class Recording:
 
     Parameters
     ----------
-    model : ThroughOriginRegressor, PerceptronClassifier or FeedForwardRegressor
+    model : estimator
         Model whose weights are recorded.
     steps : list of dict
         Fitted attributes, one dict per iteration.
@@ -133,6 +141,7 @@ class Recording:
         self.model, self.before, self.diverged = model, before, diverged
         self.given = X if given is None else given
         self.X = _checked(X)
+        self.first = steps[0]
         # The scale of the columns is the same in all steps.
         self.columns = _at(model, steps[0])._columns()
         if self.columns is not None:
@@ -151,9 +160,8 @@ class Recording:
             )
         self.X = self._scaled(self.X)
         biases = len(self.layers[0][1][0]) > 0
-        self.network = Network(
-            sizes, self.activations, as_loss(model.loss), 0.0, np.float64, biases=biases
-        )
+        loss, activations = self._loss_and_its_inputs()
+        self.network = Network(sizes, activations, loss, 0.0, np.float64, biases=biases)
         self.Y, self.weights = self._targets(y, check_weights(sample_weight, self.X))
 
     @classmethod
@@ -201,17 +209,26 @@ class Recording:
         """Return the mean loss of one vector of weights, without the penalty."""
         coefs, intercepts = zip(*self.network.layers(flat), strict=True)
         with np.errstate(all="ignore"):
-            y_pred = outputs(coefs, intercepts, self.activations, self.X)
+            y_pred = outputs(coefs, intercepts, self.network.activations, self.X)
             values = self.network.loss.value(self.Y, y_pred)
-            if self.weights is None:
-                return float(values.mean())
-            return float(np.average(values, weights=np.broadcast_to(self.weights, values.shape)))
+            weights = 1.0 if self.weights is None else self.weights
+            mean = np.average(values, weights=np.broadcast_to(weights, values.shape))
+            return float(mean) * (self.network.n_outputs / self.network.divisor)
 
     def predict(self, iteration: int, X: Array) -> Array:
         """Return the outputs at one iteration, (n_samples, n_outputs), for untransformed rows."""
         if self.before is not None:
             X = _through(self.before, X)
         return outputs(*self.layers[iteration], self.activations, self._scaled(_checked(X)))
+
+    def _loss_and_its_inputs(self) -> tuple[Loss, list[Activation]]:
+        """Return the loss, and the activations up to what it is defined on."""
+        loss, activations = as_loss(self.model.loss), self.activations
+        if loss.link is None:
+            return loss, activations
+        if isinstance(activations[-1], Sigmoid):
+            loss = loss._over_independent_outputs()
+        return loss, [*activations[:-1], Identity()]
 
     def _scaled(self, X: Array) -> Array:
         scaled: Array = X if self.columns is None else self.columns(X)
@@ -223,7 +240,7 @@ class Recording:
             raise ValueError("The 'y' parameter must hold the observed values. Got None.")
         check_consistent_length(self.X, y)
         if is_classifier(self.model):
-            return self._targets_of_neurons(np.asarray(y), weights)
+            return self._targets_of_classes(np.asarray(y), weights)
         Y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
         Y = Y.reshape(len(Y), -1)
         if Y.shape[1] != self.network.n_outputs:
@@ -233,23 +250,14 @@ class Recording:
             )
         return Y, None if weights is None else weights[:, None]
 
-    def _targets_of_neurons(self, y: Array, weights: Array | None) -> tuple[Array, Array]:
+    def _targets_of_classes(self, y: Array, weights: Array | None) -> tuple[Array, Array | None]:
+        if y.shape[1:] == (1,):
+            y = y[:, 0]
         if not hasattr(self.model, "classes_"):  # a clone whose fit diverged
-            self.model.classes_ = np.unique(y)
-        classes, n_neurons = self.model.classes_, self.network.n_outputs
-        unknown = np.setdiff1d(y, classes)
-        if len(unknown):
-            raise ValueError(
-                f"y must hold the classes {classes.tolist()} that the estimator was fitted on. "
-                f"Got {unknown.tolist()} too."
-            )
-        codes = np.searchsorted(classes, y)
-        low, high = targets_of(self.activations[0])
-        rows = LabelledRows(self.X, codes, weights)
-        by_neuron = self.model._is_row_by_row()
-        rows = rows.weighed(self.model._class_weights(rows), by_neuron)
-        Y = one_hot(codes, n_neurons, low, high)
-        return Y, rows.weigh(slice(None), n_neurons)
+            self.model.classes_ = np.unique(y) if y.ndim == 1 else np.arange(y.shape[1])
+        model = _at(self.model, self.first)
+        targets: tuple[Array, Array | None] = model._targets(self.X, y, weights)
+        return targets
 
 
 def _checked(X: ArrayLike) -> Any:

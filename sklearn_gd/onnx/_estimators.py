@@ -226,8 +226,6 @@ def _convert_classifier(scope: Scope, operator: Operator, container: Container) 
 
 
 def _probabilities(model: Classifier, f: Activation, z: str, graph: Graph) -> str:
-    if isinstance(f, Softmax):
-        f = Sigmoid() if len(model.classes_) == 2 else f
     if len(model.classes_) == 2:
         p = activate(f, z, graph)
         return graph.node("Concat", graph.node("Sub", 1.0, p), p, axis=1)

@@ -13,7 +13,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_gd import FeedForwardRegressor, PerceptronClassifier
+from sklearn_gd import FeedForwardClassifier, FeedForwardRegressor, PerceptronClassifier
 from sklearn_gd.activations import _BUILT_IN, ELU, Activation
 from sklearn_gd.inspection import ActivationDisplay
 
@@ -237,5 +237,7 @@ def test_only_a_fitted_perceptron_has_a_threshold():
         ActivationDisplay.from_estimator(PerceptronClassifier())
     with pytest.raises(TypeError, match="must be a fitted PerceptronClassifier, or a Pipeline"):
         ActivationDisplay.from_estimator(FeedForwardRegressor())
+    with pytest.raises(TypeError, match=r"fitted PerceptronClassifier.*Got FeedForwardClassifier"):
+        ActivationDisplay.from_estimator(FeedForwardClassifier())
     with pytest.raises(TypeError, match=r"'estimator' parameter .*StandardScaler"):
         ActivationDisplay.from_estimator(make_pipeline(StandardScaler()))

@@ -4,12 +4,18 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
+from scipy.special import expit
 from sklearn.datasets import load_diabetes, load_iris
-from sklearn.metrics import mean_squared_error
+from sklearn.metrics import log_loss, mean_squared_error
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_gd import FeedForwardRegressor, PerceptronClassifier, ThroughOriginRegressor
+from sklearn_gd import (
+    FeedForwardClassifier,
+    FeedForwardRegressor,
+    PerceptronClassifier,
+    ThroughOriginRegressor,
+)
 from sklearn_gd._training.learners import GradientLearner
 from sklearn_gd.activations import Step
 
@@ -308,3 +314,37 @@ def test_a_descent_in_a_scale_ends_at_the_loss_of_the_fit(standardize):
     assert_allclose(display.coordinates[-1], [line.coefs_[0][0, 0], line.intercepts_[0][0]])
     slope = {"robust": "slope, scaled", "standard": "slope"}[standardize]
     assert (display.ax_.get_xlabel(), display.ax_.get_ylabel()) == (slope, "bias")
+
+
+@pytest.mark.parametrize("kind", ["classes", "two classes", "indicators"])
+def test_the_log_loss_of_a_network_that_classifies(kind):
+    rows, labels = load_iris(return_X_y=True)
+    if kind == "two classes":
+        rows, labels = rows[labels > 0], labels[labels > 0]
+    elif kind == "indicators":
+        labels = np.column_stack([labels == 0, labels == 1]).astype(int)
+    net = FeedForwardClassifier(hidden_layer_sizes=(3,), max_iter=4, tol=None, random_state=0)
+    display = DescentDisplay.from_estimator(net, rows, labels)
+    net.fit(rows, labels)
+    p = net.predict_proba(rows)
+    columns = range(2) if kind == "indicators" else [None]
+    by_hand = sum(
+        log_loss(labels, p) if k is None else log_loss(labels[:, k], p[:, k]) for k in columns
+    )
+    assert_allclose(display.losses[-1], by_hand)
+    assert display.loss_name == "log loss"
+    assert display.figure_.axes[-1].get_ylabel() == "log loss"
+    assert len(display.path) == 5
+
+
+def test_logistic_regression_over_its_weight_and_bias():
+    labels = [0, 1, 1]
+    neuron = FeedForwardClassifier(
+        hidden_layer_sizes=(), standardize=False, batch_size=None, max_iter=30, tol=None
+    )
+    display = DescentDisplay.from_estimator(neuron, X, labels, grid_resolution=11)
+    slopes, biases = display.grid
+    z = X[:, 0] * slopes[3] + biases[8]
+    assert_allclose(display.grid_losses[8, 3], log_loss(labels, expit(z)))
+    assert display.ax_.get_xlabel() == "slope"
+    assert display.ax_.get_ylabel() == "bias"

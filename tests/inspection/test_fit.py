@@ -11,7 +11,12 @@ from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_gd import FeedForwardRegressor, PerceptronClassifier, ThroughOriginRegressor
+from sklearn_gd import (
+    FeedForwardClassifier,
+    FeedForwardRegressor,
+    PerceptronClassifier,
+    ThroughOriginRegressor,
+)
 
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("Agg")
@@ -144,7 +149,7 @@ def test_labels_are_those_of_the_fit():
     neuron = PerceptronClassifier(shuffle=False).fit(X, labels)
     display = FitDisplay.from_estimator(neuron, X[:2], labels[:2])
     assert_array_equal(display.y, [0, 0])
-    with pytest.raises(ValueError, match=r"y must hold the classes.*Got \['other'\]"):
+    with pytest.raises(ValueError, match=r"y has labels \['other'\] that are none of"):
         FitDisplay.from_estimator(neuron, X, ["off", "on", "other"])
 
 
@@ -216,3 +221,28 @@ def test_a_network_in_a_scale_is_drawn_over_the_feature_as_given(standardize):
     assert_allclose(display.y_pred, net.predict(x))
     fitted = FitDisplay.from_estimator(net, x, target)
     assert_allclose(fitted.lines_[0].get_ydata(), last.get_ydata())
+
+
+def test_two_classes_are_drawn_by_the_probability_of_the_second():
+    x = np.linspace(-2, 2, 40)[:, None]
+    labels = np.where(np.abs(x[:, 0]) > 1, "outside", "inside")
+    net = FeedForwardClassifier(hidden_layer_sizes=(8,), max_iter=5, tol=None, random_state=0)
+    display = FitDisplay.from_estimator(net, x, labels, iterations=[0, -1])
+    net.fit(x, labels)
+    assert_array_equal(display.y, labels == "outside")
+    assert_allclose(display.y_pred, net.predict_proba(x)[:, 1])
+    grid = display.grid[:, None]
+    assert_allclose(display.lines_[-1].get_ydata(), net.predict_proba(grid)[:, 1])
+    assert_allclose(display.lines_[0].get_ydata(), np.mean(labels == "outside"))
+    assert display.ax_.get_ylabel() == "probability of outside"
+    with pytest.raises(ValueError, match=r"draws one output\. Got 3"):
+        FitDisplay.from_estimator(net.fit(x, np.arange(40) % 3), x, np.arange(40) % 3)
+
+
+def test_a_classifier_without_probabilities_is_drawn_by_its_target():
+    labels = pd.Series([0, 0, 1], name="on")
+    net = FeedForwardClassifier(
+        hidden_layer_sizes=(2,), loss="squared_error", output_activation="identity", max_iter=2,
+        tol=None,
+    )  # fmt: skip
+    assert FitDisplay.from_estimator(net.fit(X, labels), X, labels).ax_.get_ylabel() == "on"

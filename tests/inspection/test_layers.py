@@ -5,8 +5,13 @@ import pytest
 from numpy.testing import assert_array_equal
 from sklearn.exceptions import NotFittedError
 
-from sklearn_gd import FeedForwardRegressor, PerceptronClassifier, ThroughOriginRegressor
-from sklearn_gd.activations import LeakyReLU, as_activation
+from sklearn_gd import (
+    FeedForwardClassifier,
+    FeedForwardRegressor,
+    PerceptronClassifier,
+    ThroughOriginRegressor,
+)
+from sklearn_gd.activations import Exp, LeakyReLU, Softmax, as_activation
 from sklearn_gd.inspection._layers import (
     activation_name,
     check_names,
@@ -60,3 +65,18 @@ def test_what_is_written():
     assert number(-0.0) == "0"
     assert shortened("short") == "short"
     assert "…" in shortened("a name that is much longer than there is room for in a picture")
+
+
+def test_links_of_losses_have_names():
+    assert activation_name(Softmax()) == "softmax"
+    assert activation_name(Exp()) == "exp"
+
+
+def test_the_link_of_one_output_is_the_sigmoid():
+    labels = np.where(X[:, 0] > 0, "yes", "no")
+    net = FeedForwardClassifier(hidden_layer_sizes=(2,), max_iter=1, tol=None).fit(X, labels)
+    layers = read_layers(net, None, None)
+    assert layers.activations == ["silu", "sigmoid"]
+    assert layers.target_names == ["yes"]
+    assert not layers.fires
+    assert_array_equal(layers.intercepts[-1], net.intercepts_[-1])

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from scipy.special import entr
 from scipy.stats import loguniform
 from sklearn.base import clone
-from sklearn.datasets import load_breast_cancer, load_diabetes
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
 from sklearn.exceptions import NotFittedError
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.linear_model import LinearRegression
@@ -14,7 +15,12 @@ from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_gd import FeedForwardRegressor, PerceptronClassifier, ThroughOriginRegressor
+from sklearn_gd import (
+    FeedForwardClassifier,
+    FeedForwardRegressor,
+    PerceptronClassifier,
+    ThroughOriginRegressor,
+)
 from sklearn_gd.inspection import LearningRateDisplay
 from sklearn_gd.schedules import Exponential
 from sklearn_gd.solvers import Adam
@@ -425,3 +431,36 @@ def test_rates_of_a_network_in_a_scale(standardize):
     net.set_params(max_iter=5, tol=None, learning_rate=1e-2)
     assert_allclose(display.values[1], net.fit(rows, targets).loss_)
     assert display.values[1] < display.values[0] < display.start
+
+
+IRIS = load_iris(return_X_y=True)
+CLASSIFIER = FeedForwardClassifier(hidden_layer_sizes=(5,), random_state=0, max_iter=10, tol=None)
+
+
+@pytest.mark.parametrize("kind", ["classes", "two classes", "indicators"])
+def test_a_classifier_is_drawn_by_its_log_loss(kind):
+    rows, labels = IRIS
+    if kind == "two classes":
+        rows, labels = rows[labels > 0], labels[labels > 0]
+    elif kind == "indicators":
+        labels = np.column_stack([labels == 0, labels == 1]).astype(int)
+    display = draw(CLASSIFIER, rows, labels, rates=[0.001, 0.01], max_iter=4)
+    assert display.ax_.get_ylabel() == "Log loss after 4 epochs"
+    (line,) = display.lines_
+    model = clone(CLASSIFIER).set_params(max_iter=4, learning_rate=0.01).fit(rows, labels)
+    assert line.get_ydata()[1] == model.loss_
+    # Before training, the network predicts the class shares.
+    shares = labels.mean(axis=0) if kind == "indicators" else np.bincount(labels) / len(labels)
+    start = entr(shares).sum() + (entr(1 - shares).sum() if kind == "indicators" else 0)
+    assert_allclose(display.start_line_.get_ydata(), [start, start])
+    assert start > line.get_ydata()[0] > line.get_ydata()[1]
+
+
+def test_the_score_of_a_classifier():
+    grid = {"learning_rate": [0.001, 0.01]}
+    search = GridSearchCV(CLASSIFIER, grid, cv=3, scoring="neg_log_loss").fit(*IRIS)
+    display = draw_search(search)
+    assert display.ax_.get_ylabel() == "neg_log_loss, mean over 3 folds"
+    assert_allclose(display.lines_[0].get_ydata(), search.cv_results_["mean_test_score"])
+    assert display.best_point_.get_xdata() == search.best_params_["learning_rate"]
+    assert "FeedForwardClassifier" in legend(display)

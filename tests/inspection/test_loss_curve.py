@@ -7,11 +7,17 @@ from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import load_breast_cancer, load_diabetes
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression
+from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV, KFold, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_gd import FeedForwardRegressor, PerceptronClassifier, ThroughOriginRegressor
+from sklearn_gd import (
+    FeedForwardClassifier,
+    FeedForwardRegressor,
+    PerceptronClassifier,
+    ThroughOriginRegressor,
+)
 from sklearn_gd.inspection import LossCurveDisplay
 
 matplotlib = pytest.importorskip("matplotlib")
@@ -264,3 +270,56 @@ def test_losses_of_a_network_in_a_scale_are_in_the_units_of_the_targets(standard
     assert_allclose(train, model.loss_curve_)
     assert_allclose(validation, model.validation_loss_curve_)
     assert 0.3 * np.var(targets) < train[-1] < train[0] < 1.2 * np.var(targets)
+
+
+CANCER = load_breast_cancer(return_X_y=True)
+
+
+def classifier(**parameters):
+    given = {"hidden_layer_sizes": (4,), "max_iter": 6, "tol": None, "random_state": 0}
+    return FeedForwardClassifier(**given | parameters)
+
+
+def test_the_log_loss_is_named_and_is_that_of_the_predictions():
+    model = classifier(early_stopping=False, batch_size=None)
+    X_val, y_val = CANCER[0][::3], CANCER[1][::3]
+    model.fit(*CANCER, X_val=X_val, y_val=y_val)
+    display = LossCurveDisplay.from_estimator(model)
+    assert display.ax_.get_ylabel() == "Log loss"
+    (train,), (validation,) = display.lines_, display.validation_lines_
+    first = np.array([np.mean(CANCER[1] == label) for label in (0, 1)])
+    assert_allclose(train.get_ydata()[0], -(first * np.log(first)).sum())  # of the class shares
+    best = model.best_iter_
+    (point,) = display.best_points_
+    assert point.get_xdata().tolist() == [best + 1]
+    assert_allclose(point.get_ydata(), [log_loss(y_val, model.predict_proba(X_val))])
+    assert_allclose(validation.get_ydata(), model.validation_loss_curve_)
+    assert legend(display) == ["training loss", "validation loss", f"best epoch: {best + 1}"]
+
+
+def test_a_log_loss_beside_another_is_a_loss():
+    model = classifier().fit(*CANCER)
+    squared = classifier(loss="squared_error").fit(*CANCER)
+    assert LossCurveDisplay.from_estimator([model, squared]).ax_.get_ylabel() == "Loss"
+    neuron = PerceptronClassifier(activation="sigmoid", loss="log_loss", max_iter=2, tol=None)
+    display = LossCurveDisplay.from_estimator([model, neuron.fit(*CANCER)])
+    assert display.ax_.get_ylabel() == "Log loss"
+    assert LossCurveDisplay.from_estimator(neuron).plot().ax_.get_ylabel() == "Log loss"
+
+
+def test_folds_of_a_classifier():
+    results = cross_validate(classifier(early_stopping=True), *CANCER, cv=3, return_estimator=True)
+    display = LossCurveDisplay.from_cv_results(results)
+    assert display.ax_.get_ylabel() == "Log loss"
+    curves = [model.validation_loss_curve_ for model in results["estimator"]]
+    assert_allclose(display.validation_mean_line_.get_ydata(), np.mean(curves, axis=0))
+
+
+def test_label_indicators_have_a_loss_summed_over_the_columns():
+    X, y = CANCER
+    labels = np.column_stack([y, X[:, 0] > 14]).astype(int)
+    model = classifier().fit(X, labels, X_val=X[::3], y_val=labels[::3])
+    display = LossCurveDisplay.from_estimator(model)
+    p = model.predict_proba(X[::3])
+    by_hand = sum(log_loss(labels[::3, k], p[:, k]) for k in range(2))
+    assert_allclose(display.best_points_[0].get_ydata(), [by_hand])

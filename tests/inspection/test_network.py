@@ -15,7 +15,12 @@ from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from sklearn_gd import FeedForwardRegressor, PerceptronClassifier, ThroughOriginRegressor
+from sklearn_gd import (
+    FeedForwardClassifier,
+    FeedForwardRegressor,
+    PerceptronClassifier,
+    ThroughOriginRegressor,
+)
 from sklearn_gd.inspection import NetworkDisplay
 from sklearn_gd.inspection._axes import COLOURS
 
@@ -372,3 +377,54 @@ def test_inputs_in_a_scale_are_called_so(standardize):
     for drawn, weights in zip(display.weights_, net.coefs_, strict=True):
         np.testing.assert_array_equal(drawn, weights)
     assert words(display.bias_texts_) == [as_written(b) for b in np.concatenate(net.intercepts_)]
+
+
+def iris_network(labels, rows=None, **options):
+    """Return a small network that tells irises apart for a few epochs, on named columns."""
+    X = load_iris(as_frame=True).data
+    options = {"hidden_layer_sizes": (4,), "max_iter": 3, "tol": None, "random_state": 0} | options
+    rows = np.full(len(X), True) if rows is None else rows
+    return FeedForwardClassifier(**options).fit(X[rows], labels[rows])
+
+
+SPECIES = load_iris().target_names[load_iris().target]
+
+
+def test_a_network_has_one_output_per_class():
+    net = iris_network(SPECIES)
+    display = NetworkDisplay.from_estimator(net)
+    assert words(display.target_texts_) == ["setosa", "versicolor", "virginica"]
+    assert words(display.captions_)[-1] == "output\n3 neurons\nsoftmax"
+    assert words(display.feature_texts_) == load_iris().feature_names
+    biases = [as_written(bias) for layer in net.intercepts_ for bias in layer]
+    assert words(display.bias_texts_) == biases
+    assert display.name == "FeedForwardClassifier"
+    assert "The number under a neuron is its bias." in display.note_.get_text()
+    display = NetworkDisplay.from_estimator(net, target_names=["a", "b", "c"])
+    assert words(display.target_texts_) == ["a", "b", "c"]
+
+
+def test_two_classes_have_one_output_for_the_second():
+    net = iris_network(SPECIES, SPECIES != "setosa")
+    display = NetworkDisplay.from_estimator(net)
+    assert words(display.target_texts_) == ["virginica"]
+    assert words(display.captions_)[-1] == "output\n1 neuron\nsigmoid"
+    display = NetworkDisplay.from_estimator(net, target_names=["blue", "purple"])
+    assert words(display.target_texts_) == ["purple"]
+    with pytest.raises(ValueError, match="must hold 2 names, one per class"):
+        NetworkDisplay.from_estimator(net, target_names=["purple"])
+
+
+def test_label_indicators_are_named_by_column():
+    net = iris_network(np.column_stack([SPECIES == "setosa", SPECIES != "virginica"]).astype(int))
+    display = NetworkDisplay.from_estimator(net)
+    assert words(display.target_texts_) == ["column 0", "column 1"]
+    assert words(display.captions_)[-1] == "output\n2 neurons\nsigmoid"
+    display = NetworkDisplay.from_estimator(net, target_names=["no petals", "short"])
+    assert words(display.target_texts_) == ["no petals", "short"]
+
+
+def test_outputs_of_another_loss_have_their_activation():
+    net = iris_network(SPECIES, loss="squared_error")
+    caption = words(NetworkDisplay.from_estimator(net).captions_)[-1]
+    assert caption == "output\n3 neurons\nsigmoid"

@@ -9,7 +9,12 @@ from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_gd import FeedForwardRegressor, ThroughOriginRegressor
+from sklearn_gd import (
+    FeedForwardClassifier,
+    FeedForwardRegressor,
+    PerceptronClassifier,
+    ThroughOriginRegressor,
+)
 from sklearn_gd.inspection._recording import (
     Recording,
     fit_quietly,
@@ -90,3 +95,73 @@ def test_a_fit_in_a_scale_that_diverges_is_recorded():
     recording = Recording.of(net, X * 1e5, Y)
     assert recording.diverged
     assert_allclose(recording.predict(0, X * 1e5)[:, 0], np.mean(Y))
+
+
+LABELS = np.digitize(X[:, 0], [-0.5, 0.5])
+KINDS = {
+    "classes": LABELS,
+    "two classes": np.array(["no", "yes"])[(LABELS > 0).astype(int)],
+    "indicators": np.column_stack([LABELS > 0, X[:, 1] > 0]).astype(int),
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "class_weight"),
+    [*((kind, None) for kind in KINDS), ("classes", "balanced"), ("two classes", "balanced")],
+)
+@pytest.mark.parametrize("loss", ["log_loss", "squared_error"])
+def test_a_network_that_classifies_is_recorded(kind, loss, class_weight):
+    weights = 1.0 + np.arange(len(X)) % 3
+    net = FeedForwardClassifier(
+        hidden_layer_sizes=(3,), loss=loss, class_weight=class_weight, max_iter=4, tol=None,
+        random_state=0,
+    )  # fmt: skip
+    recording = Recording.of(net, X, KINDS[kind], weights)
+    fitted = net.fit(X, KINDS[kind], sample_weight=weights)
+    assert_allclose(recording.loss(recording.path([4])[0]), fitted.loss_)
+    p, outputs = fitted.predict_proba(X), recording.predict(4, X)
+    if loss == "squared_error" and kind == "classes":
+        outputs = outputs / outputs.sum(axis=1, keepdims=True)
+    assert_allclose(outputs, p[:, 1:] if kind == "two classes" else p)
+    again = Recording.of_fitted(fitted, X, KINDS[kind], weights)
+    assert_allclose(again.loss(again.path([0])[0]), fitted.loss_)
+
+
+def test_a_column_of_labels_is_recorded_as_a_vector_is():
+    net = FeedForwardClassifier(hidden_layer_sizes=(3,), max_iter=2, tol=None).fit(X, LABELS)
+    one, other = (Recording.of_fitted(net, X, y) for y in (LABELS, LABELS[:, None]))
+    np.testing.assert_array_equal(one.Y, other.Y)
+
+
+@pytest.mark.parametrize("kind", ["classes", "two classes"])
+def test_logistic_neurons_are_recorded(kind):
+    neuron = PerceptronClassifier(activation="sigmoid", loss="log_loss", max_iter=4, tol=None)
+    recording = Recording.of(neuron, X, KINDS[kind])
+    assert_allclose(recording.loss(recording.path([4])[0]), neuron.fit(X, KINDS[kind]).loss_)
+
+
+def test_a_loss_of_counts_is_recorded():
+    net = clone(NET).set_params(loss="poisson", max_iter=4)
+    recording = Recording.of(net, X, LABELS)
+    assert_allclose(recording.loss(recording.path([4])[0]), net.fit(X, LABELS).loss_)
+    assert_allclose(recording.predict(4, X)[:, 0], net.predict(X))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_classifier_that_diverges_is_recorded(kind):
+    net = FeedForwardClassifier(
+        hidden_layer_sizes=(3,), activation="relu", solver="gd", learning_rate=1e200
+    )
+    recording = Recording.of(net, X, KINDS[kind])
+    assert recording.diverged
+    assert np.isfinite(recording.loss(recording.path([0])[0]))
+
+
+def test_labels_that_do_not_fit_the_classifier_are_refused():
+    net = FeedForwardClassifier(hidden_layer_sizes=(3,), max_iter=1, tol=None)
+    with pytest.raises(ValueError, match=r"y has labels \[7\] that are none of the classes"):
+        Recording.of_fitted(net.fit(X, LABELS), X, np.where(LABELS == 2, 7, LABELS))
+    net.fit(X, KINDS["indicators"])
+    for wrong in (LABELS > 0, np.ones((len(X), 3))):
+        with pytest.raises(ValueError, match=r"y must hold indicators of 2 labels\. Got shape"):
+            Recording.of_fitted(net, X, wrong)
