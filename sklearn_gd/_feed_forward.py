@@ -476,15 +476,13 @@ class FeedForward(Estimator):
         layers = network.layers(parameters)
         if self.init == "auto" and not _barely_moves_at_zero(network.activations[-1]):
             layers.pop()
-        for (W, _), activation in zip(layers, network.activations, strict=False):
+        for W, _ in layers:
             fan_in, fan_out = W.shape
-            both = fan_in + fan_out
-            if self.init == "he":
-                W[:] = generator.normal(0.0, np.sqrt(2 / fan_in), W.shape)
-            elif self.init == "auto" and _is_relu_like(activation):
-                W[:] = generator.normal(0.0, np.sqrt(4 / both), W.shape)
+            if self.init == "glorot":
+                end = np.sqrt(6 / (fan_in + fan_out))
+                W[:] = generator.uniform(-end, end, W.shape)
             else:
-                W[:] = generator.uniform(-np.sqrt(6 / both), np.sqrt(6 / both), W.shape)
+                W[:] = generator.normal(0.0, np.sqrt(2 / fan_in), W.shape)
         return parameters
 
     def _current(self, network: Network) -> Array:
@@ -752,10 +750,9 @@ class FeedForwardRegressor(FeedForward, MultiOutputMixin, RegressorMixin, BaseEs
         Fraction of the samples that `early_stopping` holds out.
     init : {"auto", "he", "glorot"}, default="auto"
         Initialisation of the weights. ``"he"``: normal, of variance 2 / fan_in [2]_;
-        ``"glorot"``: uniform, of variance 2 / (fan_in + fan_out) [3]_. ``"auto"``: He's, with the
-        mean of fan_in and fan_out in place of fan_in, for hidden layers with relu-like activations
-        (unbounded above); Glorot's for others; zeros for the output layer, so that the first
-        prediction is a constant, unless the output activation is flat at 0. Biases start at 0.
+        ``"glorot"``: uniform, of variance 2 / (fan_in + fan_out) [3]_. ``"auto"``: He's, and zeros
+        for the output layer, so that the first prediction is a constant, unless the output
+        activation is flat at 0. Biases start at 0.
     warm_start : bool, default=False
         Whether to start from the weights of the previous fit.
     random_state : int, RandomState or None, default=None
@@ -820,8 +817,7 @@ class FeedForwardRegressor(FeedForward, MultiOutputMixin, RegressorMixin, BaseEs
     >>> X = np.linspace(-1, 1, 200)[:, None]
     >>> y = X[:, 0] ** 2
     >>> net = FeedForwardRegressor(
-    ...     hidden_layer_sizes=(20, 20), activation=["tanh", "relu"], learning_rate=0.01,
-    ...     batch_size=20, random_state=0,
+    ...     hidden_layer_sizes=(20, 20), activation=["tanh", "relu"], max_iter=200, random_state=0
     ... )
     >>> bool(net.fit(X, y).score(X, y) > 0.98)
     True
@@ -1091,12 +1087,6 @@ def _units(network: Network, train: Dataset) -> Array:
 def _either(*remedies: str) -> str:
     """Return a sentence of advice."""
     return f"Try: {', or '.join(remedies)}."
-
-
-def _is_relu_like(activation: Activation) -> bool:
-    """Return whether f is unbounded above and bent."""
-    low, high = activation(np.array([-1.0, 1.0]))
-    return activation.range[1] == np.inf and bool(low != -high)
 
 
 def _barely_moves_at_zero(activation: Activation) -> bool:
