@@ -482,7 +482,8 @@ class FeedForward(Estimator):
                 end = np.sqrt(6 / (fan_in + fan_out))
                 W[:] = generator.uniform(-end, end, W.shape)
             else:
-                W[:] = generator.normal(0.0, np.sqrt(2 / fan_in), W.shape)
+                variance = (2 if self.init == "he" else 1) / fan_in
+                W[:] = generator.normal(0.0, np.sqrt(variance), W.shape)
         return parameters
 
     def _current(self, network: Network) -> Array:
@@ -750,9 +751,9 @@ class FeedForwardRegressor(FeedForward, MultiOutputMixin, RegressorMixin, BaseEs
         Fraction of the samples that `early_stopping` holds out.
     init : {"auto", "he", "glorot"}, default="auto"
         Initialisation of the weights. ``"he"``: normal, of variance 2 / fan_in [2]_;
-        ``"glorot"``: uniform, of variance 2 / (fan_in + fan_out) [3]_. ``"auto"``: He's, and zeros
-        for the output layer, so that the first prediction is a constant, unless the output
-        activation is flat at 0. Biases start at 0.
+        ``"glorot"``: uniform, of variance 2 / (fan_in + fan_out) [3]_. ``"auto"``: normal, of
+        variance 1 / fan_in [5]_, and zeros for the output layer, so that the first prediction is
+        a constant, unless the output activation is flat at 0. Biases start at 0.
     warm_start : bool, default=False
         Whether to start from the weights of the previous fit.
     random_state : int, RandomState or None, default=None
@@ -809,6 +810,8 @@ class FeedForwardRegressor(FeedForward, MultiOutputMixin, RegressorMixin, BaseEs
        neural networks", AISTATS 2010.
     .. [4] N. Srivastava, G. Hinton, A. Krizhevsky, I. Sutskever, R. Salakhutdinov, "Dropout: a
        simple way to prevent neural networks from overfitting", JMLR 15 (2014).
+    .. [5] Y. LeCun, L. Bottou, G. Orr, K.-R. Müller, "Efficient backprop", in "Neural networks:
+       tricks of the trade", Springer (1998).
 
     Examples
     --------

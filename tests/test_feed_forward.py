@@ -501,8 +501,8 @@ def test_units_of_y_do_not_decide_when_to_stop():
 def test_init_draws_what_it_says():
     X, y = np.zeros((1, 400)), np.zeros(1)
     for init, activation, variance in [
-        ("auto", "relu", 2 / 400),
-        ("auto", "tanh", 2 / 400),
+        ("auto", "relu", 1 / 400),
+        ("auto", "tanh", 1 / 400),
         ("he", "tanh", 2 / 400),
         ("glorot", "relu", 2 / 900),
     ]:
