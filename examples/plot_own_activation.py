@@ -88,6 +88,7 @@ settings = {
     "batch_size": 50,
     "max_iter": 200,
     "tol": None,
+    "init": "glorot",
     "random_state": 0,
 }
 search = GridSearchCV(
