@@ -4,10 +4,16 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from sklearn_gd import (
-    _kernels,
-)
+from sklearn_gd import _kernels
 from sklearn_gd._kernels import reference
+from sklearn_gd._models.compiled import CompiledEpochs
+from sklearn_gd._models.dropout import Dropout
+from sklearn_gd._models.network import Network
+from sklearn_gd._models.rows import Rows
+from sklearn_gd._models.scaling import ColumnScaling
+from sklearn_gd.activations import Identity, Tanh
+from sklearn_gd.losses import SquaredError
+from sklearn_gd.solvers import Adam
 
 KERNELS = {"pure": reference}
 if _kernels.COMPILED:
@@ -110,3 +116,79 @@ def test_the_other_loops_name_what_does_not_fit(kernels):
     with pytest.raises(ValueError, match=r"^total must be of shape"):
         loops.gram(CSR.data, CSR.indices, CSR.indptr, np.zeros((4, 3)))
     loops.sgd_step(flat[:0], flat[:0], 0.1)  # nothing to do is no error
+
+
+# --- epochs of networks -----------------------------------------------------------------------
+
+NETWORK_ARGUMENTS = """
+    sizes activations activation_parameters biases parameters mean spread center scale squash alpha
+    loss loss_parameters factor divisor thresholds key step X y codes weights mean_weight order
+    x_order n_samples batch_size solver solver_parameters state_1 state_2 solver_steps rate
+"""
+
+
+@pytest.fixture
+def network_arguments(monkeypatch):
+    """Return what an epoch of a network of sizes 4, 3, 2 over 5 rows is handed, by name."""
+    if not _kernels.NETWORK_LAYERS:
+        pytest.skip("the loops are not compiled")
+    network = Network((4, 3, 2), [Tanh(), Identity()], SquaredError(), 0.0, np.float64)
+    network.dropout = Dropout([0.5], key=1)
+    network.columns = ColumnScaling(np.zeros(4), np.ones(4), squash=True)
+    objective = Rows(DENSE, DENSE[:, :2].copy(), np.ones(5)).objective(network)
+    solver, taken = Adam(), []
+    solver.start(network.size, np.float64)
+    batches = objective.batches(2, np.random.default_rng(0))
+    run = _kernels.network_epoch
+    monkeypatch.setattr(_kernels, "network_epoch", lambda *args: taken.extend(args) or run(*args))
+    CompiledEpochs(objective, batches, solver).run(np.zeros(network.size), 0.1, 0)
+    return dict(zip(NETWORK_ARGUMENTS.split(), taken, strict=True))
+
+
+WRONG_NETWORKS = {
+    "too few sizes": ("sizes", np.array([4])),
+    "too many sizes": ("sizes", np.full(40, 2)),
+    "a size of 0": ("sizes", np.array([4, 0, 2])),
+    "activations": ("activations", np.zeros(1, np.int32)),
+    "activation_parameters": ("activation_parameters", np.zeros(3)),
+    "parameters": ("parameters", np.zeros(5)),
+    "mean": ("mean", np.zeros(1)),
+    "spread": ("spread", np.zeros(3)),
+    "an affine output without mean": ("activations", np.array([2, 10], np.int32)),
+    "center": ("center", np.zeros(3)),
+    "scale without center": ("center", np.zeros(0)),
+    "thresholds": ("thresholds", np.zeros(2, np.uint32)),
+    "quantiles": ("loss_parameters", np.zeros(3)),
+    "no loss_parameters": ("loss_parameters", np.zeros(0)),
+    "X": ("X", np.zeros((5, 3))),
+    "y of other columns": ("y", np.zeros((5, 3))),
+    "y of fewer rows": ("y", np.zeros((4, 2))),
+    "weights": ("weights", np.zeros(4)),
+    "order beyond": ("order", np.array([0, 1, 2, 3, 5])),
+    "order negative": ("order", np.array([0, 1, 2, 3, -1])),
+    "order too short": ("order", np.array([0, 1])),
+    "x_order beyond": ("x_order", np.array([0, 1, 2, 3, 5])),
+    "n_samples of other rows": ("n_samples", 6),
+    "no samples": ("n_samples", 0),
+    "no batch": ("batch_size", 0),
+    "solver_parameters": ("solver_parameters", np.zeros(3)),
+    "state_1": ("state_1", np.zeros(0)),
+    "state_2": ("state_2", np.zeros(3)),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_NETWORKS)
+def test_an_epoch_of_a_network_refuses_what_does_not_fit(network_arguments, case):
+    name, wrong = WRONG_NETWORKS[case]
+    run = _kernels.kernels.network_epoch
+    run(*network_arguments.values())
+    with pytest.raises(ValueError, match=r"must|order"):
+        run(*{**network_arguments, name: wrong}.values())
+
+
+def test_rows_in_order_are_as_many_as_there_are(network_arguments):
+    nothing = {"order": np.zeros(0, np.intp)}
+    run = _kernels.kernels.network_epoch
+    run(*{**network_arguments, **nothing}.values())
+    with pytest.raises(ValueError, match="at most the number of rows"):
+        run(*{**network_arguments, **nothing, "X": DENSE[:3]}.values())
