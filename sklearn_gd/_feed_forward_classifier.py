@@ -117,9 +117,9 @@ class FeedForwardClassifier(FeedForward, ClassifierMixin, BaseEstimator):
     validation_fraction : float, default=0.1
         Fraction of the samples that `early_stopping` holds out.
     class_weight : dict, "balanced" or None, default=None
-        Weight of each class, which multiplies the weights of its samples. ``"balanced"``:
-        inversely proportional to the total weight of the samples of the class. Not for label
-        indicators.
+        Weight of each class, 1 for those not given, which multiplies the weights of its samples.
+        Labels that y lacks are left out if all others have a weight. ``"balanced"``: inversely
+        proportional to the total weight of the samples of the class. Not for label indicators.
     init : {"auto", "he", "glorot"}, default="auto"
         Initialisation of the weights, as for :class:`FeedForwardRegressor`.
     warm_start : bool, default=False

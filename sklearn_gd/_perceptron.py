@@ -161,7 +161,8 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
     validation_fraction : float, default=0.1
         Fraction of the samples that `early_stopping` holds out.
     class_weight : dict, "balanced" or None, default=None
-        Weights of the classes, multiplied with those of the samples. Rosenblatt's rule with more
+        Weights of the classes, 1 for those not given, multiplied with those of the samples.
+        Labels that y lacks are left out if all others have a weight. Rosenblatt's rule with more
         than two classes applies that of class k to the samples of class k in the neuron of class
         k only, as :class:`sklearn.linear_model.Perceptron` does.
     warm_start : bool, default=False
