@@ -48,7 +48,15 @@ from sklearn_gd._models.scaling import (
     scaling_of,
     start_of,
 )
-from sklearn_gd._pieces import Array, ArrayLike, DeviceArray, copy_of, require_unchanged, storable
+from sklearn_gd._pieces import (
+    Array,
+    ArrayLike,
+    DeviceArray,
+    DType,
+    copy_of,
+    require_unchanged,
+    storable,
+)
 from sklearn_gd._training.callback_tasks import FitTasks, state_to_resume, with_callbacks
 from sklearn_gd._training.learner import Advice, State
 from sklearn_gd._training.learners import GradientLearner
@@ -218,6 +226,13 @@ class FeedForward(Estimator):
         """Run a ``partial_fit``."""
         pieces = self._resolve(one_epoch=True)
         first = not hasattr(self, "coefs_")
+        if not first and not hasattr(self, "n_outputs_"):
+            raise ValueError(
+                "coefs_ and intercepts_ were set without a fit. fit with warm_start=True begins "
+                "there; for partial_fit, set them after its first call."
+            )
+        if not first:
+            _require_layers(self.coefs_, self.intercepts_, self.n_features_in_)
         require_numpy(self, X, None if first else self.coefs_[0])
         rows, one_axis = self._check_once(X, y, sample_weight, *classes)
         pieces.require_targets(rows)
@@ -421,7 +436,8 @@ class FeedForward(Estimator):
             )
         _require_layers(self.coefs_, self.intercepts_, network.sizes[0])
         pairs = zip(self.coefs_, self.intercepts_, strict=True)
-        layers = [(on_host(W), on_host(b)) for W, b in pairs]
+        dtype = np.result_type(on_host(self.coefs_[0]).dtype, network.dtype)
+        layers = [(on_host(W).astype(dtype), on_host(b).astype(dtype)) for W, b in pairs]
         scaling = self._scaling
         if (scaling.kind if scaling else False) != self.standardize:
             raise ValueError(
@@ -609,6 +625,12 @@ class FeedForward(Estimator):
             return learner
         generator = make_generator(self.random_state)
         return self._make_learner(pieces, rows, present, generator)
+
+    def _precision(self) -> DType:
+        """Return the type in which ``partial_fit`` goes on: that of the calls before."""
+        learner = getattr(self, "_learner", None)
+        dtype: DType = (self.coefs_[0] if learner is None else learner.parameters).dtype
+        return dtype
 
     def _forget(self) -> None:
         """Delete what belongs to earlier fits."""
@@ -940,7 +962,7 @@ class FeedForwardRegressor(FeedForward, MultiOutputMixin, RegressorMixin, BaseEs
         rows, one_axis = Rows.checked(self, X, y, sample_weight, reset=first)
         if not first:
             self._check_outputs(rows.n_outputs, one_axis)
-        dtype = rows.dtype if first else self.coefs_[0].dtype
+        dtype = rows.dtype if first else self._precision()
         X, y = in_precision(by_rows(rows.X), dtype), in_precision(rows.y, dtype, "y")
         return Rows(X, y, rows.weights), one_axis
 
@@ -957,12 +979,13 @@ def _require_layers(
     fan_in, dtype = n_features, getattr(coefs[0], "dtype", None)
     for i, (W, b) in enumerate(zip(coefs, intercepts, strict=True)):
         right = all(getattr(each, "dtype", None) == dtype is not None for each in (W, b))
-        right = right and getattr(dtype, "kind", "f") == "f"  # other libraries' types have none
+        if isinstance(W, np.ndarray):
+            right = right and dtype in (np.float32, np.float64)
         if not right or np.ndim(W) != 2 or W.shape[0] != fan_in or b.shape != W.shape[1:]:
             raise ValueError(
                 f"coefs_[{i}] and intercepts_[{i}] must be arrays of shapes ({fan_in}, k) and "
-                f"(k,), of one floating-point type, that of coefs_[0]. Got {described(W)} and "
-                f"{described(b)}."
+                "(k,), of one type, float32 or float64, that of coefs_[0]. Got "
+                f"{described(W)} and {described(b)}."
             )
         fan_in = W.shape[1]
 

@@ -498,7 +498,7 @@ class FeedForwardClassifier(FeedForward, ClassifierMixin, BaseEstimator):
             self.classes_ = classes_of_first_call(given)
         require_same_classes(given, self.classes_)
         if not first:
-            X = in_precision(X, self.coefs_[0].dtype)
+            X = in_precision(X, self._precision())
             if self._one_axis != had_one_axis:
                 raise ValueError(
                     "y must hold labels or indicators as in the calls before. Got shape "

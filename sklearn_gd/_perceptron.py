@@ -44,7 +44,7 @@ from sklearn_gd._models.curvature import curvature_per_row
 from sklearn_gd._models.labelled_rows import LabelledRows, targets_of
 from sklearn_gd._models.network import Network, is_flat_at_zero, linear_step
 from sklearn_gd._models.scaling import Scaling, require_enough_rows
-from sklearn_gd._pieces import Array, ArrayLike, Matrix, require_unchanged, storable
+from sklearn_gd._pieces import Array, ArrayLike, DType, Matrix, require_unchanged, storable
 from sklearn_gd._training.callback_tasks import FitTasks, state_to_resume, with_callbacks
 from sklearn_gd._training.learner import Advice, State
 from sklearn_gd._training.learners import (
@@ -54,7 +54,7 @@ from sklearn_gd._training.learners import (
     StepLearner,
 )
 from sklearn_gd._training.state import begin_again, scale_of
-from sklearn_gd._training.stopping import Stopping
+from sklearn_gd._training.stopping import Stopping, is_finite
 from sklearn_gd.activations import Activation, Identity, Sigmoid, Step, as_activation
 from sklearn_gd.losses import Loss, as_loss
 from sklearn_gd.schedules import Schedule, as_schedule
@@ -376,7 +376,7 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
             train, held_out, kept = train.set_aside(self.validation_fraction, generator)
             given = tuple(lazily_picked(part, kept) for part in given)
         warm = False
-        if self.warm_start and classes_before is not None:
+        if self.warm_start and hasattr(self, "coef_"):
             warm = True
             self._require_same_model(classes_before, train.n_features)
             coef_init = self.coef_ if coef_init is None else coef_init
@@ -429,17 +429,18 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         """
         pieces = self._resolve()
         first = not hasattr(self, "coef_")
+        # Weights may have been set without a call before.
+        X, y = check_classification(self, X, y, reset=not hasattr(self, "n_features_in_"))
+        if not hasattr(self, "classes_"):
+            self.classes_ = classes_of_first_call(classes)
         if not first:
             self._require_floats(*self._whole()[:2])
-        X, y = check_classification(self, X, y, reset=first)
-        if first:
-            self.classes_ = classes_of_first_call(classes)
         require_same_classes(classes, self.classes_)
         codes = encode(y, self.classes_)
         weights = check_weights(sample_weight, X)
         require_no_balance(self.class_weight)
         if not first:
-            X = in_precision(X, self.coef_.dtype)
+            X = in_precision(X, self._precision())
         train = LabelledRows(X, codes, weights)
         train = train.weighed(self._class_weights(train), self._is_row_by_row())
         if not train.total(self._n_neurons()) > 0:
@@ -539,7 +540,8 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
 
     def _whole(self) -> tuple[Array, Array, Array]:
         """Return weights, biases and labels; a ValueError if edited ones do not fit each other."""
-        coef, intercept, classes = self.coef_, self.intercept_, self.classes_
+        coef, classes = self.coef_, self.classes_
+        intercept: Any = getattr(self, "intercept_", None)
         n_neurons = n_outputs_for(classes)
         shape = (n_neurons, self.n_features_in_)
         arrays = all(isinstance(each, np.ndarray) for each in (coef, intercept, classes))
@@ -554,12 +556,20 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         return coef, intercept, classes
 
     def _require_floats(self, coef: Array, intercept: Array) -> None:
-        """Raise a ValueError for weights, set by hand, of an integer type."""
-        if coef.dtype != intercept.dtype or coef.dtype.kind != "f":
+        """Raise a ValueError for weights, set by hand, that cannot be trained."""
+        if coef.dtype != intercept.dtype or coef.dtype not in (np.float32, np.float64):
             raise ValueError(
-                "partial_fit needs coef_ and intercept_ of one floating-point type. Got "
-                f"{coef.dtype} and {intercept.dtype}."
+                "partial_fit needs coef_ and intercept_ of one floating-point type, float32 or "
+                f"float64. Got {coef.dtype} and {intercept.dtype}."
             )
+        if not (is_finite(coef) and is_finite(intercept)):
+            raise ValueError("partial_fit needs finite coef_ and intercept_. Got NaN or infinity.")
+
+    def _precision(self) -> DType:
+        """Return the type in which ``partial_fit`` goes on: that of the calls before."""
+        learner = getattr(self, "_learner", None)
+        dtype: DType = (self.coef_ if learner is None else learner.parameters).dtype
+        return dtype
 
     def _resolve(self) -> _Pieces:
         """Check the parameters and resolve them."""
@@ -638,14 +648,16 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
     def _n_neurons(self) -> int:
         return n_outputs_for(self.classes_)
 
-    def _require_same_model(self, classes_before: Array, n_features: int) -> None:
+    def _require_same_model(self, classes_before: Array | None, n_features: int) -> None:
         """Raise a ValueError if a warm start has other classes or features than before."""
-        require_classes_of_last_fit(self.classes_, classes_before)
-        if n_features != self.coef_.shape[1]:
+        if classes_before is not None:
+            require_classes_of_last_fit(self.classes_, classes_before)
+        before = np.shape(self.coef_)[-1:]
+        if before and before != (n_features,):
             raise ValueError(
-                f"warm_start needs the {self.coef_.shape[1]} features of the last fit. Got "
-                f"{n_features}."
+                f"warm_start needs the {before[0]} features of the last fit. Got {n_features}."
             )
+        self._whole()
 
     def _check_start(
         self, coef: ArrayLike | None, intercept: ArrayLike | None, train: LabelledRows
@@ -667,9 +679,10 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
 
     def _flat(self, coef: Array, intercept: Array) -> Array:
         """Return weights and biases, if there are any, as one vector."""
-        return np.concatenate([coef.T.ravel(), intercept if self.fit_intercept else []]).astype(
-            coef.dtype
-        )
+        if not self.fit_intercept and intercept.any():
+            raise ValueError("intercept_ must be 0 where fit_intercept=False.")
+        flat = np.ravel(np.asarray(coef).T)
+        return np.concatenate([flat, intercept if self.fit_intercept else []]).astype(coef.dtype)
 
     def _make_learner(
         self,
@@ -764,7 +777,7 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         if resumed is not None and self._is_scaled(pieces):
             sizes = train.n_features, self._n_neurons()
             return Scaling.unpacked("standard", scale_of(resumed, *sizes), *sizes)
-        if warm:
+        if warm and "_scaling" in vars(self):  # else its weights were set without a fit
             return self._present_scaling(pieces)
         return self._find_scaling(train) if self._is_scaled(pieces) else None
 
@@ -877,16 +890,18 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
     ) -> Rosenblatt | GradientLearner:
         """Return a copy of the learner of the previous calls, or a new one."""
         if not hasattr(self, "_learner"):
-            starts_at_zero = first or not self.n_iter_
-            start = None if starts_at_zero else self._flat(self.coef_, self.intercept_)
+            start = None
+            if not first and (vars(self).get("n_iter_") or self.coef_.any()):
+                start = self._flat(self.coef_, self.intercept_)
             self._scaling = (
-                self._first_scaling(pieces, train)
-                if starts_at_zero
-                else self._present_scaling(pieces)
+                self._present_scaling(pieces)
+                if "_scaling" in vars(self)
+                else self._first_scaling(pieces, train)
             )
             generator = make_generator(self.random_state)
             return self._make_learner(pieces, train, start, generator)
         learner: Rosenblatt | GradientLearner = self._learner.copy()
+        edited = self._is_edited(learner)  # of a learner with the rate of the last call
         learner.carry_on(self._fixed_settings(pieces), pieces.schedule)
         self._scaling = self._present_scaling(pieces)
         if isinstance(learner, Rosenblatt) != self._is_row_by_row():
@@ -895,8 +910,9 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         if isinstance(learner, GradientLearner) and self._auto_rate != pieces.auto_rate:
             learner.schedule = pieces.schedule
             self._set_rate(learner, pieces, train)
-        if isinstance(learner, GradientLearner):
-            self._take_up_edits(learner, self._network(pieces, train))
+        if edited:
+            weights = self._flat(self.coef_, self.intercept_).astype(train.dtype, copy=False)
+            learner.take_up(self._in_scale(self._network(pieces, train), weights))
         self._learn_from(learner, pieces, train)
         return learner
 
@@ -909,16 +925,14 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         require_enough_rows(int(with_weight))
         return self._find_scaling(train)
 
-    def _take_up_edits(self, learner: GradientLearner, network: Network) -> None:
-        """Set the parameters of a learner to the current weights, if these were edited."""
+    def _is_edited(self, learner: Rosenblatt | GradientLearner) -> bool:
+        """Return whether the current weights are others than those of a learner.
+
+        Else its parameters are these, perhaps in another unit and not rounded.
+        """
         known = self._attributes_of(learner.weights())
-        current = {"coef_": self.coef_, "intercept_": self.intercept_}
-        if all(np.array_equal(known[name], current[name]) for name in current):
-            return  # the parameters are these, in another unit and not rounded
-        flat = self._flat(self.coef_, self.intercept_)
-        learner.parameters[:] = self._in_scale(network, flat)
-        if learner.average:
-            learner.sum[:] = learner.updates * learner.parameters
+        same = (np.array_equal(known[n], getattr(self, n)) for n in ("coef_", "intercept_"))
+        return not all(same)
 
     def _descend(self, stopping: Stopping, learner: Rosenblatt | GradientLearner) -> None:
         """Run the epochs."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from binascii import crc32
 from numbers import Integral, Real
 from typing import Any, NamedTuple, Self
 
@@ -274,7 +275,9 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
         """Learn from more samples.
 
         With the identity and the squared error: minimise the loss over the samples of all calls
-        since the last ``fit``. Otherwise: make one gradient step on these samples.
+        since the last ``fit``; a `coef_` that was set by hand is where that begins, and what
+        remains where the samples do not determine the weights. Otherwise: make one gradient step
+        on these samples, from `coef_`.
 
         Parameters
         ----------
@@ -294,8 +297,11 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
         """
         pieces = self._resolve()
         first = not hasattr(self, "coef_")
+        if not first:
+            self._require_weights()
         require_numpy(self, X, None if first else self.coef_)
-        rows, one_axis = Rows.checked(self, X, y, sample_weight, reset=first)
+        reset = not hasattr(self, "n_features_in_")
+        rows, one_axis = Rows.checked(self, X, y, sample_weight, reset=reset)
         X, Y, weights = rows
         if not first and (self.coef_.ndim == 1) != one_axis:
             raise ValueError(
@@ -315,7 +321,8 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
         if _is_quadratic(pieces):
             moments = getattr(self, "_moments", Moments(X.shape[1], Y.shape[1]))
             self._moments = moments = moments.added(X, Y, weights)
-            parameters[:] = 0
+            if not first and self.__dict__.get("_kept") == _digest(self.coef_):
+                parameters[:] = 0  # they were not edited: as one fit on the samples of all calls
             learner = self._make_learner(pieces, parameters, rows, moments)
             learner.learn_from(Quadratic(moments, self.alpha))
             stopping = self._begin(learner)
@@ -349,12 +356,7 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
         """
         self = as_of_now(self)
         check_is_fitted(self)
-        n_features = getattr(self.coef_, "shape", (0,))[-1]
-        if n_features != self.n_features_in_:
-            raise ValueError(
-                f"coef_ must be an array with a weight for each of n_features_in_="
-                f"{self.n_features_in_} features. Got {described(self.coef_)}."
-            )
+        self._require_weights()
         space = require_same_space(self, X, self.coef_)
         if space is not None:
             W = self.coef_.T if self.coef_.ndim == 2 else self.coef_[:, None]
@@ -364,6 +366,19 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
         X = check_rows(self, X)
         z: Array = np.asarray(X @ self.coef_.T)
         return z if self._activation is None else self._activation(z)
+
+    def _require_weights(self) -> None:
+        """Raise a ValueError if edited weights do not fit the features."""
+        shape: tuple[int, ...] = getattr(self.coef_, "shape", ())
+        dtype = getattr(self.coef_, "dtype", None)
+        # Without it, the weights were set without a fit.
+        n_features = getattr(self, "n_features_in_", shape[-1] if shape else 0)
+        numbers = getattr(dtype, "kind", "f") in "fiub"  # other libraries' types have none
+        if len(shape) not in (1, 2) or shape[-1] != n_features or not numbers:
+            raise ValueError(
+                f"coef_ must be an array with a weight for each of n_features_in_={n_features} "
+                f"features. Got {described(self.coef_)}."
+            )
 
     def _layers(self) -> list[Layer]:
         W = self.coef_ if self.coef_.ndim == 2 else self.coef_[None, :]
@@ -516,6 +531,7 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
             self.__dict__.update(self._attributes_of(weights))
         if isinstance(self.coef_, np.ndarray):  # it may overflow the precision of X
             stopping.check_end(loss, self.coef_)
+            self._kept = _digest(self.coef_)
 
     def _set_model(self, pieces: _Pieces, rows: LineDataset, one_axis: bool) -> None:
         linear = type(pieces.activation) is Identity
@@ -541,6 +557,11 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
         """Delete the state of ``partial_fit``."""
         for name in ("_moments", "_learner"):
             self.__dict__.pop(name, None)
+
+
+def _digest(coef: Array) -> int:
+    """Return a number by which an edit of the weights is noticed."""
+    return crc32(coef.tobytes())
 
 
 def _is_quadratic(pieces: _Pieces) -> bool:

@@ -1,14 +1,23 @@
 """Rare but legitimate input, over all estimators that it concerns."""
 
+import pickle
+
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
-from sklearn.base import clone
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
+from sklearn.base import clone, is_classifier
 from sklearn.datasets import load_iris
+from sklearn.linear_model import Perceptron
 from sklearn.model_selection import TimeSeriesSplit, cross_val_score
 from sklearn.multiclass import OneVsOneClassifier
 
-from sklearn_gd import FeedForwardClassifier, PerceptronClassifier
+from sklearn_gd import (
+    FeedForwardClassifier,
+    FeedForwardRegressor,
+    PerceptronClassifier,
+    ThroughOriginRegressor,
+)
 
 IRIS, SPECIES = load_iris(return_X_y=True)
 CLASSIFIERS = [
@@ -38,3 +47,164 @@ def test_class_weight_with_a_class_that_a_fold_lacks(model):
     assert two.loss_ == same.loss_
     with pytest.raises(ValueError, match=r"labels \[2\] .* no weight for \[0\]"):
         clone(weighted).set_params(class_weight={1: 2.0, 2: 3.0}).fit(X[:100], y[:100])
+
+
+# Weights that a user sets before ``partial_fit``.
+
+NEURONS = {
+    "step": {"shuffle": False},
+    "averaged": {"average": True},
+    "averaged, decaying": {"average": True, "alpha": 1e-3},
+    "step by batches": {"batch_size": 10},
+    "sigmoid": {"activation": "sigmoid"},
+    "sigmoid, not scaled": {"activation": "sigmoid", "standardize": False},
+    "averaged sigmoid": {"activation": "sigmoid", "average": True},
+    "without intercept": {"fit_intercept": False},
+}
+each_storage = pytest.mark.parametrize("store", [np.asarray, sparse.csr_array])
+
+
+@each_storage
+@pytest.mark.parametrize("name", NEURONS)
+@pytest.mark.parametrize("k", [2, 3])
+def test_neurons_go_on_from_weights_set_by_hand(name, k, store):
+    X, y = store(IRIS[: 50 * k]), SPECIES[: 50 * k]
+    model = PerceptronClassifier(random_state=0, **NEURONS[name])
+    model.partial_fit(X, y, classes=np.arange(k)).partial_fit(X, y)
+    coef = np.random.default_rng(k).normal(size=model.coef_.shape)
+    intercept = np.full_like(model.intercept_, 0.25 * model.fit_intercept)
+    model.coef_[:], model.intercept_ = coef, intercept  # one in place, the other not
+    model.set_params(learning_rate=1e-12).partial_fit(X, y)
+    assert_allclose(model.coef_, coef, rtol=1e-6)
+    assert_allclose(model.intercept_, intercept, rtol=1e-6)
+
+
+@each_storage
+def test_neurons_set_by_hand_learn_as_scikit_learns(store):
+    X = store(IRIS)
+    ours = PerceptronClassifier(shuffle=False).partial_fit(X, SPECIES, [0, 1, 2])
+    theirs = Perceptron(shuffle=False).partial_fit(X, SPECIES, [0, 1, 2])
+    for _ in range(3):
+        mean = 0.5 * theirs.coef_.round(1)  # of some federation
+        for model in (ours, theirs):
+            model.coef_, model.intercept_ = mean.copy(), np.array([1.0, 0.0, -2.0])
+            model.partial_fit(X, SPECIES).partial_fit(X, SPECIES)
+        assert_allclose(ours.coef_, theirs.coef_)
+        assert_allclose(ours.intercept_, theirs.intercept_)
+    assert ours.t_ > 0
+    assert ours.n_iter_ == 7
+
+
+@pytest.mark.parametrize("name", NEURONS)
+def test_neurons_set_without_a_fit(name):
+    neuron = PerceptronClassifier(learning_rate=1e-12, random_state=0, **NEURONS[name])
+    coef = np.arange(12.0).reshape(3, 4)
+    for fit in (
+        lambda m: m.partial_fit(IRIS, SPECIES, [0, 1, 2]),
+        lambda m: m.partial_fit(IRIS, SPECIES, [0, 1, 2], 0 * SPECIES).partial_fit(IRIS, SPECIES),
+        lambda m: m.set_params(warm_start=True, max_iter=1, tol=None).fit(IRIS, SPECIES),
+    ):
+        model = clone(neuron)
+        model.coef_, model.intercept_ = coef.copy(), np.zeros(3)
+        assert_allclose(fit(model).coef_, coef, atol=1e-9)
+        assert model.n_iter_ == 1
+
+
+def test_a_changed_learning_rate_is_no_edit():
+    one = PerceptronClassifier(learning_rate=0.1, average=True, random_state=0)
+    one.partial_fit(IRIS, SPECIES, [0, 1, 2])
+    other = pickle.loads(pickle.dumps(one))
+    for model in (one, other):
+        model.set_params(learning_rate=0.3)
+    one.coef_ = one.coef_ * (1 + 1e-15)
+    assert not np.array_equal(one.coef_, other.coef_)
+    one.partial_fit(IRIS, SPECIES)
+    other.partial_fit(IRIS, SPECIES)
+    # An edited average is what the descent goes on from; else it is the mean of what has been.
+    assert np.abs(one.coef_ - other.coef_).max() > 0.1
+
+
+@pytest.mark.parametrize("params", [{}, {"loss": "absolute_error"}, {"activation": "leaky_relu"}])
+def test_lines_go_on_from_weights_set_by_hand(params):
+    X, y = IRIS[:3], SPECIES[:3] + 1.0  # fewer samples than features
+    if params:
+        params = {**params, "solver": "gd", "learning_rate": 1e-12}
+    for first in ("fit", "partial_fit", None):
+        line = ThroughOriginRegressor(max_iter=100_000, **params)
+        if first == "fit" and params:
+            line.set_params(max_iter=1, tol=None)
+        if first:
+            getattr(line, first)(X, y)
+        edited = np.array([1.0, -2.0, 3.0, 4.0])
+        line.coef_ = edited.copy()
+        line.partial_fit(X, y)
+        # Least squares leave what the rows do not determine as it is.
+        near = ThroughOriginRegressor().fit(X, y, coef_init=edited).coef_
+        assert_allclose(line.coef_, edited if params else near, rtol=1e-4)
+        assert np.abs(near - ThroughOriginRegressor().fit(X, y).coef_).max() > 1
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda w: w.tolist(), lambda w: w[..., :-1], lambda w: w[None, None],
+        lambda w: w.astype(object), lambda w: w.astype(str), lambda w: w * np.nan,
+        lambda w: None, lambda w: 3.0,
+    ],
+)  # fmt: skip
+@each_storage
+@pytest.mark.parametrize("model", [*(NEURONS[n] for n in NEURONS), {"line": {}}], ids=str)
+def test_weights_set_by_hand_that_do_not_fit(model, store, damage):
+    if "line" in model:
+        model = ThroughOriginRegressor().fit(store(IRIS), SPECIES)
+        names = ["coef_"]
+    else:
+        model = PerceptronClassifier(random_state=0, **model)
+        model.partial_fit(store(IRIS), SPECIES, classes=[0, 1, 2])
+        names = ["coef_", "intercept_"]
+    for name in names:
+        edited = clone(model)
+        vars(edited).update({k: v for k, v in vars(model).items() if k.endswith("_")})
+        vars(edited).update({k: v for k, v in vars(model).items() if k == "_learner"})
+        setattr(edited, name, damage(np.ones_like(getattr(model, name))))
+        with pytest.raises(ValueError, match="coef_"):
+            edited.partial_fit(store(IRIS), SPECIES)
+
+
+@pytest.mark.parametrize("dtype", ["f2", "g", ">f8", "i8"])
+@pytest.mark.parametrize("model", [*CLASSIFIERS, FeedForwardRegressor(random_state=0)], ids=repr)
+def test_weights_set_by_hand_of_another_type(model, dtype):
+    model = clone(model).fit(IRIS, SPECIES)
+    model.partial_fit(IRIS, SPECIES)
+    for name in ("coef_", "intercept_", "coefs_", "intercepts_"):
+        if hasattr(model, name):
+            value = getattr(model, name)
+            is_list = isinstance(value, list)
+            as_type = [w.astype(dtype) for w in value] if is_list else value.astype(dtype)
+            setattr(model, name, as_type)
+    with pytest.raises(ValueError, match="float32 or float64"):
+        model.partial_fit(IRIS, SPECIES)
+
+
+@pytest.mark.parametrize("model", [*CLASSIFIERS, FeedForwardRegressor(random_state=0)], ids=repr)
+def test_weights_set_by_hand_in_single_precision(model):
+    # As they come from a federation; the precision stays that of the descent.
+    model, same = clone(model), clone(model)
+    for each in (model, same):
+        each.partial_fit(IRIS, SPECIES, **({"classes": [0, 1, 2]} if is_classifier(each) else {}))
+        for name in ("coef_", "intercept_", "coefs_", "intercepts_"):
+            if hasattr(each, name):
+                value = getattr(each, name)
+                dtypes = "f4", "f8" if each is same else "f4"
+                rounded = [w.astype(dtypes[0]).astype(dtypes[1]) for w in value]
+                setattr(each, name, rounded if isinstance(value, list) else np.array(rounded))
+        each.partial_fit(IRIS, SPECIES)
+    assert_array_equal(model.predict(IRIS), same.predict(IRIS))
+    assert model.loss_ == same.loss_
+
+
+def test_layers_set_without_a_fit_say_where_they_begin():
+    net = FeedForwardRegressor(hidden_layer_sizes=())
+    net.coefs_, net.intercepts_ = [np.ones((4, 1))], [np.zeros(1)]
+    with pytest.raises(ValueError, match=r"were set without a fit\. fit with warm_start=True"):
+        net.partial_fit(IRIS, SPECIES)

@@ -206,6 +206,12 @@ class GradientLearner(_Stepper):
             self._batches = objective.batches(batch_size, self.generator if shuffle else None)
         return self
 
+    def take_up(self, parameters: Array) -> None:
+        """Go on from other parameters, which the average is then, too."""
+        self.parameters[:] = parameters
+        if self.average:
+            self.sum[:] = self.updates * self.parameters
+
     def run_epoch(self, rate: float) -> float:
         total, rate = 0.0, rate * self.base_rate
         for batch in self._batches:
@@ -473,6 +479,12 @@ class Rosenblatt(_Memory):
             self.sum[:] = 0
         self.updates = self.visits = 0
 
+    def take_up(self, weights: Array) -> None:
+        """Go on from other weights and biases, if any, which the average is then, too."""
+        self.parameters[: weights.size] = weights / self.unit
+        if self.average:
+            self.sum[:] = self.visits * self.parameters if self.alpha > 0 else 0
+
     def _unit(self) -> float:
         return self.schedule.rate(0) if isinstance(self.schedule, Constant) else 1.0
 
@@ -493,14 +505,7 @@ class Rosenblatt(_Memory):
     def run_epoch(self, rate: float) -> float:
         X, codes, weights, class_weight = self.rows
         n_samples, shape = X.shape[0], (X.shape[1], self.n_neurons)
-        # A stored learner may have been edited, and the compiled loops do not check bounds.
-        size = ((shape[0] + 1) * shape[1],)
-        for name in ("parameters", "sum") if self.average else ("parameters",):
-            found = getattr(self, name).shape
-            if self.shape != shape or found != size:
-                raise ValueError(
-                    f"{name} must be of shape {size}, for {shape} weights. Got {found}."
-                )
+        self._require_sizes(shape)
         order = np.arange(n_samples)
         if self.shuffle and self.generator is not None:
             order = self.generator.permutation(n_samples)
@@ -541,7 +546,18 @@ class Rosenblatt(_Memory):
         loss = missed * cost_missed + false_alarms * cost_false_alarm
         return float(loss / self.rows.total(self.n_neurons))
 
+    def _require_sizes(self, shape: tuple[int, int]) -> None:
+        """Raise a ValueError if a stored learner was edited: the loops do not check bounds."""
+        size = ((shape[0] + 1) * shape[1],)
+        for name in ("parameters", "sum") if self.average else ("parameters",):
+            found = getattr(self, name).shape
+            if self.shape != shape or found != size:
+                raise ValueError(
+                    f"{name} must be of shape {size}, for {shape} weights. Got {found}."
+                )
+
     def weights(self) -> Array:
+        self._require_sizes(self.shape)
         dtype = self.parameters.dtype
         return self.averaged().astype(dtype) * dtype.type(self.unit)
 
