@@ -21,7 +21,7 @@ from sklearn_gd._data.validation import (
     all_or_nothing,
     as_of_now,
     by_rows,
-    check_numbers,
+    check_regression,
     check_rows,
     check_validation_rows,
     check_validation_set,
@@ -944,16 +944,19 @@ class FeedForwardRegressor(FeedForward, MultiOutputMixin, RegressorMixin, BaseEs
         if isinstance(train, ArrayRows):
             return check_held_out_rows(self, X_val, y_val, weights_val, train, one_axis)
         X_val, y_val, weights_val = all_as_numpy(X_val, y_val, weights_val)
-        X_val, y_val, weights = check_validation_rows(self, X_val, y_val, weights_val, train.dtype)
-        y_val = check_numbers("y_val", y_val, train.dtype)
-        if (y_val.ndim == 1) != one_axis or y_val.reshape(len(y_val), -1).shape[1:] != (
-            train.n_outputs,
-        ):
+        X_val, y_val, weights = check_validation_rows(
+            lambda X, y: check_regression(self, X, y, reset=False)[:2],
+            X_val,
+            y_val,
+            weights_val,
+            train.dtype,
+        )
+        if y_val.shape[1] != train.n_outputs:
             raise ValueError(
                 f"y_val must have the columns of y. Got shape {y_val.shape} for "
                 f"{(train.n_samples, train.n_outputs)}."
             )
-        return Rows(X_val, y_val.reshape(len(y_val), -1), weights)
+        return Rows(X_val, in_precision(y_val, train.dtype, "y_val"), weights)
 
     def _check_once(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, *_: object

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -31,7 +32,6 @@ from sklearn_gd._data.validation import (
     all_or_nothing,
     as_of_now,
     check_classification,
-    check_numbers,
     check_rows,
     check_validation_rows,
     check_weights,
@@ -470,19 +470,21 @@ class FeedForwardClassifier(FeedForward, ClassifierMixin, BaseEstimator):
         train: Dataset,
         one_axis: bool,
     ) -> Dataset:
-        X_val, y_val, weights = check_validation_rows(self, X_val, y_val, weights_val, train.dtype)
+        check = partial(self._labels, reset=False, known=True)
+        X_val, y_val, weights = check_validation_rows(
+            check, X_val, y_val, weights_val, train.dtype
+        )
         if isinstance(train, ClassRows):
             codes = encode(y_val, self.classes_, "y_val")
             rows = ClassRows.of(X_val, codes, train.n_outputs, weights, train.y.class_weights)
             self._require_weight_left(rows, "no row of X_val any weight", "validate on")
             return rows
-        y_val = check_numbers("y_val", y_val, train.dtype)
         if y_val.ndim != 2 or y_val.shape[1] != train.n_outputs:
             raise ValueError(
                 f"y_val must have the columns of y. Got shape {y_val.shape} for "
                 f"{(train.n_samples, train.n_outputs)}."
             )
-        return Rows(X_val, _indicators(y_val, "y_val"), weights)
+        return Rows(X_val, _indicators(y_val, "y_val").astype(train.dtype), weights)
 
     def _check_once(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, *classes: ArrayLike
@@ -490,7 +492,7 @@ class FeedForwardClassifier(FeedForward, ClassifierMixin, BaseEstimator):
         first = not hasattr(self, "coefs_")
         had_one_axis = None if first else self._one_axis
         require_no_balance(self.class_weight)
-        X, y, weights = self._checked(X, y, sample_weight, reset=first)
+        X, y, weights = self._checked(X, y, sample_weight, reset=first, known=True)
         (given,) = classes
         if first and given is None and not self._one_axis:
             self.classes_ = np.arange(y.shape[1])
@@ -511,10 +513,24 @@ class FeedForwardClassifier(FeedForward, ClassifierMixin, BaseEstimator):
         return self._rows(X, y, weights), self._one_axis
 
     def _checked(
-        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, *, reset: bool
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None,
+        *,
+        reset: bool,
+        known: bool = False,
     ) -> tuple[Matrix, Array, Array | None]:
         """Return checked rows, labels (n_samples,) or indicators, and weights."""
-        X, y = check_classification(self, X, y, reset=reset, multi_output=True)
+        X, y = self._labels(X, y, reset=reset, known=known)
+        self._one_axis = y.ndim == 1
+        return X, y, check_weights(sample_weight, X)
+
+    def _labels(
+        self, X: ArrayLike, y: ArrayLike, *, reset: bool, known: bool
+    ) -> tuple[Matrix, Array]:
+        """Return checked rows, and labels (n_samples,) or indicators."""
+        X, y = check_classification(self, X, y, reset=reset, known=known, multi_output=True)
         if y.ndim == 2 and type_of_target(y) != "multilabel-indicator":
             if y.shape[1] > 1:
                 raise ValueError(
@@ -522,8 +538,7 @@ class FeedForwardClassifier(FeedForward, ClassifierMixin, BaseEstimator):
                     f"{type_of_target(y)} targets of shape {y.shape}."
                 )
             y = column_or_1d(y, warn=True)
-        self._one_axis = y.ndim == 1
-        return X, y, check_weights(sample_weight, X)
+        return X, y
 
     def _rows(self, X: Matrix, y: Array, weights: Array | None) -> Rows:
         """Return rows with class codes, weighted by class, or with indicators."""

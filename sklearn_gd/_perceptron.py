@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from numbers import Integral, Real
 from typing import Any, NamedTuple, Self
 
@@ -430,7 +431,8 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         pieces = self._resolve()
         first = not hasattr(self, "coef_")
         # Weights may have been set without a call before.
-        X, y = check_classification(self, X, y, reset=not hasattr(self, "n_features_in_"))
+        reset = not hasattr(self, "n_features_in_")
+        X, y = check_classification(self, X, y, reset=reset, known=True)
         if not hasattr(self, "classes_"):
             self.classes_ = classes_of_first_call(classes)
         if not first:
@@ -625,7 +627,10 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         weights_val: ArrayLike | None,
         train: LabelledRows,
     ) -> LabelledRows:
-        X_val, y_val, weights = check_validation_rows(self, X_val, y_val, weights_val, train.dtype)
+        check = partial(check_classification, self, reset=False, known=True)
+        X_val, y_val, weights = check_validation_rows(
+            check, X_val, y_val, weights_val, train.dtype
+        )
         return LabelledRows(X_val, encode(y_val, self.classes_, "y_val"), weights)
 
     def _weigh(

@@ -3,6 +3,7 @@
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
@@ -208,3 +209,83 @@ def test_layers_set_without_a_fit_say_where_they_begin():
     net.coefs_, net.intercepts_ = [np.ones((4, 1))], [np.zeros(1)]
     with pytest.raises(ValueError, match=r"were set without a fit\. fit with warm_start=True"):
         net.partial_fit(IRIS, SPECIES)
+
+
+# Validation sets, checked as the training set.
+
+DAYS = np.array("2020-01-01", "M8[D]") + np.arange(150)
+WITH_VALIDATION = [
+    clone(model).set_params(max_iter=2, tol=None)
+    for model in [*CLASSIFIERS, FeedForwardRegressor(random_state=0)]
+]
+SPOILT = {
+    "dates": DAYS,
+    "durations": DAYS - DAYS[0],
+    "days as objects": pd.Series(DAYS).astype(object),
+    "strings of numbers": SPECIES.astype(str),
+    "complex": SPECIES + 1j,
+    "missing": np.where(SPECIES == 2, np.nan, SPECIES),
+    "none": np.where(SPECIES == 2, None, SPECIES),
+    "NA": pd.Series(SPECIES, dtype="Int64").where(lambda s: s < 2),
+    "two columns": np.column_stack([SPECIES, SPECIES]),
+    "three axes": SPECIES[:, None, None],
+    "too few": SPECIES[:-1],
+    "sparse": sparse.csr_array(SPECIES[:, None]),
+    "none at all": [],
+}
+
+
+@pytest.mark.parametrize("spoilt", SPOILT)
+@pytest.mark.parametrize("model", WITH_VALIDATION, ids=repr)
+def test_y_val_is_refused_as_y_is(model, spoilt):
+    wrong = SPOILT[spoilt]
+    labels = ("dates", "durations", "strings of numbers")
+    if spoilt not in (labels if is_classifier(model) else ("two columns",)):
+        with pytest.raises((ValueError, TypeError)):
+            clone(model).fit(IRIS, wrong)
+    with pytest.raises((ValueError, TypeError), match="y_val"):
+        clone(model).fit(IRIS, SPECIES, X_val=IRIS, y_val=wrong)
+
+
+@pytest.mark.parametrize("dates", [DAYS.astype("M8[ns]"), DAYS - DAYS[0]])
+def test_labels_that_are_dates_are_no_numbers(dates):
+    labels = np.where(SPECIES > 0, dates[0], dates[-1])
+    neuron = PerceptronClassifier(max_iter=5, tol=None, random_state=0)
+    neuron.fit(IRIS, labels, X_val=IRIS, y_val=labels)
+    assert set(neuron.predict(IRIS)) <= set(labels)
+    for other in (labels.astype(np.int64), labels.astype(str)):
+        with pytest.raises(ValueError, match=r"y_val has labels .* none of the classes"):
+            neuron.fit(IRIS, labels, X_val=IRIS, y_val=other)
+
+
+@pytest.mark.parametrize("model", WITH_VALIDATION, ids=repr)
+@pytest.mark.parametrize(
+    "same", [SPECIES.tolist(), SPECIES.astype(float), pd.Series(SPECIES, dtype="Int64"),
+             SPECIES[:, None]],
+)  # fmt: skip
+@pytest.mark.filterwarnings("ignore:A column-vector y:sklearn.exceptions.DataConversionWarning")
+def test_y_val_is_taken_as_y_is(model, same):
+    expected = clone(model).fit(IRIS, SPECIES, X_val=IRIS[::2], y_val=SPECIES[::2])
+    for y, y_val in ((same, SPECIES[::2]), (SPECIES, same[::2])):
+        got = clone(model).fit(IRIS, y, X_val=IRIS[::2], y_val=y_val)
+        assert_array_equal(np.ravel(got.predict(IRIS)), expected.predict(IRIS))
+        assert got.validation_loss_curve_ == expected.validation_loss_curve_
+
+
+@pytest.mark.parametrize("model", [ThroughOriginRegressor(), FeedForwardRegressor()], ids=repr)
+def test_targets_of_a_regression_that_are_missing(model):
+    for missing in ([None] * 150, [1.0] * 149 + [None], pd.Series([1.5, pd.NA] * 75)):
+        with pytest.raises((ValueError, TypeError), match=r"y|NA"):
+            model.fit(IRIS, missing)
+
+
+@each_classifier
+def test_few_samples_of_many_classes_are_no_regression(model):
+    X, y = np.random.default_rng(0).normal(size=(60, 3)), np.arange(60)
+    model = clone(model).partial_fit(X, y, classes=np.arange(60))
+    model.partial_fit(X, y)
+    model.set_params(max_iter=2, tol=None).fit(np.r_[X, X], np.r_[y, y], X_val=X, y_val=y)
+    with pytest.warns(UserWarning, match="could represent a regression"):
+        model.fit(X, y)
+    with pytest.raises(ValueError, match=r"y has labels \[.*\] and more that are none"):
+        model.partial_fit(X, y + 100)

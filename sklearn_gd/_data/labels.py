@@ -24,10 +24,14 @@ def encode(y: ArrayLike, classes: Array, name: str = "y") -> Array:
         raise ValueError(f"{name} must hold labels. Got None among them.")
     if y.ndim != 1:
         raise ValueError(f"{name} must hold one label per row. Got shape {y.shape}.")
-    unseen = np.setdiff1d(y, classes)
-    if unseen.size:
+    # NumPy would compare numbers with strings of numbers, and dates with whole numbers.
+    alike = (y.dtype.kind in "mM") == (classes.dtype.kind in "mM")
+    known = set(classes.tolist()) if alike else ()
+    unseen = [label for label in np.unique(y).tolist() if label not in known]
+    if unseen:
+        shown = f"{unseen[:10]}{' and more' if len(unseen) > 10 else ''}"
         raise ValueError(
-            f"{name} has labels {unseen.tolist()} that are none of the classes {classes.tolist()}."
+            f"{name} has labels {shown} that are none of the classes {classes.tolist()}."
         )
     return np.asarray(np.searchsorted(classes, y), np.int32)
 

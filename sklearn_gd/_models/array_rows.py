@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_consistent_length, validate_data
+from sklearn.utils.validation import validate_data
 
 from sklearn_gd._data.array_api import Space, on_host, space_of
 from sklearn_gd._data.split import hold_out
@@ -412,14 +412,15 @@ def check_held_out_rows(
     """Return the checked validation set, on the device of the training set."""
     space, dtype = train.space, train.space.dtype(train.dtype)
     try:
-        X_val = validate_data(estimator, space.convert(X_val, "X_val"), reset=False, dtype=dtype)
-        check_consistent_length(X_val, y_val)
+        checks = {"multi_output": True, "y_numeric": True, "dtype": dtype, "reset": False}
+        given = space.convert(X_val, "X_val"), _targets(space, y_val, "y_val")
+        X_val, y_val = validate_data(estimator, *given, **checks)
     except ValueError as error:
         raise ValueError(f"X_val and y_val must be such as X and y: {error}") from error
-    y = space.astype(_targets(space, y_val, "y_val"), train.dtype)
+    y = space.astype(y_val, train.dtype)
     if not bool(space.xp.all(space.xp.isfinite(y))):
         raise ValueError("y_val must hold finite numbers.")
-    if (y.ndim == 1) != one_axis or y.ndim > 2 or (y.ndim == 2 and y.shape[1] != train.n_outputs):
+    if (1 if y.ndim == 1 else y.shape[1]) != train.n_outputs:
         raise ValueError(
             f"y_val must have the columns of y. Got shape {tuple(y.shape)} for "
             f"{(train.n_samples, train.n_outputs)}."

@@ -291,10 +291,10 @@ class DaskFeedForwardRegressor(OnDask, FeedForwardRegressor):
         rows, one = self._load_regression(source, chunks)
         if train is None:
             return rows, one
-        if (one, rows.n_outputs) != (one_axis, train.n_outputs):
+        if rows.n_outputs != train.n_outputs:
             raise ValueError(
                 f"y_val must have the columns of y. Got {rows.n_outputs} columns for "
-                f"{train.n_outputs}, or other axes."
+                f"{train.n_outputs}."
             )
         return rows
 
