@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_gd._base import Estimator, Layer, available_if
 from sklearn_gd._data.array_api import all_as_numpy, on_host, require_same_space, space_of
-from sklearn_gd._data.split import lazily_picked
+from sklearn_gd._data.split import for_callbacks
 from sklearn_gd._data.validation import (
     all_or_nothing,
     as_of_now,
@@ -172,7 +172,7 @@ class FeedForward(Estimator):
     ) -> None:
         """Run a ``fit``."""
         pieces = self._resolve()
-        given = (X, y, sample_weight)
+        kept = None
         train, one_axis = self._check_train(X, y, sample_weight)
         pieces.require_targets(train)
         held_out = None
@@ -192,7 +192,6 @@ class FeedForward(Estimator):
         at_start = generator.bit_generator.state
         if self.early_stopping and held_out is None:
             train, held_out, kept = train.set_aside(self.validation_fraction, generator)
-            given = tuple(lazily_picked(part, kept) for part in given)
         self._scaling = self._scale_of_fit(train, network, resumed, warm=warm)
         if parameters is None:
             parameters = self._current(network)
@@ -210,7 +209,7 @@ class FeedForward(Estimator):
             None if pieces.solver is None else self._batch_rows(train.n_samples),
             shuffle=self.shuffle,
         )
-        tasks = FitTasks(self, learner, *given)
+        tasks = FitTasks(self, learner, *for_callbacks(X, y, sample_weight, kept))
         stopping = Stopping(self, learner, learner.objective.baseline_loss(), tasks)
         self.learning_rate_ = 1.0 if pieces.solver is None else stopping.rate(0)
         if resumed is not None:

@@ -26,7 +26,7 @@ from sklearn_gd._data.labels import (
     require_two,
     require_weight_left,
 )
-from sklearn_gd._data.split import lazily_picked
+from sklearn_gd._data.split import for_callbacks
 from sklearn_gd._data.validation import (
     all_or_nothing,
     as_of_now,
@@ -357,7 +357,7 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
             If the loss grows without bound.
         """
         pieces = self._resolve()
-        given = (X, y, sample_weight)
+        kept = None
         classes_before = getattr(self, "classes_", None)
         train = self._check_train(X, y, sample_weight)
         held_out = None
@@ -375,7 +375,6 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         at_start = generator.bit_generator.state
         if self.early_stopping and held_out is None:
             train, held_out, kept = train.set_aside(self.validation_fraction, generator)
-            given = tuple(lazily_picked(part, kept) for part in given)
         warm = False
         if self.warm_start and hasattr(self, "coef_"):
             warm = True
@@ -387,7 +386,7 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         self._forget()
         learner = self._make_learner(pieces, train, start, generator, held_out)
         learner.at_start = at_start
-        tasks = FitTasks(self, learner, *given)
+        tasks = FitTasks(self, learner, *for_callbacks(X, y, sample_weight, kept))
         stopping = Stopping(self, learner, self._baseline_loss(pieces, learner, train), tasks)
         self.learning_rate_ = stopping.rate(0) * learner.base_rate
         if resumed is not None:

@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_gd._base import Estimator, Layer
 from sklearn_gd._data.array_api import on_host, require_same_space, space_of
+from sklearn_gd._data.split import for_callbacks
 from sklearn_gd._data.validation import (
     all_or_nothing,
     as_of_now,
@@ -248,7 +249,7 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
         self.learning_rate_ = rows.to_device(self.learning_rate_)
         self._set_model(pieces, rows, one_axis)
         self._to_device = rows.to_device  # for callbacks that predict meanwhile
-        tasks = FitTasks(self, learner, X, y, sample_weight)
+        tasks = FitTasks(self, learner, *for_callbacks(X, y, sample_weight))
         stopping = self._begin(learner, tasks)
         resumed = state_to_resume(self)
         if resumed is not None:

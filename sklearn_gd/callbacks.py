@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from numbers import Integral
 from pathlib import Path
 from typing import Any
 
-import joblib
 from sklearn.base import BaseEstimator, clone
 
 from sklearn_gd._base import Estimator
+from sklearn_gd._data.digest import difference, digest_of
 from sklearn_gd._pieces import ArrayLike
 from sklearn_gd._training import checkpoint_file
 from sklearn_gd._training.learner import State
@@ -111,15 +111,15 @@ class Checkpoint:
         *,
         X: ArrayLike,
         y: ArrayLike,
-        metadata: object,
+        metadata: Mapping[str, ArrayLike] | None,
     ) -> None:
         """Compute the digest of the training data, once, and compare it in a resumed fit."""
         if self._digest is None:
-            self._digest = joblib.hash((X, y, metadata), coerce_mmap=True)
-            if self._expected not in (None, self._digest):
-                raise CheckpointError(
-                    f"{self.path} was written by a fit on other X, y or sample_weight than these."
-                )
+            weights = (metadata or {}).get("sample_weight")
+            self._digest = digest_of(X, y, weights)
+            if self._expected is not None and self._expected != self._digest:
+                what = difference(self._expected, self._digest)
+                raise CheckpointError(f"{self.path} was written by a fit on other data: {what}.")
 
     def on_fit_task_end(self, estimator: Estimator, context: object) -> None:
         """Do nothing; the fit calls ``keep_state``."""

@@ -19,6 +19,7 @@ from sklearn_gd import (
     PerceptronClassifier,
     ThroughOriginRegressor,
 )
+from sklearn_gd.callbacks import Checkpoint, resume
 
 IRIS, SPECIES = load_iris(return_X_y=True)
 CLASSIFIERS = [
@@ -289,3 +290,39 @@ def test_few_samples_of_many_classes_are_no_regression(model):
         model.fit(X, y)
     with pytest.raises(ValueError, match=r"y has labels \[.*\] and more that are none"):
         model.partial_fit(X, y + 100)
+
+
+# Callbacks see the data, and change nothing.
+
+FORMATS = ["csr", "coo", "bsr", "dia", "lil", "dok"]
+EARLY = [
+    PerceptronClassifier(early_stopping=True, max_iter=3, tol=None, random_state=0),
+    FeedForwardClassifier(early_stopping=True, max_iter=3, tol=None, random_state=0),
+    FeedForwardRegressor(early_stopping=True, max_iter=3, tol=None, random_state=0),
+    ThroughOriginRegressor(max_iter=3, tol=None),
+]
+
+
+def weights_of(model):
+    arrays = model.coefs_ if hasattr(model, "coefs_") else [model.coef_]
+    return np.concatenate([np.ravel(array) for array in arrays])
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.filterwarnings("ignore::scipy.sparse.SparseEfficiencyWarning")
+@pytest.mark.parametrize("weight", [None, 2.0, np.int8(3), [1.0] * 150])
+@pytest.mark.parametrize("store", [list, *FORMATS])
+@pytest.mark.parametrize("model", EARLY, ids=repr)
+def test_callbacks_change_nothing(model, store, weight, tmp_path):
+    callback = pytest.importorskip("sklearn.callback", reason="new in scikit-learn 1.9")
+    X = IRIS.tolist() if store is list else sparse.csr_array(IRIS).asformat(store)
+    plain = clone(model).fit(X, SPECIES, weight)
+    scores = callback.ScoringMonitor(scoring="neg_mean_squared_error")
+    monitored = clone(model).set_callbacks(scores, Checkpoint(tmp_path / "kept", every=2))
+    monitored.fit(X, SPECIES, weight)
+    assert_array_equal(weights_of(monitored), weights_of(plain))
+    assert monitored.n_iter_ == plain.n_iter_
+    assert len(scores.get_logs().data) >= plain.n_iter_
+    assert_array_equal(
+        weights_of(resume(tmp_path / "kept", X, SPECIES, weight)), weights_of(plain)
+    )
