@@ -179,7 +179,7 @@ class FeedForward(Estimator):
         if check_validation_set(X_val, y_val, sample_weight_val):
             held_out = self._check_held_out(X_val, y_val, sample_weight_val, train, one_axis)
             pieces.require_targets(held_out, "y_val")
-        resumed = state_to_resume(self)
+        resumed = state_to_resume(self, X, y, sample_weight)
         if resumed is not None:
             sizes = (train.n_features, *self._hidden_sizes(), train.n_outputs)
             require_size(resumed, n_parameters(sizes))

@@ -368,7 +368,7 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         if held_out is not None:
             what = "no row of X_val any weight"
             held_out = self._weigh(held_out, class_weights, what, "validate on")
-        resumed = state_to_resume(self)
+        resumed = state_to_resume(self, X, y, sample_weight)
         generator = make_generator(self.random_state)
         if resumed is not None:
             begin_again(generator, resumed)

@@ -251,7 +251,7 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
         self._to_device = rows.to_device  # for callbacks that predict meanwhile
         tasks = FitTasks(self, learner, *for_callbacks(X, y, sample_weight))
         stopping = self._begin(learner, tasks)
-        resumed = state_to_resume(self)
+        resumed = state_to_resume(self, X, y, sample_weight)
         if resumed is not None:
             stopping.restore(resumed)
         self._descend(stopping, learner)

@@ -4,6 +4,7 @@ import pickle
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
@@ -326,3 +327,73 @@ def test_callbacks_change_nothing(model, store, weight, tmp_path):
     assert_array_equal(
         weights_of(resume(tmp_path / "kept", X, SPECIES, weight)), weights_of(plain)
     )
+
+
+# ``resume`` knows its data by their numbers.
+
+
+def framed(X, y, weights):
+    frame = pd.DataFrame(X).astype({0: object}).astype({0: float})  # columns in two blocks
+    frame.attrs = {"source": "a survey"}
+    return frame, pd.Series(y, name="target"), pd.Series(weights, index=range(7, 157))
+
+
+EQUAL = {
+    "copies": lambda X, y, w: (X.copy(), y.copy(), w.copy()),
+    "Fortran": lambda X, y, w: (np.asfortranarray(X), y, w),
+    "strides": lambda X, y, w: (np.repeat(X, 2, axis=0)[::2], np.repeat(y, 3)[::3], w[::-1][::-1]),
+    "lists": lambda X, y, w: (X.tolist(), y.tolist(), w.tolist()),
+    "frames": framed,
+    "polars": lambda X, y, w: (pl.DataFrame(X), pl.Series(y), pl.Series(w)),
+}
+OTHER = {
+    "X has other values": lambda X, y, w: (X + 1e-9, y, w),
+    "X was .*150, 4.* and is .*150, 3": lambda X, y, w: (X[:, :3], y, w),
+    "X was .*float64 .* and is .*float32": lambda X, y, w: (X.astype("f4"), y, w),
+    "X was an array .* and is sparse": lambda X, y, w: (sparse.coo_array(X), y, w),
+    "y has other values": lambda X, y, w: (X, y[::-1], w),
+    "sample_weight has other values": lambda X, y, w: (X, y, w * 2),
+    "sample_weight was .* and is None": lambda X, y, w: (X, y, None),
+    "y has other values; sample_weight has": lambda X, y, w: (X, y[::-1], w[::-1]),
+}
+KEPT = [
+    clone(PerceptronClassifier(max_iter=4, tol=None, random_state=0)),
+    clone(EARLY[1]).set_params(max_iter=4),
+    clone(EARLY[2]).set_params(max_iter=4, early_stopping=False),
+    ThroughOriginRegressor(max_iter=4, tol=None),
+]
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("model", KEPT, ids=repr)
+def test_resume_takes_equal_data_and_names_other(model, tmp_path):
+    pytest.importorskip("sklearn.callback", reason="new in scikit-learn 1.9")
+    path, y = tmp_path / "kept", 1 * (SPECIES > 1)
+    data = IRIS, y, np.random.default_rng(0).uniform(1, 2, 150)
+    fitted = clone(model).set_callbacks(Checkpoint(path, every=3)).fit(*data)
+    kept = path.read_bytes()
+    for store in EQUAL.values():
+        assert_array_equal(weights_of(resume(path, *store(*data))), weights_of(fitted))
+        path.write_bytes(kept)
+    for what, change in OTHER.items():
+        with pytest.raises(ValueError, match=what):
+            resume(path, *change(*data))
+        assert path.read_bytes() == kept
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("stores", [("csr", "bsr"), ("dia", "coo"), ("lil", "csr")])
+@pytest.mark.filterwarnings("ignore::scipy.sparse.SparseEfficiencyWarning")
+def test_resume_takes_equal_sparse_rows(stores, tmp_path):
+    pytest.importorskip("sklearn.callback", reason="new in scikit-learn 1.9")
+    path, X = tmp_path / "kept", sparse.csr_array(np.round(IRIS % 2))
+    one, other = map(X.asformat, stores)
+    labels = np.array(["no", "yes"])[1 * (SPECIES > 1)]
+    neuron = PerceptronClassifier(max_iter=4, tol=None, random_state=0)
+    fitted = clone(neuron).set_callbacks(Checkpoint(path, every=3)).fit(one, labels, 2.0)
+    again = resume(path, other, pd.Series(labels, dtype="category"), np.full(150, 2))
+    assert_array_equal(again.coef_, fitted.coef_)
+    with pytest.raises(ValueError, match=r"X was sparse.* and is an array"):
+        resume(path, X.toarray(), labels, 2.0)
+    with pytest.raises(ValueError, match=r"y was .*U3.* and is .*U4"):
+        resume(path, X, ["many" if label == "no" else "few" for label in labels], 2.0)
