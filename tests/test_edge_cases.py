@@ -1,6 +1,7 @@
 """Rare but legitimate input, over all estimators that it concerns."""
 
 import pickle
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -397,3 +398,55 @@ def test_resume_takes_equal_sparse_rows(stores, tmp_path):
         resume(path, X.toarray(), labels, 2.0)
     with pytest.raises(ValueError, match=r"y was .*U3.* and is .*U4"):
         resume(path, X, ["many" if label == "no" else "few" for label in labels], 2.0)
+
+
+# Weights whose mean is far from 1, on rows of single precision.
+
+FOR_WEIGHTS = {
+    "line": ThroughOriginRegressor(),
+    "huber": ThroughOriginRegressor(loss="huber", solver="gd"),
+    "step by batches": PerceptronClassifier(batch_size=10, max_iter=5, tol=None, random_state=0),
+    "sigmoid": PerceptronClassifier(activation="sigmoid", max_iter=5, tol=None, random_state=0),
+    "classes": CLASSIFIERS[2],
+    "numbers": FeedForwardRegressor(max_iter=3, tol=None, random_state=0),
+    "lbfgs": FeedForwardRegressor(max_iter=3, tol=None, random_state=0, solver="lbfgs"),
+}
+
+
+@each_storage
+@pytest.mark.parametrize("weight", [1e80, 1e-50])
+@pytest.mark.parametrize("name", FOR_WEIGHTS)
+def test_only_the_proportions_of_weights_count(name, weight, store):
+    model, X = FOR_WEIGHTS[name], store(IRIS.astype(np.float32))
+    weights = np.random.default_rng(0).uniform(0, 2, 150)
+    expected = clone(model).fit(X, SPECIES, weights)
+    fitted = clone(model).fit(X, SPECIES, weights * weight)
+    assert weights_of(fitted).dtype == np.float32
+    near = 0.05 if name == "classes" else 1e-3  # whose first biases know of half a sample
+    assert fitted.loss_ == pytest.approx(expected.loss_, rel=near)
+    if hasattr(model, "partial_fit"):
+        classes = {"classes": [0, 1, 2]} if is_classifier(model) else {}
+        taught = [
+            clone(model).partial_fit(X, SPECIES, sample_weight=w, **classes)
+            for w in (weights, weights * weight)
+        ]
+        assert taught[1].loss_ == pytest.approx(taught[0].loss_, rel=near)
+
+
+@each_storage
+@pytest.mark.parametrize("average", [False, True])
+@pytest.mark.parametrize("weight", [1e80, 1e-50])
+def test_weights_that_rosenblatts_updates_have_no_room_for(weight, average, store):
+    X, weights = store(IRIS.astype(np.float32)), np.full(150, weight)
+    neuron = PerceptronClassifier(average=average)
+    for fit in (neuron.fit, partial(neuron.partial_fit, classes=[0, 1, 2])):
+        with pytest.raises(ValueError, match="sample_weight must lie between 1e-20 and 1e20"):
+            fit(X, SPECIES, sample_weight=weights)
+    PerceptronClassifier(average=average).fit(store(IRIS), SPECIES, weights)
+
+
+@pytest.mark.parametrize("model", [*CLASSIFIERS, *FOR_WEIGHTS.values()], ids=repr)
+@pytest.mark.parametrize("weight", [1e300, 1e-310])
+def test_weights_out_of_any_range(model, weight):
+    with pytest.raises(ValueError, match="sample_weight must lie between 1e-150 and 1e150"):
+        model.fit(IRIS, SPECIES, np.full(150, weight))

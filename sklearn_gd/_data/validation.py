@@ -253,7 +253,7 @@ def check_weights(
     Raises
     ------
     ValueError
-        For a wrong shape, or weights that are not finite or negative.
+        For a wrong shape, or weights that are not finite, negative, or all out of range.
     """
     if sample_weight is None:
         return None
@@ -268,6 +268,12 @@ def check_weights(
         )
     if (weights < 0).any():
         raise ValueError(f"{name} must not be negative. Got {weights.min()} as its smallest.")
+    largest = weights.max()
+    if not (largest == 0 or 1e-150 < largest < 1e150):
+        raise ValueError(
+            f"{name} must lie between 1e-150 and 1e150, so that its sums and squares are numbers; "
+            f"divide all weights by one number. Got {largest} as its largest."
+        )
     return weights
 
 

@@ -260,9 +260,9 @@ class OnArrayRows:
         passed = forward(space, layers, self._activations, X, masks)
         values, slopes = network.loss._value_and_gradient(y, passed[-1][1])
         factor = 1.0 / (share * network.divisor * network.baseline_loss)
-        delta = space.astype(slopes * factor, dtype)
-        if weights is not None:
-            delta = delta * space.astype(weights, dtype)[:, None]
+        # The product is in float64, since weights may exceed the precision of the network.
+        each = factor if weights is None else space.astype(weights * factor, dtype)[:, None]
+        delta = space.astype(slopes * each, dtype)
         gradient = self._backward(layers, X, passed, delta, masks)
         return self._weighted_sum(values, weights), gradient
 

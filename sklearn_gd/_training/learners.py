@@ -468,9 +468,28 @@ class Rosenblatt(_Memory):
     def learn_from(
         self, rows: LabelledRows, validation: LabelledRows | None = None, *, shuffle: bool = False
     ) -> Self:
-        """Set the training set and the validation set of the next epochs."""
+        """Set the training set and the validation set of the next epochs.
+
+        Raises
+        ------
+        ValueError
+            For weights, which an update is multiplied by, out of the range of the parameters.
+        """
+        self._require_in_range(rows)
         self.rows, self.validation, self.shuffle = rows, validation, shuffle
         return self
+
+    def _require_in_range(self, rows: LabelledRows) -> None:
+        weights = rows.weights if isinstance(rows, LabelledRows) else None
+        if self.parameters.dtype == np.float64 or weights is None:
+            return
+        largest = float(weights.max())
+        if not (largest == 0 or 1e-20 < largest < 1e20):
+            raise ValueError(
+                "sample_weight must lie between 1e-20 and 1e20 for Rosenblatt's rule in "
+                f"{self.parameters.dtype}, the precision of X; divide all weights by one number, "
+                f"or give X in float64. Got {largest:g} as its largest."
+            )
 
     def begin(self, parameters: Array) -> None:
         """Start again from weights and biases in units of the rate."""
