@@ -527,13 +527,17 @@ class FeedForward(Estimator):
         scale = divisor / baseline if baseline > 0 and np.isfinite(baseline) else 1.0
         unit = _units(network, objective.rows)
         latest = {"loss": math.nan}
+        first_slope: list[float] = []
 
         def penalised(point: Array) -> tuple[float, Array]:
             point = (point * unit).astype(network.dtype)
             latest["loss"], gradient = objective(point)
             penalty = sum(float(np.vdot(W, W)) for W, _ in network.layers(point))
             loss = latest["loss"] / divisor + 0.5 * self.alpha * penalty
-            return loss * scale, gradient * unit * scale
+            gradient = gradient * unit * scale
+            if not first_slope:
+                first_slope.append(float(np.abs(gradient).max()))
+            return loss * scale, gradient
 
         def after_iteration(intermediate_result: Any) -> None:
             learner.parameters[:] = intermediate_result.x * unit
@@ -548,7 +552,7 @@ class FeedForward(Estimator):
                 "ftol": 0.0 if self.tol is None else 64 * np.finfo(network.dtype).eps,
                 "gtol": 0.0,
             }
-            minimize(
+            result = minimize(
                 penalised,
                 learner.parameters / unit,
                 jac=True,
@@ -559,6 +563,40 @@ class FeedForward(Estimator):
             if not stopping.loss_curve:  # it started at a minimum
                 stopping.record(latest["loss"], learner.validation_loss())
             stopping.exhausted = stopping.n_iter >= self.max_iter and not stopping.ended
+        if not (stopping.ended or stopping.exhausted):
+            left = float(np.abs(result.jac).max()) / max(*first_slope, np.finfo(float).tiny)
+            hardly_better = latest["loss"] > 0.5 * baseline
+            stopping.broken_off = self._broken_off(result, left, hardly_better, network.dtype)
+
+    def _broken_off(
+        self, result: Any, slope_left: float, hardly_better: bool, dtype: DTypeLike
+    ) -> str | None:
+        """Return how SciPy has ended a descent too early, and what to do; None if it has not.
+
+        Parameters
+        ----------
+        result : OptimizeResult
+        slope_left : float
+            Largest component of the gradient, over that at the beginning.
+        hardly_better : bool
+            Whether the loss is near that of the best constant prediction.
+        dtype : dtype
+        """
+        if result.success:
+            # It takes a loss that rounding keeps from falling for one that has converged.
+            rounded = dtype == np.float32 and not self.standardize
+            too_early = rounded and hardly_better and result.nit < 10
+        else:
+            too_early = slope_left > 100 * np.sqrt(np.finfo(dtype).eps)
+        if not too_early:
+            return None
+        units = [] if self.standardize else ["standardize='robust', which makes units irrelevant"]
+        precise = ["X in float64"] if dtype == np.float32 else []
+        advice = _either(*units, *precise, "a smooth activation and loss, or solver='adam'")
+        return (
+            f"was ended early by SciPy's L-BFGS-B, after {result.nit} iterations: "
+            f"{result.message.strip(': ')}. {advice}"
+        )
 
     def _keep(self, stopping: Stopping, weights: Array, loss: float) -> None:
         """Set the fitted attributes: the history and the final weights."""

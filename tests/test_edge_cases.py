@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.base import clone, is_classifier
 from sklearn.datasets import load_iris
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import Perceptron
 from sklearn.model_selection import TimeSeriesSplit, cross_val_score
 from sklearn.multiclass import OneVsOneClassifier
@@ -450,3 +451,32 @@ def test_weights_that_rosenblatts_updates_have_no_room_for(weight, average, stor
 def test_weights_out_of_any_range(model, weight):
     with pytest.raises(ValueError, match="sample_weight must lie between 1e-150 and 1e150"):
         model.fit(IRIS, SPECIES, np.full(150, weight))
+
+
+# L-BFGS that SciPy ends too early.
+
+
+def test_an_abnormal_end_of_lbfgs_is_told():
+    X = np.random.default_rng(0).normal(size=(200, 3))
+    y = X @ [1.0, 2.0, 3.0] + 0.1 * np.random.default_rng(1).normal(size=200)
+    net = FeedForwardRegressor(
+        hidden_layer_sizes=5, loss="absolute_error", solver="lbfgs", max_iter=5000, tol=None,
+        random_state=0,
+    )  # fmt: skip
+    with pytest.warns(ConvergenceWarning, match=r"by SciPy's L-BFGS-B, after \d+ .*: ABNORMAL"):
+        net.fit(X, y)
+    smooth = clone(net).set_params(loss="squared_error", tol=1e-4)
+    assert smooth.fit(X, y).score(X, y) > 0.99
+
+
+@pytest.mark.parametrize("kind", [FeedForwardRegressor, FeedForwardClassifier])
+@pytest.mark.parametrize("sizes", [(), (128, 64)])
+def test_lbfgs_that_rounding_ends_is_told(kind, sizes):
+    z = np.random.default_rng(0).normal(size=(200, 3))
+    y = z @ [1.0, 2.0, 3.0] > 0
+    net = kind(solver="lbfgs", hidden_layer_sizes=sizes, random_state=0, max_iter=100)
+    X = (1e9 + 1e3 * z).astype(np.float32)
+    with pytest.warns(ConvergenceWarning, match=r"CONVERGENCE.*standardize='robust'.*float64"):
+        clone(net).set_params(standardize=False).fit(X, 1.0 * y)
+    clone(net).set_params(standardize=False).fit(z.astype(np.float32), 1.0 * y)
+    assert clone(net).set_params(max_iter=5, tol=None).fit(X, 1.0 * y).score(X, y) > 0.5

@@ -70,6 +70,8 @@ class Stopping:
         Whether the fit is over.
     exhausted : bool
         Whether it has reached `max_iter` instead; ``finish`` warns then.
+    broken_off : str or None
+        How it was ended otherwise, too early, and what to do; ``finish`` warns of that.
     best_loss, best_iter : float, int
         Smallest monitored loss (the validation loss if there is one) and its epoch.
     best_weights : ndarray or None
@@ -100,6 +102,7 @@ class Stopping:
         self.validation_loss_curve: list[float] = []
         self.improved, self.ended, self.interrupted = True, False, False
         self.exhausted = False
+        self.broken_off: str | None = None
         self.best_loss, self.best_iter = math.inf, 0
         self.best_weights: Array | None = None
         self._n_whole = 0  # number of epochs recorded completely
@@ -224,6 +227,8 @@ class Stopping:
         if it ended at `max_iter` because that was requested, by tol=None or by a schedule that
         ends there.
         """
+        if self.broken_off is not None:
+            return self.broken_off
         advice, curve = self.learner.advice, self.loss_curve
         if (
             self.exhausted
