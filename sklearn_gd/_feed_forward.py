@@ -308,10 +308,13 @@ class FeedForward(Estimator):
                 )
         else:
             given = [given] * len(sizes)
-        hidden = [as_activation(f, also=", or a list with one per hidden layer") for f in given]
+        one_each = ", or a list with one per hidden layer"
+        hidden = [as_activation(f, also=one_each, refused=["step"]) for f in given]
         if not hidden:
             as_activation(self.activation if not isinstance(self.activation, list) else "relu")
-        output = as_activation(self.output_activation, parameter="output_activation")
+        output = as_activation(
+            self.output_activation, parameter="output_activation", refused=["step"]
+        )
         for name, activation in [
             *(("activation", f) for f in hidden),
             ("output_activation", output),

@@ -401,7 +401,9 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
 
     def _resolve(self) -> _Pieces:
         self._validate_params()
-        activation, loss = as_activation(self.activation), as_loss(self.loss)
+        not_through_origin = ["sigmoid", "softplus", "step"]
+        activation = as_activation(self.activation, refused=not_through_origin)
+        loss = as_loss(self.loss)
         if not activation.differentiable:
             raise ValueError(
                 "The 'activation' parameter must be differentiable for gradient descent. "

@@ -1,6 +1,7 @@
 """Rare but legitimate input, over all estimators that it concerns."""
 
 import pickle
+import re
 from functools import partial
 
 import numpy as np
@@ -480,3 +481,42 @@ def test_lbfgs_that_rounding_ends_is_told(kind, sizes):
         clone(net).set_params(standardize=False).fit(X, 1.0 * y)
     clone(net).set_params(standardize=False).fit(z.astype(np.float32), 1.0 * y)
     assert clone(net).set_params(max_iter=5, tol=None).fit(X, 1.0 * y).score(X, y) > 0.5
+
+
+# Names that other libraries have.
+
+
+@pytest.mark.parametrize(
+    ("model", "parameter", "names"),
+    [
+        (FeedForwardRegressor, "activation", {"logistic": "sigmoid", "lrelu": "leaky_relu",
+         "swish": "silu", "linear": "identity", "ReLU": "relu", "leaky-relu": "leaky_relu",
+         "sigmiod": "sigmoid", "heaviside": None, "none of these": None}),
+        (FeedForwardRegressor, "output_activation", {"linear": "identity", "Tanh": "tanh"}),
+        (FeedForwardRegressor, "loss", {"mse": "squared_error", "mae": "absolute_error",
+         "quantile": "pinball", "MSE": "squared_error", "squared_eror": "squared_error"}),
+        (FeedForwardClassifier, "loss", {"cross_entropy": "log_loss", "bce": "log_loss",
+         "binary_crossentropy": "log_loss", "logloss": "log_loss"}),
+        (FeedForwardRegressor, "solver", {"sgd": "gd", "L-BFGS": "lbfgs", "Adam": "adam"}),
+        (PerceptronClassifier, "solver", {"sgd": "gd", "lbfgs": None, "l-bfgs": None}),
+        (PerceptronClassifier, "activation", {"heaviside": "step", "logistic": "sigmoid"}),
+        (ThroughOriginRegressor, "activation", {"linear": "identity", "logistic": None}),
+        (FeedForwardRegressor, "learning_rate", {"invscaling": "inverse_scaling"}),
+    ],
+)  # fmt: skip
+def test_errors_suggest_our_name(model, parameter, names):
+    for given, ours in names.items():
+        with pytest.raises(ValueError, match=f"'{parameter}' parameter must be one of") as caught:
+            model(**{parameter: given}).fit(IRIS, SPECIES)
+        meant = re.findall(r"Did you mean '(\w+)'\?", str(caught.value))
+        assert meant == ([ours] if ours else []), (given, str(caught.value))
+
+
+def test_names_offered_are_names_accepted():
+    for model in (FeedForwardRegressor(max_iter=1), ThroughOriginRegressor(max_iter=1)):
+        with pytest.raises(ValueError, match="must be one of") as caught:
+            clone(model).set_params(activation="?").fit(IRIS, SPECIES)
+        offered = re.findall(r"'(\w+)'", str(caught.value).split(", or an instance")[0])
+        assert len(offered) > 5
+        for name in offered[1:]:
+            clone(model).set_params(activation=name, tol=None).fit(IRIS, SPECIES)
