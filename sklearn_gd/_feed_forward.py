@@ -566,10 +566,10 @@ class FeedForward(Estimator):
             if not stopping.loss_curve:  # it started at a minimum
                 stopping.record(latest["loss"], learner.validation_loss())
             stopping.exhausted = stopping.n_iter >= self.max_iter and not stopping.ended
-        if not (stopping.ended or stopping.exhausted):
-            left = float(np.abs(result.jac).max()) / max(*first_slope, np.finfo(float).tiny)
-            hardly_better = latest["loss"] > 0.5 * baseline
-            stopping.broken_off = self._broken_off(result, left, hardly_better, network.dtype)
+            if not (stopping.ended or stopping.exhausted):
+                left = float(np.abs(result.jac).max()) / max(*first_slope, np.finfo(float).tiny)
+                hardly_better = latest["loss"] > 0.5 * baseline
+                stopping.broken_off = self._broken_off(result, left, hardly_better, network.dtype)
 
     def _broken_off(
         self, result: Any, slope_left: float, hardly_better: bool, dtype: DTypeLike
@@ -770,7 +770,8 @@ class FeedForwardRegressor(FeedForward, MultiOutputMixin, RegressorMixin, BaseEs
     best_iter_ : int
         Epoch of `best_loss_`, counted from 0.
     loss_curve_ : list of float
-        Mean loss over the batches of each epoch, each before its step.
+        Mean loss over the batches of each epoch, each before its step; ``partial_fit`` keeps the
+        last thousand.
     validation_loss_curve_ : list of float
         Validation loss after each epoch; only with a validation set.
     learning_rate_ : float

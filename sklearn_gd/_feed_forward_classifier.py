@@ -153,7 +153,8 @@ class FeedForwardClassifier(FeedForward, ClassifierMixin, BaseEstimator):
     best_iter_ : int
         Epoch of `best_loss_`, counted from 0.
     loss_curve_ : list of float
-        Mean loss over the batches of each epoch, each before its step.
+        Mean loss over the batches of each epoch, each before its step; ``partial_fit`` keeps the
+        last thousand.
     validation_loss_curve_ : list of float
         Validation loss after each epoch; only with a validation set.
     learning_rate_ : float

@@ -188,7 +188,8 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
     loss_ : float
         Mean training loss at the weights that are kept.
     loss_curve_ : list of float
-        Mean loss of each epoch, each sample's before its update.
+        Mean loss of each epoch, each sample's before its update; ``partial_fit`` keeps the last
+        thousand.
     validation_loss_curve_ : list of float
         Validation loss after each epoch; only with a validation set.
     best_loss_ : float

@@ -107,7 +107,7 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
     loss_ : float
         Mean loss at `coef_`, without the penalty.
     loss_curve_ : list of float
-        Mean loss before the step of each iteration.
+        Mean loss before the step of each iteration; ``partial_fit`` keeps the last thousand.
     learning_rate_ : float or ndarray of shape (n_features,)
         Learning rate of the first iteration.
     max_learning_rate_ : float
@@ -530,6 +530,7 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
     def _keep(self, stopping: Stopping, weights: Array, loss: float) -> None:
         """Set the fitted attributes: the history and the final weights."""
         self.n_iter_, self.loss_curve_, self.loss_ = stopping.n_iter, stopping.loss_curve, loss
+        self._first_loss = stopping.first_loss
         with np.errstate(all="ignore"):
             self.__dict__.update(self._attributes_of(weights))
         if isinstance(self.coef_, np.ndarray):  # it may overflow the precision of X

@@ -520,3 +520,66 @@ def test_names_offered_are_names_accepted():
         assert len(offered) > 5
         for name in offered[1:]:
             clone(model).set_params(activation=name, tol=None).fit(IRIS, SPECIES)
+
+
+# Streams: the thousandth call costs what the first one did.
+
+STREAMED = [
+    PerceptronClassifier(random_state=0),
+    PerceptronClassifier(activation="sigmoid", learning_rate=0.1, random_state=0),
+    FeedForwardClassifier(hidden_layer_sizes=3, random_state=0),
+    FeedForwardRegressor(hidden_layer_sizes=3, random_state=0),
+    ThroughOriginRegressor(loss="huber", solver="gd", learning_rate=1e-3),
+    ThroughOriginRegressor(),
+]
+
+
+@pytest.mark.parametrize("model", STREAMED, ids=repr)
+def test_a_long_stream_does_not_pile_up(model):
+    model, losses, sizes = clone(model), [], []
+    classes = {"classes": [0, 1, 2]} if is_classifier(model) else {}
+    model.partial_fit(IRIS, SPECIES, **classes)
+    losses += model.loss_curve_
+    for i in range(1300):
+        row = slice(i % 150, i % 150 + 1)
+        model.partial_fit(IRIS[row], SPECIES[row])
+        losses.append(model.loss_curve_[-1])
+        if i in (1020, 1299):
+            sizes.append(len(pickle.dumps(model)))
+    if type(model) is ThroughOriginRegressor and model.loss == "squared_error":
+        # Least squares over the samples of all calls, each with a history of its own.
+        assert max(sizes) < 10_000
+        assert model.n_iter_ == len(model.loss_curve_)
+        return
+    assert abs(sizes[1] - sizes[0]) < 200
+    assert model.n_iter_ == 1301
+    assert model.loss_curve_ == losses[-1000:]
+    if hasattr(model, "best_loss_"):
+        assert model.best_loss_ == min(losses)
+        assert losses.index(model.best_loss_) == model.best_iter_
+
+
+def test_a_stream_after_a_fit_goes_on_with_its_losses():
+    net = FeedForwardRegressor(hidden_layer_sizes=3, max_iter=1100, tol=None, random_state=0)
+    net.fit(IRIS, SPECIES, X_val=IRIS[:9], y_val=SPECIES[:9])
+    losses = list(net.loss_curve_)
+    assert len(losses) == 1100
+    for _ in range(3):
+        losses.append(net.partial_fit(IRIS[:1], SPECIES[:1]).loss_curve_[-1])
+    assert net.n_iter_ == 1103
+    assert net.loss_curve_ == losses[-1000:]
+    assert net.best_loss_ == min(losses)
+    assert net.best_iter_ == losses.index(min(losses))
+
+
+def test_a_stream_that_went_well_may_have_a_bad_sample():
+    net = FeedForwardRegressor(
+        hidden_layer_sizes=(), standardize=False, solver="gd", learning_rate=1e-3, random_state=0
+    )
+    X = [[1.0, 0.0]]
+    net.partial_fit([[1.0, 1.0]], [3.0])
+    for _ in range(1005):
+        net.partial_fit(X, net.predict(X) + 1e-6)
+    assert max(net.loss_curve_) < 1e-4 * 2.0**2
+    net.partial_fit(X, net.predict(X) + 2.0)
+    assert net.loss_curve_[-1] == pytest.approx(4.0)

@@ -26,6 +26,9 @@ _FAR_ABOVE = 1e4
 # A loss that is not below this share of the baseline is that of a fit that has learned nothing.
 _HARDLY_BELOW = 1 - 1e-6
 
+# Number of losses that a ``partial_fit`` keeps: each call copies them.
+_KEPT = 1000
+
 # Attributes that go into a checkpoint, in addition to the best weights.
 _HISTORY = (
     "loss_curve",
@@ -105,6 +108,8 @@ class Stopping:
         self.broken_off: str | None = None
         self.best_loss, self.best_iter = math.inf, 0
         self.best_weights: Array | None = None
+        self._n_dropped = 0  # number of earlier epochs, whose losses are not kept
+        self._first_loss: float | None = None  # of those epochs
         self._n_whole = 0  # number of epochs recorded completely
         self._waited = 0  # number of epochs since the last improvement
         self._rate: float | None = None
@@ -114,10 +119,18 @@ class Stopping:
     def after(cls, estimator: BaseEstimator, learner: Learner, baseline_loss: float) -> Stopping:
         """Return the single epoch of a ``partial_fit``, after those of the loss curve so far."""
         stopping = cls(estimator, learner, baseline_loss)
-        stopping.loss_curve = list(getattr(estimator, "loss_curve_", ()))
-        if stopping.loss_curve:
-            stopping.best_loss = min(stopping.loss_curve)
-            stopping.best_iter = stopping.loss_curve.index(stopping.best_loss)
+        before = vars(estimator)
+        curve: list[float] = before.get("loss_curve_", [])
+        if curve:
+            kept = curve[1 - _KEPT :]
+            stopping.loss_curve = kept
+            stopping._n_dropped = max(before.get("n_iter_", 0) - len(kept), 0)
+            stopping._first_loss = before.get("_first_loss", curve[0])
+            if "best_loss_" in before and "validation_loss_curve_" not in before:
+                best = before["best_loss_"], before["best_iter_"]
+            else:  # that was another loss, or, of a line, none
+                best = min(curve), curve.index(min(curve))
+            stopping.best_loss, stopping.best_iter = best
         return stopping
 
     def attributes(self) -> dict[str, object]:
@@ -127,6 +140,7 @@ class Stopping:
             "loss_curve_": self.loss_curve,
             "best_loss_": self.best_loss,
             "best_iter_": self.best_iter,
+            "_first_loss": self.first_loss,
         }
         if self.validation_loss_curve:
             history["validation_loss_curve_"] = self.validation_loss_curve
@@ -175,7 +189,14 @@ class Stopping:
 
     @property
     def n_iter(self) -> int:
-        return len(self.loss_curve)
+        return self._n_dropped + len(self.loss_curve)
+
+    @property
+    def first_loss(self) -> float:
+        """Loss of the first epoch, of all calls; NaN before."""
+        if self._first_loss is not None:
+            return self._first_loss
+        return self.loss_curve[0] if self.loss_curve else math.nan
 
     def end(self) -> None:
         """End the fit after the current epoch."""
@@ -284,7 +305,7 @@ class Stopping:
             If a loss is not finite, or far above its first value.
         """
         self.loss_curve.append(loss)
-        self._check_divergence(loss, self.loss_curve[0])
+        self._check_divergence(loss, self.first_loss)
         if self._first_weights is not None:
             self._check_first_epoch(loss)
         monitored = loss
@@ -374,7 +395,7 @@ class Stopping:
             These weights. A loss may be finite at weights of NaN, since comparisons are.
         """
         if self.loss_curve:
-            self._check_divergence(loss, self.loss_curve[0])
+            self._check_divergence(loss, self.first_loss)
         if not all(map(is_finite, weights)):
             self._diverged("its weights are no longer finite")
 
