@@ -2,6 +2,7 @@
 
 import pickle
 import re
+import tracemalloc
 from functools import partial
 
 import numpy as np
@@ -23,7 +24,13 @@ from sklearn_gd import (
     PerceptronClassifier,
     ThroughOriginRegressor,
 )
+from sklearn_gd._models.class_rows import one_hot
+from sklearn_gd._models.labelled_rows import LabelledRows, targets_of
+from sklearn_gd._models.network import Network
+from sklearn_gd._models.rows import Rows
+from sklearn_gd.activations import Identity, as_activation
 from sklearn_gd.callbacks import Checkpoint, resume
+from sklearn_gd.losses import as_loss
 
 IRIS, SPECIES = load_iris(return_X_y=True)
 CLASSIFIERS = [
@@ -583,3 +590,48 @@ def test_a_stream_that_went_well_may_have_a_bad_sample():
     assert max(net.loss_curve_) < 1e-4 * 2.0**2
     net.partial_fit(X, net.predict(X) + 2.0)
     assert net.loss_curve_[-1] == pytest.approx(4.0)
+
+
+# Many classes: targets are made for a batch, not for all rows.
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "log_loss", "huber"])
+def test_memory_of_many_classes_is_that_of_a_batch(loss):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(20_000, 5)), np.arange(20_000) % 1_000
+    neurons = PerceptronClassifier(
+        activation="sigmoid", loss=loss, batch_size=100, max_iter=1, tol=None, random_state=0
+    )
+    tracemalloc.start()
+    try:
+        neurons.fit(X, y, X_val=X[::2], y_val=y[::2])
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 30e6
+    for row in range(0, 100, 25):  # each with 25 of a thousand classes
+        part = slice(row, row + 25)
+        neurons.partial_fit(X[part], y[part], classes=np.arange(1_000))
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "log_loss", "huber", "absolute_error"])
+@pytest.mark.parametrize("activation", ["sigmoid", "tanh"])
+@pytest.mark.parametrize("k", [2, 4])
+def test_baselines_of_classes_are_those_of_their_targets(k, activation, loss):
+    if (activation, loss) == ("tanh", "log_loss"):
+        return
+    rng = np.random.default_rng(k)
+    codes, weights = rng.integers(0, k, 60).astype(np.int32), rng.integers(0, 3, 60) * 0.5
+    weights[codes == k - 1] *= k == 2  # a class without weight
+    rows = LabelledRows(rng.normal(size=(60, 2)), codes, weights)
+    loss = as_loss(loss)._over_independent_outputs()
+    ends = targets_of(as_activation(activation))
+    network = Network((2, 1 if k == 2 else k), [Identity()], loss, 0.0, np.float64)
+    targets = one_hot(codes, network.n_outputs, *ends)
+    objective = rows.objective(network, *ends)
+    assert_allclose(objective.baseline_loss(), loss._baseline(targets, weights), rtol=1e-6)
+    dense = Rows(rows.X, targets, weights).objective(network)
+    point = rng.normal(size=network.size)
+    assert_allclose(objective.mean_loss(point), dense.mean_loss(point))
+    for ours, theirs in zip(objective(point), dense(point), strict=True):
+        assert_allclose(ours, theirs)

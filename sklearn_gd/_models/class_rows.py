@@ -6,13 +6,19 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from sklearn_gd._data.split import set_aside
-from sklearn_gd._models.labelled_rows import one_hot
 from sklearn_gd._models.rows import Rows
 from sklearn_gd._pieces import Array, Matrix
+from sklearn_gd.losses import BinaryLogLoss, Loss
+
+
+def one_hot(codes: Array, n_neurons: int, low: float, high: float) -> Array:
+    """Return the targets (n_samples, n_neurons): `high` for the neuron of a row's class."""
+    # A single neuron fires for the second of two classes.
+    return np.where(codes[:, None] == np.arange(n_neurons) + (n_neurons == 1), high, low)
 
 
 class OneHot:
-    """Targets 0 and 1 of rows with class codes, made for the rows that are asked for.
+    """Targets of rows with class codes, made for the rows that are asked for.
 
     Parameters
     ----------
@@ -23,6 +29,8 @@ class OneHot:
     dtype : dtype
     class_weights : ndarray of shape (n_classes,) or None
         Weight of each class, which the weights of the rows have as a factor.
+    ends : tuple of float, default=(0.0, 1.0)
+        Target of other classes, and that of the class of a row.
     """
 
     def __init__(
@@ -31,7 +39,10 @@ class OneHot:
         n_outputs: int,
         dtype: DTypeLike,
         class_weights: Array | None = None,
+        *,
+        ends: tuple[float, float] = (0.0, 1.0),
     ) -> None:
+        self.ends = ends
         self.codes, self.dtype, self.class_weights = codes, dtype, class_weights
         self.shape = len(codes), n_outputs
 
@@ -39,11 +50,12 @@ class OneHot:
         return len(self.codes)
 
     def __getitem__(self, picked: slice | Array) -> Array:
-        return one_hot(self.codes[picked], self.shape[1], 0.0, 1.0).astype(self.dtype)
+        return one_hot(self.codes[picked], self.shape[1], *self.ends).astype(self.dtype)
 
     def take(self, part: Array) -> OneHot:
         """Return the targets of a part of the rows, not made yet."""
-        return OneHot(self.codes[part], self.shape[1], self.dtype, self.class_weights)
+        n_outputs, weights = self.shape[1], self.class_weights
+        return OneHot(self.codes[part], n_outputs, self.dtype, weights, ends=self.ends)
 
 
 class ClassRows(Rows):
@@ -76,11 +88,34 @@ class ClassRows(Rows):
         return train, held_out, kept
 
     def target_ends(self) -> tuple[float, float]:
-        return 0.0, 1.0
+        return min(self.y.ends), max(self.y.ends)
+
+    def class_totals(self) -> Array:
+        """Return the total weight of each class."""
+        n_classes = max(self.n_outputs, 2)
+        return np.bincount(self.y.codes, self.weights, minlength=n_classes)
 
     def targets(self) -> tuple[Array, Array | None]:
         """Return the different targets, and the total weight of the rows that have each."""
-        n_classes = max(self.n_outputs, 2)
-        totals = np.bincount(self.y.codes, self.weights, minlength=n_classes)
+        totals = self.class_totals()
         present = np.flatnonzero(totals)
-        return OneHot(present, self.n_outputs, self.dtype)[:], totals[present]
+        return OneHot(present, self.n_outputs, self.dtype, ends=self.y.ends)[:], totals[present]
+
+
+class OneVsRest(ClassRows):
+    """Rows whose outputs each tell a class from the others."""
+
+    __slots__ = ()
+
+    def baseline_loss(self, loss: Loss) -> float:
+        """Return the loss of the best constants, from the totals of the classes alone."""
+        if loss.sums_outputs and not isinstance(loss, BinaryLogLoss):
+            return super().baseline_loss(loss)  # it may tie the outputs of a row together
+        totals, ends = self.class_totals(), np.array(self.y.ends, self.dtype)[:, None]
+        others, losses = totals.sum() - totals, 0.0
+        # A single output tells the second of two classes.
+        pairs = np.column_stack([others, totals])[-self.n_outputs :]
+        for pair, count in zip(*np.unique(pairs, axis=0, return_counts=True), strict=True):
+            if pair.all():  # else the constant is right for all rows
+                losses += count * loss._baseline(ends, pair)
+        return float(losses) / loss._divisor(self.n_outputs)

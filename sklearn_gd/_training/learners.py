@@ -18,8 +18,9 @@ from sklearn_gd import _kernels
 from sklearn_gd._data.array_api import on_host
 from sklearn_gd._data.batches import row_chunks, slice_rows
 from sklearn_gd._data.split import PickedRows
+from sklearn_gd._models.class_rows import one_hot
 from sklearn_gd._models.interfaces import NetworkObjective, Objective
-from sklearn_gd._models.labelled_rows import LabelledRows, one_hot
+from sklearn_gd._models.labelled_rows import LabelledRows
 from sklearn_gd._models.least_squares import Quadratic
 from sklearn_gd._models.network import Network, linear_step
 from sklearn_gd._pieces import Array, DeviceArray, namespace, require_unchanged, same_settings

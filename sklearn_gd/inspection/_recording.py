@@ -14,7 +14,8 @@ from sklearn.utils.validation import check_array, check_consistent_length
 from sklearn_gd._base import Estimator, Layer
 from sklearn_gd._data.array_api import on_host
 from sklearn_gd._data.validation import check_weights, well_formed
-from sklearn_gd._models.labelled_rows import LabelledRows, one_hot, targets_of
+from sklearn_gd._models.class_rows import one_hot
+from sklearn_gd._models.labelled_rows import LabelledRows, targets_of
 from sklearn_gd._models.network import Network, outputs
 from sklearn_gd._pieces import Array, ArrayLike
 from sklearn_gd._training.callback_tasks import with_recorder
