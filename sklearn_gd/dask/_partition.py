@@ -330,7 +330,8 @@ class LabelledPartition(Partition[LabelledRows]):
         key = group, values
         if key not in self._targets:
             low, high = values
-            self._targets[key] = self.groups[group].objective(network, low, high).rows
+            X, y, weights = self.groups[group].objective(network, low, high).rows
+            self._targets[key] = Rows(X, y[:], weights)
         return self._targets[key]
 
     def rosenblatt(
