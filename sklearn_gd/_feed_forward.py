@@ -16,12 +16,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_gd._base import Estimator, Layer, available_if
 from sklearn_gd._data.array_api import all_as_numpy, on_host, require_same_space, space_of
-from sklearn_gd._data.split import lazily_picked
+from sklearn_gd._data.split import for_callbacks
 from sklearn_gd._data.validation import (
     all_or_nothing,
     as_of_now,
     by_rows,
-    check_numbers,
+    check_regression,
     check_rows,
     check_validation_rows,
     check_validation_set,
@@ -54,6 +54,7 @@ from sklearn_gd._pieces import (
     Array,
     ArrayLike,
     DeviceArray,
+    DType,
     Matrix,
     copy_of,
     namespace,
@@ -224,14 +225,14 @@ class FeedForward(Estimator):
     ) -> None:
         """Run a ``fit``."""
         pieces = self._resolve()
-        given = (X, y, sample_weight)
+        kept = None
         train, one_axis = self._check_train(X, y, sample_weight)
         pieces.require_targets(train)
         held_out = None
         if check_validation_set(X_val, y_val, sample_weight_val):
             held_out = self._check_held_out(X_val, y_val, sample_weight_val, train, one_axis)
             pieces.require_targets(held_out, "y_val")
-        resumed = state_to_resume(self)
+        resumed = state_to_resume(self, X, y, sample_weight)
         if resumed is not None:
             sizes = (train.n_features, *self._hidden_sizes(), pieces.n_outputs(train))
             require_size(resumed, n_parameters(sizes))
@@ -244,7 +245,6 @@ class FeedForward(Estimator):
         at_start = generator.bit_generator.state
         if self.early_stopping and held_out is None:
             train, held_out, kept = train.set_aside(self.validation_fraction, generator)
-            given = tuple(lazily_picked(part, kept) for part in given)
         self._scaling = self._scale_of_fit(train, network, resumed, warm=warm)
         if parameters is None:
             parameters = self._current(network)
@@ -262,7 +262,7 @@ class FeedForward(Estimator):
             None if pieces.solver is None else self._batch_rows(train.n_samples),
             shuffle=self.shuffle,
         )
-        tasks = FitTasks(self, learner, *given)
+        tasks = FitTasks(self, learner, *for_callbacks(X, y, sample_weight, kept))
         baseline_loss = learner.objective.baseline_loss()
         stopping = Stopping(self, learner, baseline_loss, tasks, validation_score(self, held_out))
         self.learning_rate_ = 1.0 if pieces.solver is None else stopping.rate(0)
@@ -280,6 +280,13 @@ class FeedForward(Estimator):
         pieces = self._resolve(one_epoch=True)
         require_no_early_stopping(self)
         first = not hasattr(self, "coefs_")
+        if not first and not hasattr(self, "n_outputs_"):
+            raise ValueError(
+                "coefs_ and intercepts_ were set without a fit. fit with warm_start=True begins "
+                "there; for partial_fit, set them after its first call."
+            )
+        if not first:
+            _require_layers(self.coefs_, self.intercepts_, self.n_features_in_)
         require_numpy(self, X, None if first else self.coefs_[0])
         rows, one_axis = self._check_once(X, y, sample_weight, *classes)
         pieces.require_targets(rows)
@@ -374,10 +381,13 @@ class FeedForward(Estimator):
                 )
         else:
             given = [given] * len(sizes)
-        hidden = [as_activation(f, also=", or a list with one per hidden layer") for f in given]
+        one_each = ", or a list with one per hidden layer"
+        hidden = [as_activation(f, also=one_each, refused=["step"]) for f in given]
         if not hidden:
             as_activation(self.activation if not isinstance(self.activation, list) else "relu")
-        output = as_activation(self.output_activation, parameter="output_activation")
+        output = as_activation(
+            self.output_activation, parameter="output_activation", refused=["step"]
+        )
         for name, activation in [
             *(("activation", f) for f in hidden),
             ("output_activation", output),
@@ -498,7 +508,8 @@ class FeedForward(Estimator):
             )
         _require_layers(self.coefs_, self.intercepts_, network.sizes[0])
         pairs = zip(self.coefs_, self.intercepts_, strict=True)
-        layers = [(on_host(W), on_host(b)) for W, b in pairs]
+        dtype = np.result_type(on_host(self.coefs_[0]).dtype, network.dtype)
+        layers = [(on_host(W).astype(dtype), on_host(b).astype(dtype)) for W, b in pairs]
         scaling = self._scaling
         if (scaling.kind if scaling else False) != self.standardize:
             raise ValueError(
@@ -589,13 +600,17 @@ class FeedForward(Estimator):
         scale = divisor / baseline if baseline > 0 and np.isfinite(baseline) else 1.0
         unit = _units(network, objective.rows)
         latest = {"loss": math.nan}
+        first_slope: list[float] = []
 
         def penalised(point: Array) -> tuple[float, Array]:
             point = (point * unit).astype(network.dtype)
             latest["loss"], gradient = objective(point)
             penalty = sum(float(np.vdot(W, W)) for W, _ in network.layers(point))
             loss = latest["loss"] / divisor + 0.5 * self.alpha * penalty
-            return loss * scale, gradient * unit * scale
+            gradient = gradient * unit * scale
+            if not first_slope:
+                first_slope.append(float(np.abs(gradient).max()))
+            return loss * scale, gradient
 
         def after_iteration(intermediate_result: Any) -> None:
             learner.parameters[:] = intermediate_result.x * unit
@@ -610,7 +625,7 @@ class FeedForward(Estimator):
                 "ftol": 0.0 if self.tol is None else 64 * np.finfo(network.dtype).eps,
                 "gtol": 0.0,
             }
-            minimize(
+            result = minimize(
                 penalised,
                 learner.parameters / unit,
                 jac=True,
@@ -621,6 +636,40 @@ class FeedForward(Estimator):
             if not stopping.loss_curve:  # it started at a minimum
                 stopping.record(latest["loss"], learner.validation_loss())
             stopping.exhausted = stopping.n_iter >= self.max_iter and not stopping.ended
+            if not (stopping.ended or stopping.exhausted):
+                left = float(np.abs(result.jac).max()) / max(*first_slope, np.finfo(float).tiny)
+                hardly_better = latest["loss"] > 0.5 * baseline
+                stopping.broken_off = self._broken_off(result, left, hardly_better, network.dtype)
+
+    def _broken_off(
+        self, result: Any, slope_left: float, hardly_better: bool, dtype: DType
+    ) -> str | None:
+        """Return how SciPy has ended a descent too early, and what to do; None if it has not.
+
+        Parameters
+        ----------
+        result : OptimizeResult
+        slope_left : float
+            Largest component of the gradient, over that at the beginning.
+        hardly_better : bool
+            Whether the loss is near that of the best constant prediction.
+        dtype : dtype
+        """
+        if result.success:
+            # It takes a loss that rounding keeps from falling for one that has converged.
+            rounded = dtype == np.float32 and not self.standardize
+            too_early = rounded and hardly_better and result.nit < 10
+        else:
+            too_early = slope_left > 100 * np.sqrt(np.finfo(dtype).eps)
+        if not too_early:
+            return None
+        units = [] if self.standardize else ["standardize='robust', which makes units irrelevant"]
+        precise = ["X in float64"] if dtype == np.float32 else []
+        advice = _either(*units, *precise, "a smooth activation and loss, or solver='adam'")
+        return (
+            f"was ended early by SciPy's L-BFGS-B, after {result.nit} iterations: "
+            f"{result.message.strip(': ')}. {advice}"
+        )
 
     def _keep(self, stopping: Stopping, weights: Array, loss: float) -> None:
         """Set the fitted attributes: the history and the final weights."""
@@ -688,6 +737,12 @@ class FeedForward(Estimator):
             return learner
         generator = make_generator(self.random_state)
         return self._make_learner(pieces, rows, present, generator)
+
+    def _precision(self) -> DType:
+        """Return the type in which ``partial_fit`` goes on: that of the calls before."""
+        learner = getattr(self, "_learner", None)
+        dtype: DType = (self.coefs_[0] if learner is None else learner.parameters).dtype
+        return dtype
 
     def _forget(self) -> None:
         """Delete what belongs to earlier fits."""
@@ -789,7 +844,8 @@ class FeedForwardRegressor(FeedForward, MultiOutputMixin, RegressorMixin, BaseEs
     best_iter_ : int
         Epoch of `best_loss_`, counted from 0.
     loss_curve_ : list of float
-        Mean loss over the batches of each epoch, each before its step.
+        Mean loss over the batches of each epoch, each before its step; ``partial_fit`` keeps the
+        last thousand.
     validation_loss_curve_ : list of float
         Validation loss after each epoch; only with a validation set.
     validation_score_curve_ : list of float
@@ -1026,16 +1082,19 @@ class FeedForwardRegressor(FeedForward, MultiOutputMixin, RegressorMixin, BaseEs
         if isinstance(train, ArrayRows):
             return check_held_out_rows(self, X_val, y_val, weights_val, train, one_axis)
         X_val, y_val, weights_val = all_as_numpy(X_val, y_val, weights_val)
-        X_val, y_val, weights = check_validation_rows(self, X_val, y_val, weights_val, train.dtype)
-        y_val = check_numbers("y_val", y_val, train.dtype)
-        if (y_val.ndim == 1) != one_axis or y_val.reshape(len(y_val), -1).shape[1:] != (
-            train.n_outputs,
-        ):
+        X_val, y_val, weights = check_validation_rows(
+            lambda X, y: check_regression(self, X, y, reset=False)[:2],
+            X_val,
+            y_val,
+            weights_val,
+            train.dtype,
+        )
+        if y_val.shape[1] != train.n_outputs:
             raise ValueError(
                 f"y_val must have the columns of y. Got shape {y_val.shape} for "
                 f"{(train.n_samples, train.n_outputs)}."
             )
-        return Rows(X_val, y_val.reshape(len(y_val), -1), weights)
+        return Rows(X_val, in_precision(y_val, train.dtype, "y_val"), weights)
 
     def _validation_data(self, held_out: Dataset) -> tuple[Matrix, Array, Array | None] | None:
         if not isinstance(held_out, Rows):
@@ -1050,7 +1109,7 @@ class FeedForwardRegressor(FeedForward, MultiOutputMixin, RegressorMixin, BaseEs
         rows, one_axis = Rows.checked(self, X, y, sample_weight, reset=first)
         if not first:
             self._check_outputs(rows.n_outputs, one_axis)
-        dtype = rows.dtype if first else self.coefs_[0].dtype
+        dtype = rows.dtype if first else self._precision()
         X, y = in_precision(by_rows(rows.X), dtype), in_precision(rows.y, dtype, "y")
         return Rows(X, y, rows.weights), one_axis
 
@@ -1067,12 +1126,13 @@ def _require_layers(
     fan_in, dtype = n_features, getattr(coefs[0], "dtype", None)
     for i, (W, b) in enumerate(zip(coefs, intercepts, strict=True)):
         right = all(getattr(each, "dtype", None) == dtype is not None for each in (W, b))
-        right = right and getattr(dtype, "kind", "f") == "f"  # other libraries' types have none
+        if isinstance(W, np.ndarray):
+            right = right and dtype in (np.float32, np.float64)
         if not right or np.ndim(W) != 2 or W.shape[0] != fan_in or b.shape != W.shape[1:]:
             raise ValueError(
                 f"coefs_[{i}] and intercepts_[{i}] must be arrays of shapes ({fan_in}, k) and "
-                f"(k,), of one floating-point type, that of coefs_[0]. Got {described(W)} and "
-                f"{described(b)}."
+                "(k,), of one type, float32 or float64, that of coefs_[0]. Got "
+                f"{described(W)} and {described(b)}."
             )
         fan_in = W.shape[1]
 

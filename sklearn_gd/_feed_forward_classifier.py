@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Self, cast
 
 import numpy as np
@@ -32,7 +33,6 @@ from sklearn_gd._data.validation import (
     all_or_nothing,
     as_of_now,
     check_classification,
-    check_numbers,
     check_validation_rows,
     check_weights,
     in_precision,
@@ -126,9 +126,9 @@ class FeedForwardClassifier(FeedForward, ClassifierMixin, BaseEstimator):
     validation_fraction : float, default=0.1
         Fraction of the samples that `early_stopping` holds out.
     class_weight : dict, "balanced" or None, default=None
-        Weight of each class, which multiplies the weights of its samples. ``"balanced"``:
-        inversely proportional to the total weight of the samples of the class. Not for label
-        indicators.
+        Weight of each class, 1 for those not given, which multiplies the weights of its samples.
+        Labels that y lacks are left out if all others have a weight. ``"balanced"``: inversely
+        proportional to the total weight of the samples of the class. Not for label indicators.
     init : {"auto", "he", "glorot"}, default="auto"
         Initialisation of the weights, as for :class:`FeedForwardRegressor`.
     warm_start : bool, default=False
@@ -163,7 +163,8 @@ class FeedForwardClassifier(FeedForward, ClassifierMixin, BaseEstimator):
     best_iter_ : int
         Epoch of `best_loss_`, counted from 0.
     loss_curve_ : list of float
-        Mean loss over the batches of each epoch, each before its step.
+        Mean loss over the batches of each epoch, each before its step; ``partial_fit`` keeps the
+        last thousand.
     validation_loss_curve_ : list of float
         Validation loss after each epoch; only with a validation set.
     validation_score_curve_ : list of float
@@ -492,12 +493,13 @@ class FeedForwardClassifier(FeedForward, ClassifierMixin, BaseEstimator):
         one_axis: bool,
     ) -> Dataset:
         if isinstance(train, ArrayRows):
-            X_val, weights = check_held_out_array(self, X_val, y_val, weights_val, train)
+            X_val, _, weights = check_held_out_array(self, X_val, y_val, weights_val, train)
             y_val = on_host(y_val)
         else:
             X_val, y_val, weights_val = all_as_numpy(X_val, y_val, weights_val)
+            check = partial(self._labels, reset=False, known=True)
             X_val, y_val, weights = check_validation_rows(
-                self, X_val, y_val, weights_val, train.dtype
+                check, X_val, y_val, weights_val, train.dtype
             )
         if one_axis:
             codes = encode(y_val, self.classes_, "y_val")
@@ -505,7 +507,6 @@ class FeedForwardClassifier(FeedForward, ClassifierMixin, BaseEstimator):
             rows = _class_rows(X_val, codes, train.n_outputs, weights, each)
             self._require_weight_left(rows, "no row of X_val any weight", "validate on")
             return rows
-        y_val = check_numbers("y_val", y_val, train.dtype)
         if y_val.ndim != 2 or y_val.shape[1] != train.n_outputs:
             raise ValueError(
                 f"y_val must have the columns of y. Got shape {y_val.shape} for "
@@ -526,7 +527,7 @@ class FeedForwardClassifier(FeedForward, ClassifierMixin, BaseEstimator):
         first = not hasattr(self, "coefs_")
         had_one_axis = None if first else self._one_axis
         require_no_balance(self.class_weight)
-        X, y, weights = self._checked(X, y, sample_weight, reset=first)
+        X, y, weights = self._checked(X, y, sample_weight, reset=first, known=True)
         (given,) = classes
         if first and given is None and not self._one_axis:
             self.classes_ = np.arange(y.shape[1])
@@ -534,7 +535,7 @@ class FeedForwardClassifier(FeedForward, ClassifierMixin, BaseEstimator):
             self.classes_ = classes_of_first_call(given)
         require_same_classes(given, self.classes_)
         if not first:
-            X = in_precision(X, self.coefs_[0].dtype)
+            X = in_precision(X, self._precision())
             if self._one_axis != had_one_axis:
                 raise ValueError(
                     "y must hold labels or indicators as in the calls before. Got shape "
@@ -549,25 +550,32 @@ class FeedForwardClassifier(FeedForward, ClassifierMixin, BaseEstimator):
         return rows, self._one_axis
 
     def _checked(
-        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, *, reset: bool
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None,
+        *,
+        reset: bool,
+        known: bool = False,
     ) -> tuple[Matrix, Array, Array | None]:
         """Return checked rows, labels (n_samples,) or indicators, and weights."""
         space = space_of(X)
         if space is None:
             y, sample_weight = all_as_numpy(y, sample_weight)
-            X, y = check_classification(self, X, y, reset=reset, multi_output=True)
+            X, y = self._labels(X, y, reset=reset, known=known)
             weights = check_weights(sample_weight, X)
         else:
             X, y, weights = check_array_classification(self, space, X, y, sample_weight)
-        if y.ndim == 2 and type_of_target(y) != "multilabel-indicator":
-            if y.shape[1] > 1:
-                raise ValueError(
-                    "y of two axes must hold indicators 0 and 1. Got "
-                    f"{type_of_target(y)} targets of shape {y.shape}."
-                )
-            y = column_or_1d(y, warn=True)
+            y = _one_column(y)
         self._one_axis = y.ndim == 1
         return X, y, weights
+
+    def _labels(
+        self, X: ArrayLike, y: ArrayLike, *, reset: bool, known: bool
+    ) -> tuple[Matrix, Array]:
+        """Return checked rows, and labels (n_samples,) or indicators."""
+        X, y = check_classification(self, X, y, reset=reset, known=known, multi_output=True)
+        return X, _one_column(y)
 
     def _rows(self, X: Matrix, y: Array, weights: Array | None) -> Rows | ArrayRows:
         """Return rows with class codes, weighted by class, or with indicators."""
@@ -603,6 +611,18 @@ def _class_rows(
     """Return rows with class codes, in the library of X."""
     space, given = space_of(X), (X, codes, n_outputs, weights, class_weights)
     return ClassRows.of(*given) if space is None else ArrayClassRows.of(space, *given)
+
+
+def _one_column(y: Array) -> Array:
+    """Return labels (n_samples,), also of one column, or indicators."""
+    if y.ndim == 2 and type_of_target(y) != "multilabel-indicator":
+        if y.shape[1] > 1:
+            raise ValueError(
+                "y of two axes must hold indicators 0 and 1. Got "
+                f"{type_of_target(y)} targets of shape {y.shape}."
+            )
+        y = column_or_1d(y, warn=True)
+    return y
 
 
 def _indicator_rows(X: Matrix, y: Array, weights: Array | None, name: str) -> Rows | ArrayRows:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from numbers import Integral, Real
 from typing import Any, NamedTuple, Self
 
@@ -26,7 +27,7 @@ from sklearn_gd._data.labels import (
     require_two,
     require_weight_left,
 )
-from sklearn_gd._data.split import lazily_picked
+from sklearn_gd._data.split import for_callbacks
 from sklearn_gd._data.validation import (
     all_or_nothing,
     as_of_now,
@@ -41,11 +42,12 @@ from sklearn_gd._data.validation import (
     make_generator,
     require_some_weight,
 )
+from sklearn_gd._models.class_rows import one_hot
 from sklearn_gd._models.curvature import curvature_per_row
-from sklearn_gd._models.labelled_rows import LabelledRows, one_hot, targets_of
+from sklearn_gd._models.labelled_rows import LabelledRows, targets_of
 from sklearn_gd._models.network import Network, is_flat_at_zero, linear_step
 from sklearn_gd._models.scaling import Scaling, require_enough_rows
-from sklearn_gd._pieces import Array, ArrayLike, Matrix, require_unchanged, storable
+from sklearn_gd._pieces import Array, ArrayLike, DType, Matrix, require_unchanged, storable
 from sklearn_gd._training.callback_tasks import FitTasks, state_to_resume, with_callbacks
 from sklearn_gd._training.learner import Advice, State
 from sklearn_gd._training.learners import (
@@ -55,7 +57,7 @@ from sklearn_gd._training.learners import (
     StepLearner,
 )
 from sklearn_gd._training.state import begin_again, scale_of
-from sklearn_gd._training.stopping import Stopping
+from sklearn_gd._training.stopping import Stopping, is_finite
 from sklearn_gd._training.validation_score import (
     require_no_early_stopping,
     require_scorer,
@@ -182,7 +184,8 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
     validation_fraction : float, default=0.1
         Fraction of the samples that `early_stopping` holds out.
     class_weight : dict, "balanced" or None, default=None
-        Weights of the classes, multiplied with those of the samples. Rosenblatt's rule with more
+        Weights of the classes, 1 for those not given, multiplied with those of the samples.
+        Labels that y lacks are left out if all others have a weight. Rosenblatt's rule with more
         than two classes applies that of class k to the samples of class k in the neuron of class
         k only, as :class:`sklearn.linear_model.Perceptron` does.
     warm_start : bool, default=False
@@ -207,7 +210,8 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
     loss_ : float
         Mean training loss at the weights that are kept.
     loss_curve_ : list of float
-        Mean loss of each epoch, each sample's before its update.
+        Mean loss of each epoch, each sample's before its update; ``partial_fit`` keeps the last
+        thousand.
     validation_loss_curve_ : list of float
         Validation loss after each epoch; only with a validation set.
     validation_score_curve_ : list of float
@@ -382,7 +386,7 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
             If the loss grows without bound.
         """
         pieces = self._resolve()
-        given = (X, y, sample_weight)
+        kept = None
         classes_before = getattr(self, "classes_", None)
         train = self._check_train(X, y, sample_weight)
         held_out = None
@@ -393,16 +397,15 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         if held_out is not None:
             what = "no row of X_val any weight"
             held_out = self._weigh(held_out, class_weights, what, "validate on")
-        resumed = state_to_resume(self)
+        resumed = state_to_resume(self, X, y, sample_weight)
         generator = make_generator(self.random_state)
         if resumed is not None:
             begin_again(generator, resumed)
         at_start = generator.bit_generator.state
         if self.early_stopping and held_out is None:
             train, held_out, kept = train.set_aside(self.validation_fraction, generator)
-            given = tuple(lazily_picked(part, kept) for part in given)
         warm = False
-        if self.warm_start and classes_before is not None:
+        if self.warm_start and hasattr(self, "coef_"):
             warm = True
             self._require_same_model(classes_before, train.n_features)
             coef_init = self.coef_ if coef_init is None else coef_init
@@ -412,7 +415,7 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         self._forget()
         learner = self._make_learner(pieces, train, start, generator, held_out)
         learner.at_start = at_start
-        tasks = FitTasks(self, learner, *given)
+        tasks = FitTasks(self, learner, *for_callbacks(X, y, sample_weight, kept))
         baseline_loss = self._baseline_loss(pieces, learner, train)
         stopping = Stopping(self, learner, baseline_loss, tasks, validation_score(self, held_out))
         self.learning_rate_ = stopping.rate(0) * learner.base_rate
@@ -459,17 +462,19 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         pieces = self._resolve()
         require_no_early_stopping(self)
         first = not hasattr(self, "coef_")
+        # Weights may have been set without a call before.
+        reset = not hasattr(self, "n_features_in_")
+        X, y = check_classification(self, X, y, reset=reset, known=True)
+        if not hasattr(self, "classes_"):
+            self.classes_ = classes_of_first_call(classes)
         if not first:
             self._require_floats(*self._whole()[:2])
-        X, y = check_classification(self, X, y, reset=first)
-        if first:
-            self.classes_ = classes_of_first_call(classes)
         require_same_classes(classes, self.classes_)
         codes = encode(y, self.classes_)
         weights = check_weights(sample_weight, X)
         require_no_balance(self.class_weight)
         if not first:
-            X = in_precision(X, self.coef_.dtype)
+            X = in_precision(X, self._precision())
         train = LabelledRows(X, codes, weights)
         train = train.weighed(self._class_weights(train), self._is_row_by_row())
         if not train.total(self._n_neurons()) > 0:
@@ -569,7 +574,8 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
 
     def _whole(self) -> tuple[Array, Array, Array]:
         """Return weights, biases and labels; a ValueError if edited ones do not fit each other."""
-        coef, intercept, classes = self.coef_, self.intercept_, self.classes_
+        coef, classes = self.coef_, self.classes_
+        intercept: Any = getattr(self, "intercept_", None)
         n_neurons = n_outputs_for(classes)
         shape = (n_neurons, self.n_features_in_)
         arrays = all(isinstance(each, np.ndarray) for each in (coef, intercept, classes))
@@ -584,12 +590,20 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         return coef, intercept, classes
 
     def _require_floats(self, coef: Array, intercept: Array) -> None:
-        """Raise a ValueError for weights, set by hand, of an integer type."""
-        if coef.dtype != intercept.dtype or coef.dtype.kind != "f":
+        """Raise a ValueError for weights, set by hand, that cannot be trained."""
+        if coef.dtype != intercept.dtype or coef.dtype not in (np.float32, np.float64):
             raise ValueError(
-                "partial_fit needs coef_ and intercept_ of one floating-point type. Got "
-                f"{coef.dtype} and {intercept.dtype}."
+                "partial_fit needs coef_ and intercept_ of one floating-point type, float32 or "
+                f"float64. Got {coef.dtype} and {intercept.dtype}."
             )
+        if not (is_finite(coef) and is_finite(intercept)):
+            raise ValueError("partial_fit needs finite coef_ and intercept_. Got NaN or infinity.")
+
+    def _precision(self) -> DType:
+        """Return the type in which ``partial_fit`` goes on: that of the calls before."""
+        learner = getattr(self, "_learner", None)
+        dtype: DType = (self.coef_ if learner is None else learner.parameters).dtype
+        return dtype
 
     def _resolve(self) -> _Pieces:
         """Check the parameters and resolve them."""
@@ -661,7 +675,10 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         weights_val: ArrayLike | None,
         train: LabelledRows,
     ) -> LabelledRows:
-        X_val, y_val, weights = check_validation_rows(self, X_val, y_val, weights_val, train.dtype)
+        check = partial(check_classification, self, reset=False, known=True)
+        X_val, y_val, weights = check_validation_rows(
+            check, X_val, y_val, weights_val, train.dtype
+        )
         return LabelledRows(X_val, encode(y_val, self.classes_, "y_val"), weights)
 
     def _weigh(
@@ -692,14 +709,16 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
     def _n_neurons(self) -> int:
         return n_outputs_for(self.classes_)
 
-    def _require_same_model(self, classes_before: Array, n_features: int) -> None:
+    def _require_same_model(self, classes_before: Array | None, n_features: int) -> None:
         """Raise a ValueError if a warm start has other classes or features than before."""
-        require_classes_of_last_fit(self.classes_, classes_before)
-        if n_features != self.coef_.shape[1]:
+        if classes_before is not None:
+            require_classes_of_last_fit(self.classes_, classes_before)
+        before = np.shape(self.coef_)[-1:]
+        if before and before != (n_features,):
             raise ValueError(
-                f"warm_start needs the {self.coef_.shape[1]} features of the last fit. Got "
-                f"{n_features}."
+                f"warm_start needs the {before[0]} features of the last fit. Got {n_features}."
             )
+        self._whole()
 
     def _check_start(
         self, coef: ArrayLike | None, intercept: ArrayLike | None, train: LabelledRows
@@ -721,9 +740,10 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
 
     def _flat(self, coef: Array, intercept: Array) -> Array:
         """Return weights and biases, if there are any, as one vector."""
-        return np.concatenate([coef.T.ravel(), intercept if self.fit_intercept else []]).astype(
-            coef.dtype
-        )
+        if not self.fit_intercept and intercept.any():
+            raise ValueError("intercept_ must be 0 where fit_intercept=False.")
+        flat = np.ravel(np.asarray(coef).T)
+        return np.concatenate([flat, intercept if self.fit_intercept else []]).astype(coef.dtype)
 
     def _make_learner(
         self,
@@ -820,7 +840,7 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         if resumed is not None and self._is_scaled(pieces):
             sizes = train.n_features, self._n_neurons()
             return Scaling.unpacked("standard", scale_of(resumed, *sizes), *sizes)
-        if warm:
+        if warm and "_scaling" in vars(self):  # else its weights were set without a fit
             return self._present_scaling(pieces)
         return self._find_scaling(train) if self._is_scaled(pieces) else None
 
@@ -933,16 +953,18 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
     ) -> Rosenblatt | GradientLearner:
         """Return a copy of the learner of the previous calls, or a new one."""
         if not hasattr(self, "_learner"):
-            starts_at_zero = first or not self.n_iter_
-            start = None if starts_at_zero else self._flat(self.coef_, self.intercept_)
+            start = None
+            if not first and (vars(self).get("n_iter_") or self.coef_.any()):
+                start = self._flat(self.coef_, self.intercept_)
             self._scaling = (
-                self._first_scaling(pieces, train)
-                if starts_at_zero
-                else self._present_scaling(pieces)
+                self._present_scaling(pieces)
+                if "_scaling" in vars(self)
+                else self._first_scaling(pieces, train)
             )
             generator = make_generator(self.random_state)
             return self._make_learner(pieces, train, start, generator)
         learner: Rosenblatt | GradientLearner = self._learner.copy()
+        edited = self._is_edited(learner)  # of a learner with the rate of the last call
         learner.carry_on(self._fixed_settings(pieces), pieces.schedule)
         self._scaling = self._present_scaling(pieces)
         if isinstance(learner, Rosenblatt) != self._is_row_by_row():
@@ -951,8 +973,9 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         if isinstance(learner, GradientLearner) and self._auto_rate != pieces.auto_rate:
             learner.schedule = pieces.schedule
             self._set_rate(learner, pieces, train)
-        if isinstance(learner, GradientLearner):
-            self._take_up_edits(learner, self._network(pieces, train))
+        if edited:
+            weights = self._flat(self.coef_, self.intercept_).astype(train.dtype, copy=False)
+            learner.take_up(self._in_scale(self._network(pieces, train), weights))
         self._learn_from(learner, pieces, train)
         return learner
 
@@ -965,19 +988,14 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         require_enough_rows(int(with_weight))
         return self._find_scaling(train)
 
-    def _take_up_edits(self, learner: GradientLearner, network: Network) -> None:
-        """Set the parameters of a learner to the current weights, if these were edited."""
+    def _is_edited(self, learner: Rosenblatt | GradientLearner) -> bool:
+        """Return whether the current weights are others than those of a learner.
+
+        Else its parameters are these, perhaps in another unit and not rounded.
+        """
         known = self._attributes_of(learner.weights())
-        current = {"coef_": self.coef_, "intercept_": self.intercept_}
-        if all(np.array_equal(known[name], current[name]) for name in current):
-            return  # the parameters are these, in another unit and not rounded
-        flat = self._flat(self.coef_, self.intercept_)
-        ahead = None if learner.l1 is None else learner.parameters - learner.last_weights()
-        learner.parameters[:] = self._in_scale(network, flat)
-        if ahead is not None:
-            learner.parameters += ahead
-        if learner.average:
-            learner.sum[:] = learner.updates * learner.last_weights()
+        same = (np.array_equal(known[n], getattr(self, n)) for n in ("coef_", "intercept_"))
+        return not all(same)
 
     def _descend(self, stopping: Stopping, learner: Rosenblatt | GradientLearner) -> None:
         """Run the epochs."""

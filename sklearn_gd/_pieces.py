@@ -7,7 +7,9 @@ for one fit.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
+from difflib import get_close_matches
 from functools import cache
 from inspect import signature
 from typing import Any, TypeAlias, TypeVar
@@ -150,8 +152,48 @@ def _parameter_names(kind: type) -> tuple[str, ...]:
     return tuple(signature(kind).parameters)
 
 
+# Names that other libraries have for ours, by kind of piece.
+_ELSEWHERE = {
+    "Activation": {
+        "logistic": "sigmoid", "expit": "sigmoid", "linear": "identity", "none": "identity",
+        "lrelu": "leaky_relu", "leakyrelu": "leaky_relu", "swish": "silu", "heaviside": "step",
+    },
+    "Loss": {
+        "mse": "squared_error", "mean_squared_error": "squared_error", "l2": "squared_error",
+        "mae": "absolute_error", "mean_absolute_error": "absolute_error", "l1": "absolute_error",
+        "cross_entropy": "log_loss", "crossentropy": "log_loss", "bce": "log_loss",
+        "binary_crossentropy": "log_loss", "categorical_crossentropy": "log_loss",
+        "logistic": "log_loss", "nll": "log_loss", "quantile": "pinball", "logcosh": "log_cosh",
+        "smooth_l1": "huber",
+    },
+    "Solver": {
+        "sgd": "gd", "gradient_descent": "gd", "nag": "nesterov", "rms_prop": "rmsprop",
+        "l_bfgs": "lbfgs", "bfgs": "lbfgs",
+    },
+    "Schedule": {
+        "invscaling": "inverse_scaling", "exp": "exponential", "step": "step_decay",
+        "cosine_annealing": "cosine", "plateau": "adaptive", "reduce_on_plateau": "adaptive",
+    },
+}  # fmt: skip
+
+
+def _suggestion(name: str, kind: str, accepted: str) -> str:
+    """Return a question for messages, which of the accepted names was meant; or nothing."""
+    plain = name.strip().lower().replace("-", "_").replace(" ", "_")
+    named = _ELSEWHERE.get(kind, {})
+    ours = set(re.findall(r"'(\w+)'", accepted))
+    close = [plain] if plain in ours else get_close_matches(plain, sorted({*named, *ours}), 1)
+    meant = named.get(plain) or (named.get(close[0], close[0]) if close else None)
+    return f" Did you mean {meant!r}?" if meant in ours else ""
+
+
 def resolve(
-    spec: object, kind: type[P], built_in: Mapping[str, type[P]], parameter: str, also: str = ""
+    spec: object,
+    kind: type[P],
+    built_in: Mapping[str, type[P]],
+    parameter: str,
+    also: str = "",
+    refused: Collection[str] = (),
 ) -> P:
     """Return a new piece for `spec`, a name in `built_in` or an instance of `kind`.
 
@@ -167,6 +209,8 @@ def resolve(
         Name of the parameter, for messages.
     also : str, default=""
         Further accepted values, for messages.
+    refused : collection of str, default=()
+        Names that the caller refuses with a message of its own, and that messages do not offer.
 
     Raises
     ------
@@ -177,14 +221,16 @@ def resolve(
     """
     name = kind.__name__
     methods = " and ".join(kind._needed.values())
+    offered = ", ".join(repr(each) for each in sorted(built_in) if each not in refused)
     accepted = (
-        f"The {parameter!r} parameter must be one of {', '.join(map(repr, sorted(built_in)))}, or "
+        f"The {parameter!r} parameter must be one of {offered}, or "
         f"an instance of {kind.__module__}.{name} (a custom one derives from it and has the "
         f"methods {methods}){also}."
     )
     if isinstance(spec, str):
         if spec not in built_in:
-            raise ValueError(f"{accepted} Got {spec!r} instead.")
+            meant = _suggestion(spec, name, f"{offered}{also}")
+            raise ValueError(f"{accepted} Got {spec!r} instead.{meant}")
         return built_in[spec]()
     if isinstance(spec, type) and issubclass(spec, kind):
         raise TypeError(f"{accepted} Got the class {spec.__name__}: give an instance of it.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from binascii import crc32
 from numbers import Integral, Real
 from typing import Any, NamedTuple, Self
 
@@ -15,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_gd._base import Estimator, Layer
 from sklearn_gd._data.array_api import on_host, require_same_space, space_of
+from sklearn_gd._data.split import for_callbacks
 from sklearn_gd._data.validation import (
     all_or_nothing,
     as_of_now,
@@ -115,7 +117,7 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
     loss_ : float
         Mean loss at `coef_`, without the penalty.
     loss_curve_ : list of float
-        Mean loss before the step of each iteration.
+        Mean loss before the step of each iteration; ``partial_fit`` keeps the last thousand.
     learning_rate_ : float or ndarray of shape (n_features,)
         Learning rate of the first iteration.
     max_learning_rate_ : float
@@ -263,9 +265,9 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
         self.learning_rate_ = rows.to_device(self.learning_rate_)
         self._set_model(pieces, rows, one_axis)
         self._to_device = rows.to_device  # for callbacks that predict meanwhile
-        tasks = FitTasks(self, learner, X, y, sample_weight)
+        tasks = FitTasks(self, learner, *for_callbacks(X, y, sample_weight))
         stopping = self._begin(learner, tasks)
-        resumed = state_to_resume(self)
+        resumed = state_to_resume(self, X, y, sample_weight)
         if resumed is not None:
             stopping.restore(resumed)
         self._descend(stopping, learner)
@@ -291,7 +293,9 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
         """Learn from more samples.
 
         With the identity and the squared error: minimise the loss over the samples of all calls
-        since the last ``fit``. Otherwise: make one gradient step on these samples.
+        since the last ``fit``; a `coef_` that was set by hand is where that begins, and what
+        remains where the samples do not determine the weights. Otherwise: make one gradient step
+        on these samples, from `coef_`.
 
         Parameters
         ----------
@@ -311,8 +315,11 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
         """
         pieces = self._resolve()
         first = not hasattr(self, "coef_")
+        if not first:
+            self._require_weights()
         require_numpy(self, X, None if first else self.coef_)
-        rows, one_axis = Rows.checked(self, X, y, sample_weight, reset=first)
+        reset = not hasattr(self, "n_features_in_")
+        rows, one_axis = Rows.checked(self, X, y, sample_weight, reset=reset)
         X, Y, weights = rows
         if not first and (self.coef_.ndim == 1) != one_axis:
             raise ValueError(
@@ -332,7 +339,8 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
         if _is_quadratic(pieces):
             moments = getattr(self, "_moments", Moments(X.shape[1], Y.shape[1]))
             self._moments = moments = moments.added(X, Y, weights)
-            parameters[:] = 0
+            if not first and self.__dict__.get("_kept") == _digest(self.coef_):
+                parameters[:] = 0  # they were not edited: as one fit on the samples of all calls
             learner = self._make_learner(pieces, parameters, rows, moments)
             learner.learn_from(Quadratic(moments, pieces.l2))
             stopping = self._begin(learner)
@@ -368,12 +376,7 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
         """
         self = as_of_now(self)
         check_is_fitted(self)
-        n_features = getattr(self.coef_, "shape", (0,))[-1]
-        if n_features != self.n_features_in_:
-            raise ValueError(
-                f"coef_ must be an array with a weight for each of n_features_in_="
-                f"{self.n_features_in_} features. Got {described(self.coef_)}."
-            )
+        self._require_weights()
         space = require_same_space(self, X, self.coef_)
         if space is not None:
             W = self.coef_.T if self.coef_.ndim == 2 else self.coef_[:, None]
@@ -383,6 +386,19 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
         X = check_rows(self, X)
         z: Array = np.asarray(X @ self.coef_.T)
         return z if self._activation is None else self._activation(z)
+
+    def _require_weights(self) -> None:
+        """Raise a ValueError if edited weights do not fit the features."""
+        shape: tuple[int, ...] = getattr(self.coef_, "shape", ())
+        dtype = getattr(self.coef_, "dtype", None)
+        # Without it, the weights were set without a fit.
+        n_features = getattr(self, "n_features_in_", shape[-1] if shape else 0)
+        numbers = getattr(dtype, "kind", "f") in "fiub"  # other libraries' types have none
+        if len(shape) not in (1, 2) or shape[-1] != n_features or not numbers:
+            raise ValueError(
+                f"coef_ must be an array with a weight for each of n_features_in_={n_features} "
+                f"features. Got {described(self.coef_)}."
+            )
 
     def _layers(self) -> list[Layer]:
         W = self.coef_ if self.coef_.ndim == 2 else self.coef_[None, :]
@@ -404,7 +420,9 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
 
     def _resolve(self) -> _Pieces:
         self._validate_params()
-        activation, loss = as_activation(self.activation), as_loss(self.loss)
+        not_through_origin = ["sigmoid", "softplus", "step"]
+        activation = as_activation(self.activation, refused=not_through_origin)
+        loss = as_loss(self.loss)
         if not activation.differentiable:
             raise ValueError(
                 "The 'activation' parameter must be differentiable for gradient descent. "
@@ -545,10 +563,12 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
     def _keep(self, stopping: Stopping, weights: Array, loss: float) -> None:
         """Set the fitted attributes: the history and the final weights."""
         self.n_iter_, self.loss_curve_, self.loss_ = stopping.n_iter, stopping.loss_curve, loss
+        self._first_loss = stopping.first_loss
         with np.errstate(all="ignore"):
             self.__dict__.update(self._attributes_of(weights))
         if isinstance(self.coef_, np.ndarray):  # it may overflow the precision of X
             stopping.check_end(loss, self.coef_)
+            self._kept = _digest(self.coef_)
 
     def _set_model(self, pieces: _Pieces, rows: LineDataset, one_axis: bool) -> None:
         linear = type(pieces.activation) is Identity
@@ -574,6 +594,11 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
         """Delete the state of ``partial_fit``."""
         for name in ("_moments", "_learner"):
             self.__dict__.pop(name, None)
+
+
+def _digest(coef: Array) -> int:
+    """Return a number by which an edit of the weights is noticed."""
+    return crc32(coef.tobytes())
 
 
 def _is_quadratic(pieces: _Pieces) -> bool:

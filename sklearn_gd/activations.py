@@ -37,7 +37,7 @@ array API standard, and all built-in ones, support arrays of other libraries too
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import cached_property
 from inspect import unwrap
 from numbers import Real
@@ -596,7 +596,13 @@ for _kind in (*_BUILT_IN.values(), Exp, FunctionPair, Softmax):
     storable(_kind)
 
 
-def as_activation(spec: object, *, parameter: str = "activation", also: str = "") -> Activation:
+def as_activation(
+    spec: object,
+    *,
+    parameter: str = "activation",
+    also: str = "",
+    refused: Collection[str] = (),
+) -> Activation:
     """Return a new activation for a name, an instance or a pair of callables.
 
     Parameters
@@ -607,6 +613,8 @@ def as_activation(spec: object, *, parameter: str = "activation", also: str = ""
         Name of the parameter, for error messages.
     also : str, default=""
         Further accepted values, for error messages.
+    refused : collection of str, default=()
+        Names that error messages do not offer.
 
     Returns
     -------
@@ -628,4 +636,4 @@ def as_activation(spec: object, *, parameter: str = "activation", also: str = ""
     if is_pair and not any(isinstance(f, Activation) for f in spec):  # type: ignore[attr-defined]
         spec = FunctionPair(*spec)  # type: ignore[misc]
     pair = ", or a pair (f, df) of callables, df(z) the derivative of f(z)"
-    return resolve(spec, Activation, _BUILT_IN, parameter, pair + also)
+    return resolve(spec, Activation, _BUILT_IN, parameter, pair + also, refused)

@@ -13,10 +13,10 @@ from numbers import Integral
 from pathlib import Path
 from typing import Any
 
-import joblib
 from sklearn.base import BaseEstimator, clone
 
 from sklearn_gd._base import Estimator
+from sklearn_gd._data.digest import difference, digest_of
 from sklearn_gd._pieces import ArrayLike
 from sklearn_gd._training import checkpoint_file
 from sklearn_gd._training.learner import State
@@ -78,7 +78,8 @@ class Checkpoint:
     True
     """
 
-    # Of a resumed fit: the required digest of the training data, and the state.
+    _digest: str | None = None  # of the training data
+    # Of a resumed fit: the required digest, and the state.
     _expected: str | None = None
     state_to_resume: State | None = None
 
@@ -101,25 +102,17 @@ class Checkpoint:
             checkpoint_file.require_restorable(self._estimator)
         except ValueError as error:
             raise ValueError(f"Checkpoint: {error}") from error
-        self._digest: str | None = None
         self._warned = False
 
-    def on_fit_task_begin(
-        self,
-        estimator: Estimator,
-        context: object,
-        *,
-        X: ArrayLike,
-        y: ArrayLike,
-        metadata: object,
-    ) -> None:
-        """Compute the digest of the training data, once, and compare it in a resumed fit."""
-        if self._digest is None:
-            self._digest = joblib.hash((X, y, metadata), coerce_mmap=True)
-            if self._expected not in (None, self._digest):
-                raise CheckpointError(
-                    f"{self.path} was written by a fit on other X, y or sample_weight than these."
-                )
+    def on_fit_task_begin(self, estimator: Estimator, context: object) -> None:
+        """Do nothing; the fit calls ``take_data``."""
+
+    def take_data(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None) -> None:
+        """Compute the digest of the training data, and compare it in a resumed fit."""
+        self._digest = digest_of(X, y, sample_weight)
+        if self._expected not in (None, self._digest):
+            what = difference(str(self._expected), self._digest)
+            raise CheckpointError(f"{self.path} was written by a fit on other data: {what}.")
 
     def on_fit_task_end(self, estimator: Estimator, context: object) -> None:
         """Do nothing; the fit calls ``keep_state``."""
@@ -176,7 +169,8 @@ def resume(
     path : str or path
         File of a :class:`Checkpoint`; further checkpoints are written to it.
     X, y, sample_weight : array-like
-        Training data of the interrupted ``fit``.
+        Training data of the interrupted ``fit``: equal numbers and labels, however they are
+        stored.
     trusted : iterable of str, default=()
         Full names of further types and functions that may be imported and called: custom classes
         such as ``"mine.MyActivation"``, and the functions of an activation given as a pair,

@@ -118,7 +118,7 @@ ANYWHERE = [
     ("loss", 3, ["'loss'", "'squared_error'", "3"]),
     ("loss", NoGradient(), ["'loss'", "NoGradient lacks gradient"]),
     ("loss", Averaged(), ["'loss'", "gradient", "(2, 2)", "()"]),
-    ("activation", "sigmod", ["'activation'", "'sigmoid'", "(f, df)", "'sigmod'"]),
+    ("activation", "tahn", ["'activation'", "'tanh'", "(f, df)", "'tahn'"]),
     ("activation", None, ["'activation'", "'tanh'", "None"]),
     ("activation", Tanh, ["'activation'", "class Tanh", "instance"]),
     ("activation", (np.sin,), ["'activation'", "(f, df)", "sin"]),

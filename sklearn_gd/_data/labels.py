@@ -24,10 +24,14 @@ def encode(y: ArrayLike, classes: Array, name: str = "y") -> Array:
         raise ValueError(f"{name} must hold labels. Got None among them.")
     if y.ndim != 1:
         raise ValueError(f"{name} must hold one label per row. Got shape {y.shape}.")
-    unseen = np.setdiff1d(y, classes)
-    if unseen.size:
+    # NumPy would compare numbers with strings of numbers, and dates with whole numbers.
+    alike = (y.dtype.kind in "mM") == (classes.dtype.kind in "mM")
+    known = set(classes.tolist()) if alike else ()
+    unseen = [label for label in np.unique(y).tolist() if label not in known]
+    if unseen:
+        shown = f"{unseen[:10]}{' and more' if len(unseen) > 10 else ''}"
         raise ValueError(
-            f"{name} has labels {unseen.tolist()} that are none of the classes {classes.tolist()}."
+            f"{name} has labels {shown} that are none of the classes {classes.tolist()}."
         )
     return np.asarray(np.searchsorted(classes, y), np.int32)
 
@@ -88,7 +92,8 @@ def class_weights(
     Raises
     ------
     ValueError
-        For labels that are none of the classes, or weights that are negative or not finite.
+        If a class has no weight while a label is none of the classes, or for weights that are
+        negative or not finite.
     """
     if class_weight is None:
         return None
@@ -98,23 +103,26 @@ def class_weights(
         each[present] = counts.sum() / (present.sum() * counts[present])
         return each
     labels = classes.tolist()
-    unknown = [label for label in class_weight if label not in labels]
-    if unknown:
+    unweighted = [label for label in labels if label not in class_weight]
+    unused = [label for label in class_weight if label not in labels]
+    # A fold may lack a class; but one without a weight beside an unused key is a misspelt label.
+    if unweighted and unused:
         raise ValueError(
-            f"The 'class_weight' parameter has labels {unknown} that are none of the classes "
-            f"{labels}."
+            f"The 'class_weight' parameter has labels {unused} that are none of the classes "
+            f"{labels}, and no weight for {unweighted}."
         )
-    each = check_numbers(
+    given = check_numbers(
         f"The 'class_weight' parameter, {class_weight!r},",
-        [class_weight.get(label, 1.0) for label in labels],
+        list(class_weight.values()),
         np.float64,
     )
-    if (each < 0).any():
+    if given.ndim != 1 or (given < 0).any():
         raise ValueError(
             "The 'class_weight' parameter must hold finite weights that are not negative. Got "
             f"{class_weight!r}."
         )
-    return each
+    by_label = dict(zip(class_weight, given.tolist(), strict=True))
+    return np.array([by_label.get(label, 1.0) for label in labels])
 
 
 def require_weight_left(total: float, class_weight: object, what: str, to_do: str) -> None:

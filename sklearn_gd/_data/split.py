@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+from numbers import Real
 from typing import Any, TypeVar
 
 import numpy as np
 from scipy import sparse
 from sklearn.utils import _safe_indexing
+from sklearn.utils.validation import _num_samples
 
+from sklearn_gd._data.validation import well_formed
 from sklearn_gd._pieces import Array, ArrayLike, Matrix
 
 R = TypeVar("R", bound=tuple[Any, ...])
@@ -90,9 +94,20 @@ def set_aside(
     return pick(train, X_train), pick(held_out, X[held_out]), train
 
 
-def lazily_picked(given: ArrayLike, rows: Array | None) -> ArrayLike:
-    """Return a function that selects `rows` of an argument of ``fit``.
+def for_callbacks(
+    X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, rows: Array | None = None
+) -> tuple[ArrayLike, ArrayLike, ArrayLike | None]:
+    """Return X, y and the weights of a ``fit`` as callbacks get them, with a weight per sample.
 
-    None is returned as it is, and so is everything if the row numbers are unknown.
+    With row numbers, these are functions that select these rows.
     """
-    return given if given is None or rows is None else lambda: _safe_indexing(given, rows)
+    if isinstance(sample_weight, Real):
+        sample_weight = np.full(_num_samples(X), sample_weight, np.float64)
+    if rows is None:
+        return X, y, sample_weight
+    weights = None if sample_weight is None else partial(_picked, sample_weight, rows)
+    return partial(_picked, X, rows), partial(_picked, y, rows), weights
+
+
+def _picked(given: ArrayLike, rows: Array) -> ArrayLike:
+    return _safe_indexing(well_formed(given), rows)

@@ -13,7 +13,7 @@ from numpy.typing import DTypeLike
 from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_array, check_consistent_length, validate_data
+from sklearn.utils.validation import check_array, validate_data
 
 from sklearn_gd._data.array_api import space_of
 from sklearn_gd._pieces import Array, ArrayLike, Matrix
@@ -178,6 +178,8 @@ def check_regression(
     X, y = validated(estimator, X, y, reset=reset, multi_output=True, y_numeric=True, **checks)
     if y.dtype.kind not in "fiub":
         raise ValueError(f"The targets y must be real numbers. Got dtype {y.dtype}.")
+    if not np.isfinite(y).all():  # None among objects becomes NaN only here
+        raise ValueError("The targets y must be finite numbers. Got missing values.")
     one_axis = y.ndim == 1
     given = y.dtype
     with np.errstate(over="ignore"):
@@ -188,12 +190,23 @@ def check_regression(
 
 
 def check_classification(
-    estimator: BaseEstimator, X: ArrayLike, y: ArrayLike, *, reset: bool, **checks: Any
+    estimator: BaseEstimator,
+    X: ArrayLike,
+    y: ArrayLike,
+    *,
+    reset: bool,
+    known: bool = False,
+    **checks: Any,
 ) -> tuple[Matrix, Array]:
-    """Return X, by rows, and class targets, both as NumPy arrays."""
+    """Return X, by rows, and class targets, both as NumPy arrays.
+
+    Where the classes are `known`, the caller compares the labels with them: a few samples of many
+    classes are not taken for a regression then.
+    """
     require_numpy_rows(estimator, X)
     X, y = validated(estimator, X, y, reset=reset, **_X_CHECKS, **checks)
-    check_classification_targets(y)
+    if not known:
+        check_classification_targets(y)
     return by_rows(canonical(X)), y
 
 
@@ -240,7 +253,7 @@ def check_weights(
     Raises
     ------
     ValueError
-        For a wrong shape, or weights that are not finite or negative.
+        For a wrong shape, or weights that are not finite, negative, or all out of range.
     """
     if sample_weight is None:
         return None
@@ -255,6 +268,12 @@ def check_weights(
         )
     if (weights < 0).any():
         raise ValueError(f"{name} must not be negative. Got {weights.min()} as its smallest.")
+    largest = weights.max()
+    if not (largest == 0 or 1e-150 < largest < 1e150):
+        raise ValueError(
+            f"{name} must lie between 1e-150 and 1e150, so that its sums and squares are numbers; "
+            f"divide all weights by one number. Got {largest} as its largest."
+        )
     return weights
 
 
@@ -311,19 +330,17 @@ def check_validation_set(
 
 
 def check_validation_rows(
-    estimator: BaseEstimator,
+    check: Callable[[ArrayLike, ArrayLike], tuple[Matrix, Array]],
     X_val: ArrayLike,
     y_val: ArrayLike,
     sample_weight_val: ArrayLike | None,
     dtype: DTypeLike,
-) -> tuple[Matrix, ArrayLike, Array | None]:
-    """Check X_val and its weights; the estimator checks y_val."""
-    require_numpy_rows(estimator, X_val, "X_val")
+) -> tuple[Matrix, Array, Array | None]:
+    """Check a validation set, X_val and y_val by the `check` of X and y."""
     try:
-        X_val = validated(estimator, X_val, name="X_val", reset=False, **_X_CHECKS)
-        X_val = in_precision(canonical(X_val), dtype, "X_val")
-        check_consistent_length(X_val, y_val)
-    except ValueError as error:
+        X_val, y_val = check(X_val, y_val)
+        X_val = in_precision(X_val, dtype, "X_val")
+    except (TypeError, ValueError) as error:
         raise ValueError(f"X_val and y_val must be such as X and y: {error}") from error
     weights = check_weights(sample_weight_val, X_val, "sample_weight_val")
     require_some_weight(weights, "sample_weight_val", "validate on")

@@ -105,7 +105,7 @@ cdef extern from "network_epoch.h":
         const void* spread
         const void* center
         const void* scale
-        double alpha, factor, divisor, mean_weight, rate, loss
+        double alpha, factor, divisor, mean_weight, rate, loss, low, high
         const double* loss_parameters
         Py_ssize_t n_levels, row_stride, column_stride, batch_size, n_targets
         const uint32_t* thresholds
@@ -379,8 +379,8 @@ def network_epoch(
     const real[::1] mean, const real[::1] spread, const real[::1] center, const real[::1] scale,
     bint squash, double alpha, int loss, const double[::1] loss_parameters, double factor,
     double divisor, const uint32_t[::1] thresholds, uint64_t key, long long step,
-    const real[:, :] X, const real[:, ::1] y, const int[::1] codes, const double[::1] weights,
-    double mean_weight, const Py_ssize_t[::1] order, const Py_ssize_t[::1] x_order,
+    const real[:, :] X, const real[:, ::1] y, const int[::1] codes, double low, double high,
+    const double[::1] weights, double mean_weight, const Py_ssize_t[::1] order, const Py_ssize_t[::1] x_order,
     Py_ssize_t n_samples, Py_ssize_t batch_size, int solver, const double[::1] solver_parameters,
     real[::1] state_1, real[::1] state_2, long long solver_steps, double rate,
 ):
@@ -460,7 +460,7 @@ def network_epoch(
     e.column_stride = X.strides[1] // <Py_ssize_t> sizeof(real)
     e.n_targets, e.batch_size = y.shape[1], min(batch_size, n_samples)
     e.y = &y[0, 0] if not codes.shape[0] else NULL
-    e.codes = &codes[0] if codes.shape[0] else NULL
+    e.codes, e.low, e.high = &codes[0] if codes.shape[0] else NULL, low, high
     e.weights = &weights[0] if weights.shape[0] else NULL
     e.mean_weight = mean_weight
     e.order = &order[0] if order.shape[0] else NULL

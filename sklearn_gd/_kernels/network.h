@@ -227,7 +227,8 @@ INLINE void NAME(targets)(const NetworkEpoch *e, ptrdiff_t row, ptrdiff_t width,
 {
     const REAL *y = e->codes ? 0 : (const REAL *) e->y + row * e->n_targets;
     for (ptrdiff_t j = 0; j < width; j++)
-        target[j] = !y ? e->codes[row] == j + (width == 1) : y[e->n_targets > 1 ? j : 0];
+        target[j] = y ? y[e->n_targets > 1 ? j : 0]
+                      : (REAL) (e->codes[row] == j + (width == 1) ? e->high : e->low);
 }
 
 /* Set the delta of the last layer; return the summed loss of the batch. */
@@ -235,7 +236,7 @@ static double NAME(losses)(
     const NetworkEpoch *e, NAME(Layer) *l, REAL *target, ptrdiff_t first, ptrdiff_t n)
 {
     const ptrdiff_t width = l->fan_out;
-    const REAL factor = (REAL) (e->factor / (n * e->mean_weight));
+    const double factor = e->factor / (n * e->mean_weight);
     double total = 0;
     for (ptrdiff_t i = 0; i < n; i++) {
         const ptrdiff_t row = ROW(e, first + i);
@@ -249,8 +250,9 @@ static double NAME(losses)(
         else
             for (ptrdiff_t j = 0; j < width; j++)
                 value += NAME(element_loss)(e, target[j], p[j], j, slopes + j);
+        const REAL scale = (REAL) (factor * weight); /* weights alone may be beyond the type */
         for (ptrdiff_t j = 0; j < width; j++)
-            slopes[j] *= factor * (REAL) weight;
+            slopes[j] *= scale;
         total += weight * value;
     }
     return total / e->divisor;

@@ -46,6 +46,7 @@ typedef struct {
     ptrdiff_t row_stride, column_stride, batch_size, n_targets;
     const void *y;
     const int *codes;
+    double low, high; /* targets of other classes and of the class of a row */
     const double *weights;
     double mean_weight;
     const ptrdiff_t *order;   /* numbers of targets and weights; NULL: as they come */

@@ -330,9 +330,9 @@ class OnArrayRows:
         passed = forward(space, layers, self._activations, X, masks)
         values, slopes = network.loss._value_and_gradient(y, passed[-1][1])
         factor = 1.0 / (share * network.divisor * network.baseline_loss)
-        delta = space.astype(slopes * factor, dtype)
-        if weights is not None:
-            delta = delta * space.astype(weights, dtype)[:, None]
+        # The product is in float64, since weights may exceed the precision of the network.
+        each = factor if weights is None else space.astype(weights * factor, dtype)[:, None]
+        delta = space.astype(slopes * each, dtype)
         gradient = self._backward(layers, X, passed, delta, masks)
         return self._weighted_sum(values, weights), gradient
 
@@ -506,12 +506,14 @@ def check_held_out_rows(
     one_axis: bool,
 ) -> ArrayRows:
     """Return the checked validation set, on the device of the training set."""
-    space = train.space
-    X_val, weights = check_held_out_array(estimator, X_val, y_val, weights_val, train)
-    y = space.astype(_targets(space, y_val, "y_val"), train.dtype)
+    space, checks = train.space, {"multi_output": True, "y_numeric": True}
+    X_val, y_val, weights = check_held_out_array(
+        estimator, X_val, y_val, weights_val, train, **checks
+    )
+    y = space.astype(y_val, train.dtype)
     if not bool(space.xp.all(space.xp.isfinite(y))):
         raise ValueError("y_val must hold finite numbers.")
-    if (y.ndim == 1) != one_axis or y.ndim > 2 or (y.ndim == 2 and y.shape[1] != train.n_outputs):
+    if (1 if y.ndim == 1 else y.shape[1]) != train.n_outputs:
         raise ValueError(
             f"y_val must have the columns of y. Got shape {tuple(y.shape)} for "
             f"{(train.n_samples, train.n_outputs)}."
@@ -525,17 +527,26 @@ def check_held_out_array(
     y_val: ArrayLike,
     weights_val: ArrayLike | None,
     train: ArrayRows,
-) -> tuple[DeviceArray, Array | None]:
-    """Return X_val on the device of the training set, and the weights; y_val is checked later."""
+    **checks: bool,
+) -> tuple[DeviceArray, ArrayLike, Array | None]:
+    """Return X_val on the device of the training set, y_val and the weights.
+
+    With options of scikit-learn's checks, y_val is checked too and moved there.
+    """
     space, dtype = train.space, train.space.dtype(train.dtype)
     try:
-        X_val = validate_data(estimator, space.convert(X_val, "X_val"), reset=False, dtype=dtype)
-        check_consistent_length(X_val, y_val)
+        X_val = space.convert(X_val, "X_val")
+        if checks:
+            given = X_val, _targets(space, y_val, "y_val")
+            X_val, y_val = validate_data(estimator, *given, reset=False, dtype=dtype, **checks)
+        else:
+            X_val = validate_data(estimator, X_val, reset=False, dtype=dtype)
+            check_consistent_length(X_val, y_val)
     except ValueError as error:
         raise ValueError(f"X_val and y_val must be such as X and y: {error}") from error
     weights = check_weights(_numpy_weights(weights_val), X_val, "sample_weight_val")
     require_some_weight(weights, "sample_weight_val", "validate on")
-    return X_val, weights
+    return X_val, y_val, weights
 
 
 def require_numpy(estimator: BaseEstimator, X: ArrayLike, fitted: DeviceArray = None) -> None:

@@ -6,9 +6,15 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from sklearn_gd._data.split import set_aside
-from sklearn_gd._models.labelled_rows import one_hot
 from sklearn_gd._models.rows import Rows
 from sklearn_gd._pieces import Array, Matrix
+from sklearn_gd.losses import BinaryLogLoss, Loss
+
+
+def one_hot(codes: Array, n_neurons: int, low: float, high: float) -> Array:
+    """Return the targets (n_samples, n_neurons): `high` for the neuron of a row's class."""
+    # A single neuron fires for the second of two classes.
+    return np.where(codes[:, None] == np.arange(n_neurons) + (n_neurons == 1), high, low)
 
 
 class OneHot:
@@ -33,6 +39,7 @@ class OneHot:
         n_outputs: int,
         dtype: DTypeLike,
         class_weights: Array | None = None,
+        *,
         ends: tuple[float, float] = (0.0, 1.0),
     ) -> None:
         self.codes, self.dtype, self.class_weights = codes, dtype, class_weights
@@ -48,11 +55,15 @@ class OneHot:
     def take(self, part: Array) -> OneHot:
         """Return the targets of a part of the rows, not made yet."""
         codes, n_outputs = self.codes[part], self.shape[1]
-        return OneHot(codes, n_outputs, self.dtype, self.class_weights, self.ends)
+        return OneHot(codes, n_outputs, self.dtype, self.class_weights, ends=self.ends)
+
+    def totals(self, weights: Array | None) -> Array:
+        """Return the total weight of each class."""
+        return np.bincount(self.codes, weights, minlength=max(self.shape[1], 2))
 
     def different(self, weights: Array | None) -> tuple[Array, Array]:
         """Return the different targets, and the total weight of the rows that have each."""
-        totals = np.bincount(self.codes, weights, minlength=max(self.shape[1], 2))
+        totals = self.totals(weights)
         present = np.flatnonzero(totals)
         return OneHot(present, self.shape[1], self.dtype, ends=self.ends)[:], totals[present]
 
@@ -91,12 +102,31 @@ class ClassRows(Rows):
         return train, held_out, kept
 
     def target_ends(self) -> tuple[float, float]:
-        return 0.0, 1.0
+        return min(self.y.ends), max(self.y.ends)
 
     def targets(self) -> tuple[Array, Array | None]:
         """Return the different targets, and the total weight of the rows that have each."""
         different: tuple[Array, Array] = self.y.different(self.weights)
         return different
+
+
+class OneVsRest(ClassRows):
+    """Rows whose outputs each tell a class from the others."""
+
+    __slots__ = ()
+
+    def baseline_loss(self, loss: Loss) -> float:
+        """Return the loss of the best constants, from the totals of the classes alone."""
+        if loss.sums_outputs and not isinstance(loss, BinaryLogLoss):
+            return super().baseline_loss(loss)  # it may tie the outputs of a row together
+        totals, ends = self.y.totals(self.weights), np.array(self.y.ends, self.dtype)[:, None]
+        others, losses = totals.sum() - totals, 0.0
+        # A single output tells the second of two classes.
+        pairs = np.column_stack([others, totals])[-self.n_outputs :]
+        for pair, count in zip(*np.unique(pairs, axis=0, return_counts=True), strict=True):
+            if pair.all():  # else the constant is right for all rows
+                losses += count * loss._baseline(ends, pair)
+        return float(losses) / loss._divisor(self.n_outputs)
 
 
 def weights_with_classes(

@@ -118,10 +118,10 @@ class CompiledEpochs:
         X, y = batches.X, batches.y
         self._X: Array = X.X if isinstance(X, PickedRows) else X
         self._picked: Array | None = X.rows if isinstance(X, PickedRows) else None
-        dtype, codes = self._network.dtype, np.zeros(0, np.int32)
+        dtype, codes, ends = self._network.dtype, np.zeros(0, np.int32), (0.0, 1.0)
         if isinstance(y, OneHot):
-            y, codes = np.zeros((0, 1)), y.codes.astype(np.int32)
-        self._targets = np.ascontiguousarray(y, dtype), codes
+            y, codes, ends = np.zeros((0, 1)), y.codes.astype(np.int32), y.ends
+        self._targets = np.ascontiguousarray(y, dtype), codes, *ends
         weights = batches.weights
         self._weights = _NOTHING if weights is None else np.ascontiguousarray(weights, np.float64)
         self._fixed = _numbers_of(self._network)

@@ -8,9 +8,10 @@ import numpy as np
 
 from sklearn_gd._data.batches import row_chunks
 from sklearn_gd._data.split import set_aside
+from sklearn_gd._models.class_rows import OneHot, OneVsRest
 from sklearn_gd._models.curvature import Curvature
 from sklearn_gd._models.network import Network
-from sklearn_gd._models.rows import OnRows, Rows
+from sklearn_gd._models.rows import OnRows
 from sklearn_gd._models.scaling import ColumnScaling, column_scale
 from sklearn_gd._pieces import Array, DType, Matrix
 from sklearn_gd.activations import Activation, Step
@@ -39,8 +40,8 @@ class LabelledRows(NamedTuple):
 
     def objective(self, network: Network, low: float, high: float) -> OnRows:
         """Return the objective of neurons with target `high` for their class and `low` else."""
-        targets = one_hot(self.codes, network.n_outputs, low, high).astype(network.dtype)
-        return Rows(self.X, targets, self.weights).objective(network)
+        targets = OneHot(self.codes, network.n_outputs, network.dtype, ends=(low, high))
+        return OneVsRest(self.X, targets, self.weights).objective(network)
 
     def column_scale(self, kind: str, *, centred: bool) -> tuple[Array, Array]:
         """Return the center, 0 unless `centred`, and the scale of each column."""
@@ -88,12 +89,6 @@ class LabelledRows(NamedTuple):
             return float(one) * n_neurons
         parts = row_chunks(self.X, n_neurons)
         return sum(float(self.weigh(part, n_neurons).sum()) for part in parts)
-
-
-def one_hot(codes: Array, n_neurons: int, low: float, high: float) -> Array:
-    """Return the targets (n_samples, n_neurons): `high` for the neuron of a row's class."""
-    # A single neuron fires for the second of two classes.
-    return np.where(codes[:, None] == np.arange(n_neurons) + (n_neurons == 1), high, low)
 
 
 def targets_of(activation: Activation) -> tuple[float, float]:

@@ -218,9 +218,10 @@ class Network:
         X = self._forward(layers, X, masks)
         values, slopes = self.loss._value_and_gradient(y, self._outputs[-1])
         factor = 1.0 / (share * self.divisor * self.baseline_loss)
-        delta = np.multiply(slopes, factor, dtype=self.dtype)
-        if weights is not None:
-            delta *= weights[:, None]
+        if weights is None:
+            delta = np.multiply(slopes, factor, dtype=self.dtype)
+        else:  # in float64, since weights may exceed the precision of the network
+            delta = slopes * (factor * weights).astype(self.dtype)[:, None]
         self._backward(layers, X, delta, masks)
         return _weighted_sum(values, weights) / self.divisor
 

@@ -17,6 +17,7 @@ from sklearn_gd._models.least_squares import Moments, is_narrow
 from sklearn_gd._models.network import Network
 from sklearn_gd._models.scaling import column_scale
 from sklearn_gd._pieces import Array, ArrayLike, DType, Matrix, Targets
+from sklearn_gd.losses import Loss
 from sklearn_gd.solvers import Solver
 
 T = TypeVar("T")
@@ -94,6 +95,9 @@ class Rows(OnHost, _XyWeights):
         """Return targets and weights with the statistics of those of the rows."""
         return self.y, self.weights
 
+    def baseline_loss(self, loss: Loss) -> float:
+        return loss._baseline(*self.targets())
+
     def target_ends(self) -> tuple[float, float]:
         return float(self.y.min()), float(self.y.max())
 
@@ -159,7 +163,7 @@ class OnRows:
         return self.network.loss._best_constant(*self.rows.targets())
 
     def baseline_loss(self) -> float:
-        return self.network.loss._baseline(*self.rows.targets())
+        return self.rows.baseline_loss(self.network.loss)
 
     def batches(self, size: int, generator: np.random.Generator | None) -> Batches:
         return Batches(*self.rows, size, generator)

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from sklearn.base import BaseEstimator
 
+from sklearn_gd._data.split import for_callbacks
 from sklearn_gd._pieces import ArrayLike
 from sklearn_gd._training.learner import Learner, State
 
@@ -81,8 +82,16 @@ def with_recorder(estimator: BaseEstimator, record_attributes: Callable[[State],
     vars(estimator)["_skl_callbacks"] = [Recorder(record_attributes)]
 
 
-def state_to_resume(estimator: BaseEstimator) -> State | None:
-    """Return the state to resume from, which a callback holds; None for a new fit."""
+def state_to_resume(
+    estimator: BaseEstimator, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None
+) -> State | None:
+    """Return the state to resume from, which a callback holds; None for a new fit.
+
+    Callbacks that keep the state get the data first, and refuse others than those of the state.
+    """
+    for callback in _callbacks_of(estimator):
+        if hasattr(callback, "take_data"):
+            callback.take_data(*for_callbacks(X, y, sample_weight))
     states = [getattr(each, "state_to_resume", None) for each in _callbacks_of(estimator)]
     return next((state for state in states if state is not None), None)
 

@@ -18,9 +18,10 @@ from sklearn_gd import _kernels
 from sklearn_gd._data.array_api import on_host
 from sklearn_gd._data.batches import row_chunks, slice_rows
 from sklearn_gd._data.split import PickedRows
+from sklearn_gd._models.class_rows import one_hot
 from sklearn_gd._models.compiled import CompiledEpochs, compiled_epochs
 from sklearn_gd._models.interfaces import NetworkObjective, Objective
-from sklearn_gd._models.labelled_rows import LabelledRows, one_hot
+from sklearn_gd._models.labelled_rows import LabelledRows
 from sklearn_gd._models.least_squares import Quadratic
 from sklearn_gd._models.network import Network, linear_step
 from sklearn_gd._pieces import Array, DeviceArray, namespace, require_unchanged, same_settings
@@ -236,6 +237,15 @@ class GradientLearner(_Stepper):
             self._batches = objective.batches(batch_size, self.generator if shuffle else None)
             self._compiled = compiled_epochs(objective, self._batches, self.solver)
         return self
+
+    def take_up(self, parameters: Array) -> None:
+        """Go on from other parameters, which the average is then, too."""
+        ahead = None if self.l1 is None else self.parameters - self.last_weights()
+        self.parameters[:] = parameters
+        if ahead is not None:  # of the sparse weights, by the momentum
+            self.parameters += ahead
+        if self.average:
+            self.sum[:] = self.updates * self.last_weights()
 
     def run_epoch(self, rate: float) -> float:
         rate *= self.base_rate
@@ -529,9 +539,28 @@ class Rosenblatt(_Memory):
     def learn_from(
         self, rows: LabelledRows, validation: LabelledRows | None = None, *, shuffle: bool = False
     ) -> Self:
-        """Set the training set and the validation set of the next epochs."""
+        """Set the training set and the validation set of the next epochs.
+
+        Raises
+        ------
+        ValueError
+            For weights, which an update is multiplied by, out of the range of the parameters.
+        """
+        self._require_in_range(rows)
         self.rows, self.validation, self.shuffle = rows, validation, shuffle
         return self
+
+    def _require_in_range(self, rows: LabelledRows) -> None:
+        weights = rows.weights if isinstance(rows, LabelledRows) else None
+        if self.parameters.dtype == np.float64 or weights is None:
+            return
+        largest = float(weights.max())
+        if not (largest == 0 or 1e-20 < largest < 1e20):
+            raise ValueError(
+                "sample_weight must lie between 1e-20 and 1e20 for Rosenblatt's rule in "
+                f"{self.parameters.dtype}, the precision of X; divide all weights by one number, "
+                f"or give X in float64. Got {largest:g} as its largest."
+            )
 
     def begin(self, parameters: Array) -> None:
         """Start again from weights and biases in units of the rate."""
@@ -539,6 +568,12 @@ class Rosenblatt(_Memory):
         if self.average:
             self.sum[:] = 0
         self.updates = self.visits = 0
+
+    def take_up(self, weights: Array) -> None:
+        """Go on from other weights and biases, if any, which the average is then, too."""
+        self.parameters[: weights.size] = weights / self.unit
+        if self.average:
+            self.sum[:] = self.visits * self.parameters if self.alpha > 0 else 0
 
     def _unit(self) -> float:
         return self.schedule.rate(0) if isinstance(self.schedule, Constant) else 1.0
@@ -560,14 +595,7 @@ class Rosenblatt(_Memory):
     def run_epoch(self, rate: float) -> float:
         X, codes, weights, class_weight = self.rows
         n_samples, shape = X.shape[0], (X.shape[1], self.n_neurons)
-        # A stored learner may have been edited, and the compiled loops do not check bounds.
-        size = ((shape[0] + 1) * shape[1],)
-        for name in ("parameters", "sum") if self.average else ("parameters",):
-            found = getattr(self, name).shape
-            if self.shape != shape or found != size:
-                raise ValueError(
-                    f"{name} must be of shape {size}, for {shape} weights. Got {found}."
-                )
+        self._require_sizes(shape)
         order = np.arange(n_samples)
         if self.shuffle and self.generator is not None:
             order = self.generator.permutation(n_samples)
@@ -608,7 +636,18 @@ class Rosenblatt(_Memory):
         loss = missed * cost_missed + false_alarms * cost_false_alarm
         return float(loss / self.rows.total(self.n_neurons))
 
+    def _require_sizes(self, shape: tuple[int, int]) -> None:
+        """Raise a ValueError if a stored learner was edited: the loops do not check bounds."""
+        size = ((shape[0] + 1) * shape[1],)
+        for name in ("parameters", "sum") if self.average else ("parameters",):
+            found = getattr(self, name).shape
+            if self.shape != shape or found != size:
+                raise ValueError(
+                    f"{name} must be of shape {size}, for {shape} weights. Got {found}."
+                )
+
     def weights(self) -> Array:
+        self._require_sizes(self.shape)
         dtype = self.parameters.dtype
         return self.averaged().astype(dtype) * dtype.type(self.unit)
 

@@ -26,6 +26,9 @@ _FAR_ABOVE = 1e4
 # A loss that is not below this share of the baseline is that of a fit that has learned nothing.
 _HARDLY_BELOW = 1 - 1e-6
 
+# Number of losses that a ``partial_fit`` keeps: each call copies them.
+_KEPT = 1000
+
 # Attributes that go into a checkpoint, in addition to the best weights.
 _HISTORY = (
     "loss_curve",
@@ -75,6 +78,8 @@ class Stopping:
         Whether the fit is over.
     exhausted : bool
         Whether it has reached `max_iter` instead; ``finish`` warns then.
+    broken_off : str or None
+        How it was ended otherwise, too early, and what to do; ``finish`` warns of that.
     best_loss, best_iter : float, int
         Smallest loss (the validation loss if there is one) and its epoch; with a score, the loss
         and the epoch of the best score.
@@ -109,9 +114,12 @@ class Stopping:
         self.validation_score_curve: list[float] = []
         self.improved, self.ended, self.interrupted = True, False, False
         self.exhausted = False
+        self.broken_off: str | None = None
         self.best_loss, self.best_iter = math.inf, 0
         self._best_monitored = math.inf  # the best loss, or the best score times -1
         self.best_weights: Array | None = None
+        self._n_dropped = 0  # number of earlier epochs, whose losses are not kept
+        self._first_loss: float | None = None  # of those epochs
         self._n_whole = 0  # number of epochs recorded completely
         self._waited = 0  # number of epochs since the last improvement
         self._rate: float | None = None
@@ -121,10 +129,19 @@ class Stopping:
     def after(cls, estimator: BaseEstimator, learner: Learner, baseline_loss: float) -> Stopping:
         """Return the single epoch of a ``partial_fit``, after those of the loss curve so far."""
         stopping = cls(estimator, learner, baseline_loss)
-        stopping.loss_curve = list(getattr(estimator, "loss_curve_", ()))
-        if stopping.loss_curve:
-            stopping.best_loss = stopping._best_monitored = min(stopping.loss_curve)
-            stopping.best_iter = stopping.loss_curve.index(stopping.best_loss)
+        before = vars(estimator)
+        curve: list[float] = before.get("loss_curve_", [])
+        if curve:
+            kept = curve[1 - _KEPT :]
+            stopping.loss_curve = kept
+            stopping._n_dropped = max(before.get("n_iter_", 0) - len(kept), 0)
+            stopping._first_loss = before.get("_first_loss", curve[0])
+            if "best_loss_" in before and "validation_loss_curve_" not in before:
+                best = before["best_loss_"], before["best_iter_"]
+            else:  # that was another loss, or, of a line, none
+                best = min(curve), curve.index(min(curve))
+            stopping.best_loss, stopping.best_iter = best
+            stopping._best_monitored = best[0]
         return stopping
 
     def attributes(self) -> dict[str, object]:
@@ -134,6 +151,7 @@ class Stopping:
             "loss_curve_": self.loss_curve,
             "best_loss_": self.best_loss,
             "best_iter_": self.best_iter,
+            "_first_loss": self.first_loss,
         }
         if self.validation_loss_curve:
             history["validation_loss_curve_"] = self.validation_loss_curve
@@ -185,7 +203,14 @@ class Stopping:
 
     @property
     def n_iter(self) -> int:
-        return len(self.loss_curve)
+        return self._n_dropped + len(self.loss_curve)
+
+    @property
+    def first_loss(self) -> float:
+        """Loss of the first epoch, of all calls; NaN before."""
+        if self._first_loss is not None:
+            return self._first_loss
+        return self.loss_curve[0] if self.loss_curve else math.nan
 
     def end(self) -> None:
         """End the fit after the current epoch."""
@@ -237,6 +262,8 @@ class Stopping:
         if it ended at `max_iter` because that was requested, by tol=None or by a schedule that
         ends there.
         """
+        if self.broken_off is not None:
+            return self.broken_off
         advice, curve = self.learner.advice, self.loss_curve
         if (
             self.exhausted
@@ -292,7 +319,7 @@ class Stopping:
             If a loss is not finite, or far above its first value.
         """
         self.loss_curve.append(loss)
-        self._check_divergence(loss, self.loss_curve[0])
+        self._check_divergence(loss, self.first_loss)
         if self._first_weights is not None:
             self._check_first_epoch(loss)
         monitored, tol = loss, (self.tol or 0.0) * self.baseline_loss
@@ -393,7 +420,7 @@ class Stopping:
             These weights. A loss may be finite at weights of NaN, since comparisons are.
         """
         if self.loss_curve:
-            self._check_divergence(loss, self.loss_curve[0])
+            self._check_divergence(loss, self.first_loss)
         if not all(map(is_finite, weights)):
             self._diverged("its weights are no longer finite")
 

@@ -337,10 +337,10 @@ class DaskFeedForwardRegressor(OnDask, FeedForwardRegressor):
         rows, one = self._load_regression(source, chunks)
         if train is None:
             return rows, one
-        if (one, rows.n_outputs) != (one_axis, train.n_outputs):
+        if rows.n_outputs != train.n_outputs:
             raise ValueError(
                 f"y_val must have the columns of y. Got {rows.n_outputs} columns for "
-                f"{train.n_outputs}, or other axes."
+                f"{train.n_outputs}."
             )
         return rows
 
@@ -390,9 +390,15 @@ class DaskFeedForwardClassifier(ClassifierOnDask, FeedForwardClassifier):
         return tags
 
     def _checked(
-        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, *, reset: bool
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None,
+        *,
+        reset: bool,
+        known: bool = False,
     ) -> tuple[Matrix, Array, Array | None]:
-        X, y, weights = super()._checked(X, y, sample_weight, reset=reset)
+        X, y, weights = super()._checked(X, y, sample_weight, reset=reset, known=known)
         if not self._one_axis:
             raise ValueError(
                 f"{type(self).__name__} takes one label per row; label indicators are for "

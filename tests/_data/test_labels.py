@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.utils.class_weight import compute_class_weight
 
 from sklearn_gd._data.labels import (
     class_probabilities,
@@ -37,13 +38,27 @@ def test_weights_of_classes():
     assert class_weights(None, CLASSES, counts) is None
     assert_allclose(class_weights("balanced", CLASSES, counts), [2, 2 / 3, 1])
     assert_allclose(class_weights({"b": 3}, CLASSES, counts), [1, 3, 1])
-    with pytest.raises(ValueError, match=r"labels \['z'\]"):
-        class_weights({"z": 1}, CLASSES, counts)
-    with pytest.raises(ValueError, match="not negative"):
-        class_weights({"a": -1}, CLASSES, counts)
+    for bad in ({"a": -1}, {"a": 1, "b": 2, "c": 3, "z": -1}, {"a": [1.0], "b": [2.0]}):
+        with pytest.raises(ValueError, match="not negative"):
+            class_weights(bad, CLASSES, counts)
     with pytest.raises(ValueError, match="all rows at once"):
         require_no_balance("balanced")
     require_no_balance({"a": 1})
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{}, {"b": 3}, {"a": 2, "b": 3, "c": 4}, {"a": 2, "b": 3, "c": 4, "z": 5}, {"z": 1},
+     {"a": 2, "b": 3, "z": 5}],
+)  # fmt: skip
+def test_weights_of_classes_are_those_of_scikit_learn(given):
+    try:
+        expected = compute_class_weight(given, classes=CLASSES, y=CLASSES)
+    except ValueError:
+        with pytest.raises(ValueError, match=r"labels \['z'\] .* no weight for \[.*'c'\]"):
+            class_weights(given, CLASSES, np.ones(3))
+    else:
+        assert_array_equal(class_weights(given, CLASSES, np.ones(3)), expected)
 
 
 def test_classes_of_partial_fit():

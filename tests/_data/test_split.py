@@ -6,7 +6,7 @@ import pytest
 from numpy.testing import assert_array_equal
 from scipy import sparse
 
-from sklearn_gd._data.split import PickedRows, hold_out, lazily_picked
+from sklearn_gd._data.split import PickedRows, for_callbacks, hold_out
 from sklearn_gd._models.rows import Rows
 
 X = np.arange(60.0).reshape(20, 3)
@@ -49,6 +49,8 @@ def test_picked_rows_are_those_of_the_array():
 
 def test_arguments_of_fit_are_picked_when_called():
     frame = pd.DataFrame(X)
-    assert lazily_picked(None, np.array([1])) is None
-    assert lazily_picked(frame, None) is frame
-    assert_array_equal(lazily_picked(frame, np.array([2, 5]))(), X[[2, 5]])
+    assert for_callbacks(frame, X, None) == (frame, X, None)
+    rows, y, weights = for_callbacks(frame, X, 2.0, np.array([2, 5]))
+    assert_array_equal(rows(), X[[2, 5]])
+    assert_array_equal(y(), X[[2, 5]])
+    assert_array_equal(weights(), [2.0, 2.0])

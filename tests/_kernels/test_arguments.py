@@ -122,8 +122,8 @@ def test_the_other_loops_name_what_does_not_fit(kernels):
 
 NETWORK_ARGUMENTS = """
     sizes activations activation_parameters biases parameters mean spread center scale squash alpha
-    loss loss_parameters factor divisor thresholds key step X y codes weights mean_weight order
-    x_order n_samples batch_size solver solver_parameters state_1 state_2 solver_steps rate
+    loss loss_parameters factor divisor thresholds key step X y codes low high weights mean_weight
+    order x_order n_samples batch_size solver solver_parameters state_1 state_2 solver_steps rate
 """
 
 

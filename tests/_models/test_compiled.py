@@ -10,7 +10,7 @@ from scipy.special import erf, expit
 
 from sklearn_gd import FeedForwardClassifier, FeedForwardRegressor, PerceptronClassifier, _kernels
 from sklearn_gd._models import compiled
-from sklearn_gd._models.class_rows import ClassRows
+from sklearn_gd._models.class_rows import ClassRows, OneHot
 from sklearn_gd._models.dropout import Dropout
 from sklearn_gd._models.network import Network
 from sklearn_gd._models.rows import Rows
@@ -139,6 +139,12 @@ def test_classes(n_classes, loss):
     output = "identity" if loss == "log_loss" else "sigmoid"
     network = network_of((5,), "tanh", loss, output, n_outputs, class_targets=True)
     assert_equal_both_ways(rows, network)
+
+
+def test_classes_with_other_targets():
+    codes = RNG.integers(3, size=50)
+    rows = Rows(X, OneHot(codes, 3, X.dtype, ends=(0.8, -0.8)), WEIGHTS)
+    assert_equal_both_ways(rows, network_of((), "tanh", "squared_error", "tanh"))
 
 
 def test_several_quantiles():

@@ -5,7 +5,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.utils.class_weight import compute_sample_weight
 
-from sklearn_gd._models.labelled_rows import LabelledRows, one_hot, targets_of
+from sklearn_gd._models.class_rows import one_hot
+from sklearn_gd._models.labelled_rows import LabelledRows, targets_of
 from sklearn_gd.activations import as_activation
 
 RNG = np.random.default_rng(0)

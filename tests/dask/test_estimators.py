@@ -929,8 +929,8 @@ def test_neurons_set_aside_rows_of_every_class(client, rows):
     X, y, _ = rows
     labels = np.where(y > np.quantile(y, 0.98), "rare", "common")
     model = DaskPerceptronClassifier(
-        early_stopping=True, validation_fraction=0.2, class_weight={"rare": 10.0}, max_iter=30,
-        random_state=0,
+        early_stopping=True, validation_fraction=0.2, max_iter=30, random_state=0,
+        class_weight={"common": 1.0, "rare": 10.0, "absent": 5.0},
     ).fit(cut(X), cut(labels))  # fmt: skip
     assert model.best_loss_ == min(model.validation_loss_curve_)
     assert len(model.validation_loss_curve_) == model.n_iter_
