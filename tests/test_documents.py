@@ -102,6 +102,14 @@ def test_every_promise_is_kept_by_a_test():
             assert f"def {test}(" in (ROOT / file).read_text(encoding="utf-8"), test
 
 
+def test_each_wish_is_shown_by_a_test():
+    rows = [line for line in PAGES["docs/wishes.md"].splitlines() if line.startswith("| ")][1:]
+    assert len(rows) == 20
+    for row in rows:
+        (shown,) = re.findall(r"\[(test_\w+)\]\(\.\./(tests/[\w/]+\.py)\) \|$", row)
+        assert f"def {shown[0]}(" in (ROOT / shown[1]).read_text(encoding="utf-8"), shown
+
+
 def public_modules():
     """Return the names of the package and of those of its modules that have no underscore."""
     found = [module.name for module in pkgutil.iter_modules(sklearn_gd.__path__)]
