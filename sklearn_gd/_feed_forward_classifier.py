@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, Self, cast
 
 import numpy as np
+from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.multiclass import type_of_target
@@ -574,6 +575,7 @@ class FeedForwardClassifier(FeedForward, ClassifierMixin, BaseEstimator):
         self, X: ArrayLike, y: ArrayLike, *, reset: bool, known: bool
     ) -> tuple[Matrix, Array]:
         """Return checked rows, and labels (n_samples,) or indicators."""
+        y = y.toarray() if sparse.issparse(y) else y
         X, y = check_classification(self, X, y, reset=reset, known=known, multi_output=True)
         return X, _one_column(y)
 

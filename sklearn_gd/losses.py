@@ -331,12 +331,15 @@ class LogLoss(Loss):
     lowest_target = 0.0
 
     def value(self, y_true: Array, y_pred: Array) -> Array:
-        return self._value_and_gradient(y_true, y_pred)[0]
+        return self._of_logits(y_true, y_pred)[0]
 
     def gradient(self, y_true: Array, y_pred: Array) -> Array:
-        return self._value_and_gradient(y_true, y_pred)[1]
+        return self._of_logits(y_true, y_pred)[1]
 
     def _value_and_gradient(self, y_true: Array, y_pred: Array) -> tuple[Array, Array]:
+        return self._of_logits(y_true, y_pred)
+
+    def _of_logits(self, y_true: Array, y_pred: Array) -> tuple[Array, Array]:
         if y_pred.ndim == 1 or y_pred.shape[1] == 1:
             return _binary_log_loss(y_true, y_pred)
         xp = namespace(y_pred)
@@ -380,7 +383,7 @@ class BinaryLogLoss(LogLoss):
     curvature = 0.25
     link = Sigmoid()
 
-    def _value_and_gradient(self, y_true: Array, y_pred: Array) -> tuple[Array, Array]:
+    def _of_logits(self, y_true: Array, y_pred: Array) -> tuple[Array, Array]:
         return _binary_log_loss(y_true, y_pred)
 
     def _logits(self, shares: Array) -> Array:

@@ -304,6 +304,13 @@ def test_bad_labels_of_partial_fit(y, classes, message):
     assert not hasattr(net, "coefs_")
 
 
+def test_sparse_label_indicators_are_dense_ones():
+    X, Y = make_multilabel_classification(80, random_state=0)
+    dense = clone(SMALL).fit(X, Y, X_val=X, y_val=Y)
+    packed = clone(SMALL).fit(X, sparse.csr_array(Y), X_val=X, y_val=sparse.csr_matrix(Y))
+    assert_array_equal(packed.predict_proba(X), dense.predict_proba(X))
+
+
 def test_indicators_in_partial_fit():
     X, Y = make_multilabel_classification(100, n_classes=3, random_state=0)
     net = clone(SMALL).partial_fit(X, Y).partial_fit(X, Y)

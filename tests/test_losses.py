@@ -216,3 +216,17 @@ def test_a_softmax_is_no_activation_of_a_layer():
         as_activation(Softmax())
     with pytest.raises(ValueError, match="must act on each element by itself"):
         as_activation((lambda z: z / (1 + np.abs(z).sum()), np.ones_like))
+
+
+def test_a_subclass_of_a_loss_with_shortcuts_may_call_it():
+    class Softened(LogLoss):
+        def value(self, y_true, y_pred):
+            return super().value(y_true, 0.5 * y_pred)
+
+        def gradient(self, y_true, y_pred):
+            return 0.5 * super().gradient(y_true, 0.5 * y_pred)
+
+    found = Softened()._value_and_gradient(ONE_HOT, LOGITS)
+    expected = LogLoss()._value_and_gradient(ONE_HOT, 0.5 * LOGITS)
+    assert_allclose(found[0], expected[0])
+    assert_allclose(found[1], 0.5 * expected[1])

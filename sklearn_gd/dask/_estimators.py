@@ -113,6 +113,11 @@ class OnDask(Estimator):
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         if not is_lazy(X, y, sample_weight):
             return float(super().score(X, y, sample_weight))
+        if getattr(self, "_levels", ()):
+            raise ValueError(
+                "The score of several quantiles takes data in memory: compute X, y and "
+                "sample_weight, or score chunks of them."
+            )
         with connected(self.client), self._as_current():
             return score_chunks(self.to_local(), self.client, X, y, sample_weight)
 

@@ -353,7 +353,7 @@ def _loss_name(model: BaseEstimator) -> str:
         return "share of mistakes"
     if has_log_loss(model):
         return "log loss"
-    loss = as_loss(model.loss)
+    loss = as_loss(model.loss, several_quantiles=True)
     if type(loss) is SquaredError:
         return "mean squared error"
     if type(loss) is AbsoluteError:

@@ -148,10 +148,9 @@ class FitDisplay:
         else:
             recording = Recording.of(estimator, X, y, sample_weight)
             steps = _resolve(iterations, len(recording.layers))
-        if recording.Y.shape[1] != 1:
-            raise ValueError(
-                f"{cls.__name__} draws one output. Got {recording.Y.shape[1]} of them."
-            )
+        n_outputs = recording.network.n_outputs  # several quantiles have one target
+        if n_outputs != 1:
+            raise ValueError(f"{cls.__name__} draws one output. Got {n_outputs} of them.")
         grid = grid_over(rows, recording, grid_resolution)
         inputs = like(X, grid[:, None])
         curves = np.stack([recording.predict(step, inputs)[:, 0] for step in steps])

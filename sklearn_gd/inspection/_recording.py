@@ -223,7 +223,8 @@ class Recording:
 
     def _loss_and_its_inputs(self) -> tuple[Loss, list[Activation]]:
         """Return the loss, and the activations up to what it is defined on."""
-        loss, activations = as_loss(self.model.loss), self.activations
+        loss = as_loss(self.model.loss, several_quantiles=True)
+        activations = self.activations
         if loss.link is None:
             return loss, activations
         if isinstance(activations[-1], Sigmoid):

@@ -9,9 +9,9 @@ from scipy import sparse
 pytest.importorskip("distributed", reason="distributed is not installed")
 
 from sklearn_gd import losses
-from sklearn_gd._models.class_rows import ClassRows
+from sklearn_gd._models.class_rows import ClassRows, one_hot
 from sklearn_gd._models.dropout import Dropout
-from sklearn_gd._models.labelled_rows import LabelledRows, one_hot
+from sklearn_gd._models.labelled_rows import LabelledRows
 from sklearn_gd._models.network import Network
 from sklearn_gd._models.rows import Rows
 from sklearn_gd._models.scaling import ColumnScaling, column_scale, scaling_of
