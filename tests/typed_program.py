@@ -139,8 +139,9 @@ def network(X: NDArray[np.float64], y: NDArray[np.float64]) -> FeedForwardRegres
         activation=[Bump(2.0), (np.sin, np.cos)],
         loss=Fair(),
         solver=Signs(),
-        learning_rate=Halving(0.02),
-        max_iter=60,
+        learning_rate=Halving(0.03),
+        max_iter=20,
+        init="glorot",
         tol=None,
         random_state=0,
     )
