@@ -33,6 +33,7 @@ from sklearn_gd._data.labels import (
 from sklearn_gd._data.validation import (
     all_or_nothing,
     as_of_now,
+    by_rows,
     check_classification,
     check_validation_rows,
     check_weights,
@@ -612,7 +613,9 @@ def _class_rows(
 ) -> ClassRows | ArrayClassRows:
     """Return rows with class codes, in the library of X."""
     space, given = space_of(X), (X, codes, n_outputs, weights, class_weights)
-    return ClassRows.of(*given) if space is None else ArrayClassRows.of(space, *given)
+    if space is not None:
+        return ArrayClassRows.of(space, *given)
+    return ClassRows.of(by_rows(X), *given[1:])
 
 
 def _one_column(y: Array) -> Array:
@@ -633,5 +636,5 @@ def _indicator_rows(X: Matrix, y: Array, weights: Array | None, name: str) -> Ro
         raise ValueError(f"{name} of two axes must hold indicators 0 and 1.")
     space = space_of(X)
     if space is None:
-        return Rows(X, y.astype(X.dtype, copy=False), weights)
+        return Rows(by_rows(X), y.astype(X.dtype, copy=False), weights)
     return ArrayRows(space, X, space.to_device(y.astype(space.numpy_dtype(X))), weights)

@@ -31,6 +31,7 @@ from sklearn_gd._data.split import for_callbacks
 from sklearn_gd._data.validation import (
     all_or_nothing,
     as_of_now,
+    by_rows,
     check_classification,
     check_rows,
     check_same_shape,
@@ -660,7 +661,7 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         require_two(self.classes_, type(self).__name__)
         weights = check_weights(sample_weight, X)
         require_some_weight(weights)
-        return LabelledRows(X, codes.astype(np.int32), weights)
+        return LabelledRows(by_rows(X), codes.astype(np.int32), weights)
 
     def _validation_data(self, held_out: object) -> tuple[Matrix, Array, Array | None] | None:
         """Return X, y and weights of a validation set for a scorer; None if not NumPy's."""

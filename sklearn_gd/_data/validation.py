@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Callable
 from copy import copy as shallow_copy
 from functools import wraps
@@ -21,7 +22,6 @@ from sklearn_gd._pieces import Array, ArrayLike, Matrix
 E = TypeVar("E")
 F = TypeVar("F", bound=Callable[..., Any])
 
-_SMALL = 64_000_000  # number of bytes that a fit may use in addition to its data
 
 _X_CHECKS: dict[str, Any] = {"accept_sparse": "csr", "dtype": [np.float64, np.float32]}
 
@@ -236,13 +236,21 @@ def _plain_csr(X: Matrix) -> Matrix:
 
 
 def by_rows(X: Matrix) -> Matrix:
-    """Return X with contiguous rows, unless that takes a large copy.
+    """Return X with contiguous rows, by a copy unless it is mapped from a file.
 
     Data frames have contiguous columns, which makes access by rows slow.
     """
     if sparse.issparse(X) or X.flags.c_contiguous or X.strides[1] == X.itemsize:
         return X
-    return X if X.nbytes > _SMALL else np.ascontiguousarray(X)
+    return X if _is_mapped(X) else np.ascontiguousarray(X)
+
+
+def _is_mapped(array: Array) -> bool:
+    """Return whether an array lies in a memory map."""
+    base: object = array
+    while isinstance(base, np.ndarray):
+        base = base.base
+    return isinstance(getattr(base, "obj", base), mmap.mmap)
 
 
 def check_weights(

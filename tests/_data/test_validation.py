@@ -19,6 +19,7 @@ from sklearn_gd import (
     PerceptronClassifier,
     ThroughOriginRegressor,
 )
+from sklearn_gd._data.validation import by_rows
 
 ROWS = np.random.default_rng(0).normal(size=(30, 4))
 LABELS = np.arange(30) % 3
@@ -257,3 +258,18 @@ def test_other_counts_may_be_as_large_as_they_like():
         net.coefs_[0], clone(NET).set_params(batch_size=30).fit(ROWS, LABELS).coefs_[0]
     )
     assert clone(NEURONS).set_params(batch_size=huge, max_iter=huge, tol=1e-3).fit(ROWS, LABELS)
+
+
+def test_columns_in_memory_are_copied_into_rows_and_those_of_a_file_are_not(tmp_path):
+    columns = np.asfortranarray(np.arange(12.0).reshape(4, 3))
+    rows = by_rows(columns)
+    assert rows.flags.c_contiguous
+    assert_array_equal(rows, columns)
+    for same in (rows, rows[::2], rows[:, 1:]):
+        assert by_rows(same) is same
+    np.save(tmp_path / "X", columns)
+    for mode in ("r", "c"):
+        mapped = np.load(tmp_path / "X.npy", mmap_mode=mode)
+        assert mapped.flags.f_contiguous
+        assert by_rows(mapped) is mapped
+        assert np.shares_memory(by_rows(np.asarray(mapped)[1:]), mapped)
