@@ -59,6 +59,7 @@ from sklearn_gd._pieces import (
     copy_of,
     namespace,
     require_unchanged,
+    same_settings,
     storable,
 )
 from sklearn_gd._training.callback_tasks import FitTasks, state_to_resume, with_callbacks
@@ -253,6 +254,8 @@ class FeedForward(Estimator):
         self._forget()
         self._set_model(network, one_axis)
         network = network.scaled(self._scaling)
+        if not warm and resumed is None and self._begins_at_the_end(train):
+            pieces = pieces._replace(schedule=Constant(0.0))
         learner = self._make_learner(pieces, train, parameters, generator)
         learner.at_start = at_start
         network.dropout = self._draw_dropout(pieces, learner)
@@ -536,6 +539,13 @@ class FeedForward(Estimator):
             numbers = scale_of(resumed, *sizes)
             return Scaling.unpacked(str(self.standardize), numbers, *sizes)
         if warm and "_scaling" in vars(self):  # else its weights were set without a fit
+            before, now = self._activations[-1], network.prediction_activations()[-1]
+            if self._scaling is not None and not same_settings(before, now):
+                raise ValueError(
+                    "warm_start with standardize needs the output activation, or the link of the "
+                    f"loss, of the last fit, {before!r}. Got {now!r}. A fit with warm_start=False "
+                    "starts again."
+                )
             return self._scaling
         return self._find_scaling(train, network)
 
@@ -554,6 +564,14 @@ class FeedForward(Estimator):
         if self._scaling is not None and not network.scales_targets:
             constant = train.objective(network).best_constant()
             network.layers(parameters)[-1][1][:] = start_of(output, constant)
+
+    def _begins_at_the_end(self, train: Dataset) -> bool:
+        """Return whether the targets are one number, which a network in a scale begins at.
+
+        Its gradients are rounding errors, which Adam's kind would make steps of.
+        """
+        low, high = train.target_ends()
+        return self._scaling is not None and low == high
 
     def _make_learner(
         self, pieces: _Pieces, rows: Dataset, parameters: Array, generator: np.random.Generator

@@ -576,7 +576,13 @@ class FeedForwardClassifier(FeedForward, ClassifierMixin, BaseEstimator):
         self, X: ArrayLike, y: ArrayLike, *, reset: bool, known: bool
     ) -> tuple[Matrix, Array]:
         """Return checked rows, and labels (n_samples,) or indicators."""
-        y = y.toarray() if sparse.issparse(y) else y
+        if sparse.issparse(y):
+            if y.shape[1] < 2:
+                raise ValueError(
+                    "Sparse targets must hold label indicators, of two columns or more. Got shape "
+                    f"{y.shape}."
+                )
+            y = y.toarray()
         X, y = check_classification(self, X, y, reset=reset, known=known, multi_output=True)
         return X, _one_column(y)
 

@@ -192,7 +192,9 @@ class SquaredError(Loss):
         return error * error, error + error
 
     def _best_constant(self, y_true: Array, weights: Array | None) -> Array:
-        return np.asarray(np.average(y_true.astype(np.float64), axis=0, weights=weights))
+        mean = np.average(y_true.astype(np.float64), axis=0, weights=weights)
+        # Of equal targets it is exactly that, which rounding would miss.
+        return np.clip(mean, y_true.min(axis=0), y_true.max(axis=0))
 
 
 class AbsoluteError(Loss):
@@ -274,23 +276,26 @@ class Pinball(Loss):
 
     def value(self, y_true: Array, y_pred: Array) -> Array:
         error = y_true - y_pred
-        quantile = self._quantile_like(error)
-        return namespace(error).maximum(quantile * error, (quantile - 1) * error)
+        low, high = self._slopes(error)
+        return namespace(error).maximum(-low * error, -high * error)
 
     def gradient(self, y_true: Array, y_pred: Array) -> Array:
         error = y_true - y_pred
-        quantile = self._quantile_like(error)
+        low, high = self._slopes(error)
         where, zero = namespace(error).where, scalar_like(error, 0)
-        return where(error > 0, -quantile, where(error < 0, 1 - quantile, zero))
+        return where(error > 0, low, where(error < 0, high, zero))
 
-    def _quantile_like(self, error: Array) -> Array:
-        """Return the quantiles, one or a row of them, in the library and dtype of the errors."""
+    def _slopes(self, error: Array) -> tuple[Array, Array]:
+        """Return the slopes of too low and too high predictions, for each level, like errors."""
+        given: Any = self.quantile
         if not self._levels:
-            return scalar_like(error, float(self.quantile))  # type: ignore[arg-type]
+            return scalar_like(error, -float(given)), scalar_like(error, 1 - float(given))
+        low = [-level for level in self._levels]
+        high = [1 - level for level in self._levels]
         if isinstance(error, np.ndarray):
-            return np.asarray(self._levels, error.dtype)
-        xp = namespace(error)
-        return xp.asarray(self._levels, dtype=error.dtype, device=error.device)
+            return np.asarray(low, error.dtype), np.asarray(high, error.dtype)
+        xp, like = namespace(error), {"dtype": error.dtype, "device": error.device}
+        return xp.asarray(low, **like), xp.asarray(high, **like)
 
     def _best_constant(self, y_true: Array, weights: Array | None) -> Array:
         if self._levels:
@@ -423,7 +428,10 @@ class Poisson(Loss):
         return np.log(np.where(mean > 0, mean, 1.0))
 
     def _unless_rounding(self, constant: float, zero: float, largest: Array) -> float:
-        return constant
+        # The terms of the deviance, up to y log(y), cancel.
+        size = float(largest[0, 0]) + 1.0
+        rounding = 16 * float(np.finfo(largest.dtype).eps) * size * (1.0 + math.log(size))
+        return constant if constant > rounding else zero
 
 
 def _quantiles(values: Array, weights: Array | None, levels: tuple[float, ...]) -> Array:

@@ -203,7 +203,7 @@ def test_zero_is_accepted_where_it_is_the_minimum():
 
 def sparse_problem(n_samples=300, n_features=40, n_outputs=None):
     rng = np.random.default_rng(0)
-    X = sparse.random_array((n_samples, n_features), density=0.2, rng=rng, format="csr")
+    X = sparse.csr_array(sparse.random(n_samples, n_features, 0.2, "csr", None, rng))
     W = rng.normal(size=(n_features, n_outputs or 1)) * (rng.random((n_features, 1)) < 0.3)
     y = X @ W + 0.1 * rng.normal(size=(n_samples, n_outputs or 1))
     return X, y if n_outputs else y[:, 0]

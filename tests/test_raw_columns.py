@@ -291,3 +291,56 @@ def test_constant_targets_and_weights_of_zero_are_no_failure():
     FeedForwardRegressor(random_state=0).fit(X, np.full(len(X), 5.0))
     line = ThroughOriginRegressor().fit(np.array([[1.0], [1.0]]), np.array([1.0, -1.0]))
     assert_allclose(line.coef_, 0, atol=1e-12)
+
+
+# --- targets at the limits --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("constant", [0.1, 1e-8, 0.3, -3.3, 1e5])
+@pytest.mark.parametrize("loss", ["squared_error", "absolute_error", "huber", "log_cosh"])
+def test_a_constant_is_predicted_exactly(constant, loss):
+    X = np.random.default_rng(0).normal(size=(20, 4))
+    for y in (np.full(20, constant), np.full((20, 2), constant)):
+        net = FeedForwardRegressor(loss=loss, random_state=0).fit(X, y)
+        assert_array_equal(net.predict(100 * X), y)
+
+
+@pytest.mark.parametrize("constant", [0.3, 7.0, 1234.0])
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_a_constant_rate_is_predicted(constant, solver):
+    X = np.random.default_rng(0).normal(size=(20, 4))
+    net = FeedForwardRegressor(loss="poisson", solver=solver, random_state=0)
+    assert_allclose(net.fit(X, np.full(20, constant)).predict(X), constant, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "unit", "words"),
+    [
+        (np.float32, 1e-25, "y is too small: its losses underflow in float32.*float64"),
+        (np.float32, 1e19, "y is too large: its losses overflow in float32.*float64"),
+        (np.float64, 1e-155, "y is too small: its losses underflow in float64"),
+        (np.float64, 1e153, "y is too large: its losses overflow in float64"),
+    ],
+)
+def test_targets_whose_losses_are_beyond_the_precision_are_refused(dtype, unit, words):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 4)).astype(dtype)
+    y = X[:, 0] + rng.normal(size=200)
+    with np.errstate(all="ignore"), pytest.raises(ValueError, match=words):
+        FeedForwardRegressor(random_state=0).fit(X, unit * y)
+    fine = FeedForwardRegressor(loss="absolute_error", random_state=0).fit(X, 1e-12 * y)
+    assert fine.score(X, 1e-12 * y) > 0.3
+
+
+@pytest.mark.parametrize("params", [{"output_activation": "softplus"}, {"loss": "poisson"}])
+def test_a_warm_start_with_another_output_is_refused(params):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(100, 3))
+    y = np.abs(X[:, 0])
+    net = FeedForwardRegressor(warm_start=True, random_state=0).fit(X, y)
+    before = net.predict(X)
+    with pytest.raises(ValueError, match="needs the output activation"):
+        clone(net).fit(X, y).set_params(**params).fit(X, y)
+    assert_array_equal(
+        net.set_params(max_iter=1, learning_rate=1e-300).fit(X, y).predict(X), before
+    )

@@ -1,12 +1,12 @@
 /* exp, expm1 and the activations, in forms that compilers turn into vector code. Included once for
-   each type of number, REAL. */
+   each type of number, REAL. The kinds of activations are those of network_epoch.h. */
 
 /* 2^n for the whole number n that was rounded by adding MAGIC to it. */
 INLINE REAL NAME(power_of_two)(REAL rounded)
 {
     NAME(bits) b;
     b.number = rounded;
-    b.integer = (b.integer - NAME(magic_bits) + EXPONENT_BIAS) << MANTISSA_BITS;
+    b.integer = (b.integer - NAME(magic_bits) + EXPONENT_BIAS) << MANTISSA_BITS; /* unsigned */
     return b.number;
 }
 
@@ -121,7 +121,7 @@ void NAME(activate)(int kind, REAL parameter, REAL *RESTRICT z, REAL *RESTRICT s
         for (ptrdiff_t i = 0; i < n; i++)
             slope[i] = z[i] = NAME(exp)(z[i]);
         break;
-    default: /* the identity */
+    default: /* the identity; AFFINE, which has numbers of its own, is in network.h */
         for (ptrdiff_t i = 0; i < n; i++)
             slope[i] = 1;
     }

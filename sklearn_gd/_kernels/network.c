@@ -66,11 +66,11 @@ static void philox(uint32_t drawn[8], uint64_t key, uint64_t c0, uint64_t c1, ui
 
 typedef float vector_f __attribute__((vector_size(VECTOR_BYTES), may_alias));
 typedef double vector_d __attribute__((vector_size(VECTOR_BYTES), may_alias));
-typedef union { float number; int32_t integer; } bits_f;
-typedef union { double number; int64_t integer; } bits_d;
+typedef union { float number; uint32_t integer; } bits_f;
+typedef union { double number; uint64_t integer; } bits_d;
 
-static const int32_t magic_bits_f = 0x4B400000;
-static const int64_t magic_bits_d = 0x4338000000000000;
+static const uint32_t magic_bits_f = 0x4B400000;
+static const uint64_t magic_bits_d = 0x4338000000000000;
 static const float inverse_factorial_f[] = {
     1.0f, 1.0f, 1.0f / 2, 1.0f / 6, 1.0f / 24, 1.0f / 120, 1.0f / 720, 1.0f / 5040,
 };

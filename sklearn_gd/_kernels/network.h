@@ -3,6 +3,8 @@
 
 /* The rows of all buffers are padded to vectors. What stands in the padding of a layer's outputs is
    multiplied by zeros, or lands in the padding of a gradient, which nobody reads. */
+/* A layer with one output would fill a vector for one number: its sums run along its inputs instead,
+   in `dots`, and its gradient is one row. */
 typedef struct {
     ptrdiff_t fan_in, fan_out, in_stride, out_stride;
     int activation;
@@ -22,7 +24,7 @@ INLINE REAL *NAME(take)(char **room, ptrdiff_t n)
     return taken;
 }
 
-/* Lay out the buffers of all layers in `room`; return its end, also if `room` is only counted. */
+/* Lay out the buffers of all layers in `room`, which network_room has counted; return their end. */
 static char *NAME(lay_out)(const NetworkEpoch *e, NAME(Layer) *layers, REAL **x, char *room)
 {
     REAL *w = e->parameters, *g = e->gradient;
@@ -124,7 +126,7 @@ static void NAME(draw_mask)(const NetworkEpoch *e, NAME(Layer) *l, int number, p
         }
 }
 
-/* a = a * b, elementwise, in c. */
+/* c = a * b, elementwise. */
 VECTORISED
 void NAME(multiply)(REAL *c, const REAL *a, const REAL *b, ptrdiff_t n)
 {
@@ -231,7 +233,7 @@ INLINE void NAME(targets)(const NetworkEpoch *e, ptrdiff_t row, ptrdiff_t width,
                       : (REAL) (e->codes[row] == j + (width == 1) ? e->high : e->low);
 }
 
-/* Set the delta of the last layer; return the summed loss of the batch. */
+/* Set the delta of the last layer, the slopes of the loss; return the summed loss of the batch. */
 static double NAME(losses)(
     const NetworkEpoch *e, NAME(Layer) *l, REAL *target, ptrdiff_t first, ptrdiff_t n)
 {

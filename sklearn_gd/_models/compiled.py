@@ -96,8 +96,8 @@ _STATES: Mapping[type[Solver], tuple[str, ...]] = {
     AdamW: ("means_", "squares_"),
 }
 
-# The largest layer for which an epoch is faster than with BLAS, in weights, by measurement
-# (benchmarks/network.py); and the largest batch, whose outputs have to stay in the cache.
+# The number of weights of the largest layer up to which an epoch is faster than with BLAS, as
+# measured by benchmarks/network.py; and the number of rows whose outputs stay in the cache.
 _MOST_WEIGHTS, _LARGEST_BATCH = 1 << 14, 1024
 
 _NOTHING = np.zeros(0)
@@ -130,7 +130,7 @@ class CompiledEpochs:
         """Run an epoch, which moves the parameters; return the summed loss and the next step."""
         batches, solver, kind = self._batches, self._solver, type(self._solver)
         order = batches.order()
-        x_order = order if self._picked is None else self._picked
+        x_order = self._picked
         if self._picked is not None and order is not None:
             x_order = self._picked[order]
         states = [vars(solver)[name] for name in _STATES.get(kind, ())]
@@ -145,7 +145,7 @@ class CompiledEpochs:
             self._weights,
             batches.total_weight / batches.n_samples,
             _as_order(order),
-            _as_order(None if self._picked is None else x_order),
+            _as_order(x_order),
             batches.n_samples,
             batches.size,
             _solver_number(kind),
@@ -201,7 +201,7 @@ def _numbers_of(network: Network) -> tuple[list[Any], list[Any]]:
         shape = (network.n_outputs,)
         affine = [np.array(np.broadcast_to(a, shape)) for a in (output.mean, output.spread)]
     if columns is not None:
-        scale, squash = [np.ascontiguousarray(a) for a in (columns.center, columns.scale)], True
+        scale = [np.ascontiguousarray(a) for a in (columns.center, columns.scale)]
         squash = columns.squash
     dropout = network.dropout
     masks: list[Any] = [np.zeros(0, np.uint32), 0]

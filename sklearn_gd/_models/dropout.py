@@ -24,7 +24,7 @@ class Dropout:
     rates : sequence of float
         Share of the outputs of each hidden layer that are set to 0, in [0, 1).
     key : int
-        Key of the generator, below 2**128.
+        Key of the generator, below 2**64.
 
     References
     ----------
@@ -33,7 +33,7 @@ class Dropout:
     """
 
     def __init__(self, rates: Sequence[float], key: int) -> None:
-        self.rates, self.key = list(rates), key
+        self.key = key
         # 32-bit numbers below it silence an output; the other outputs keep the mean exactly.
         self.thresholds = [min(round(rate * 2**32), 2**32 - 1) for rate in rates]
 

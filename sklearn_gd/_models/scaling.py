@@ -389,5 +389,19 @@ def scaling_of(kind: str, dataset: Any, objective: Any) -> Scaling:
         constant, spread = np.zeros(len(constant)), np.ones(len(constant))
     center, scale = dataset.column_scale(kind)
     baseline = objective.baseline_loss()
+    if objective.network.scales_targets:
+        _require_in_range(baseline, float(np.max(spread)), objective.network.dtype)
     baseline = baseline if 0 < baseline < np.inf else 1.0
     return Scaling(kind, center, scale, constant.astype(np.float64), spread, baseline)
+
+
+def _require_in_range(baseline: float, spread: float, dtype: DTypeLike) -> None:
+    """Raise a ValueError if losses of targets of this spread are beyond a type of numbers."""
+    limits = np.finfo(dtype)
+    too_small = spread < 1 and baseline < 1e4 * float(limits.tiny)
+    if too_small or not baseline < 1e-4 * float(limits.max):
+        verb = "small: its losses underflow" if too_small else "large: its losses overflow"
+        raise ValueError(
+            f"y is too {verb} in {limits.dtype}, the precision of X. Scale y"
+            f"{', or give X in float64' if limits.dtype == np.float32 else ''}."
+        )

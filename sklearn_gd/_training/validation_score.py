@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.metrics import get_scorer
 from sklearn.utils._param_validation import validate_parameter_constraints
@@ -31,7 +32,7 @@ def require_scorer(early_stopping: object, owner: str) -> None:
 
 def require_no_early_stopping(estimator: BaseEstimator) -> None:
     """Raise a ValueError for early stopping in ``partial_fit``, whose calls are one epoch each."""
-    if estimator.early_stopping is not False:
+    if not isinstance(estimator.early_stopping, bool | np.bool_) or estimator.early_stopping:
         raise ValueError(
             f"{type(estimator).__name__}.partial_fit() runs one epoch, which cannot be stopped "
             "early: set early_stopping=False, and score a validation set between the calls. Got "
@@ -52,7 +53,7 @@ def validation_score(
         If the rows are not NumPy's.
     """
     scoring = estimator.early_stopping
-    if isinstance(scoring, bool) or held_out is None:
+    if isinstance(scoring, bool | np.bool_) or held_out is None:
         return None
     data = estimator._validation_data(held_out)
     if data is None:
@@ -71,7 +72,9 @@ def validation_score(
         if not math.isfinite(found):
             raise ValueError(
                 f"The 'early_stopping' parameter must be a scorer that returns finite numbers. "
-                f"{scoring!r} returned {found}."
+                f"{scoring!r} returned {found} for a validation set of {X.shape[0]} samples; some "
+                "scores need more: give X_val, a larger validation_fraction, or "
+                "early_stopping=True, which follows the loss."
             )
         return found
 
@@ -79,7 +82,10 @@ def validation_score(
 
 
 def _with_weights(estimator: BaseEstimator, weights: ArrayLike) -> BaseEstimator:
-    """Return the estimator as if fitted with these weights, for rows without column names."""
+    """Return the estimator as if fitted with these weights.
+
+    The rows of the validation set are arrays, so that it has no names of columns to ask for.
+    """
     model = object.__new__(type(estimator))
     vars(model).update(vars(estimator))
     vars(model).update(estimator._attributes_of(weights))
