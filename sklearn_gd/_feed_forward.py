@@ -657,7 +657,10 @@ class FeedForward(Estimator):
             if not (stopping.ended or stopping.exhausted):
                 left = float(np.abs(result.jac).max()) / max(*first_slope, np.finfo(float).tiny)
                 hardly_better = latest["loss"] > 0.5 * baseline
-                stopping.broken_off = self._broken_off(result, left, hardly_better, network.dtype)
+                if latest["loss"] > np.finfo(network.dtype).eps * baseline:
+                    stopping.broken_off = self._broken_off(
+                        result, left, hardly_better, network.dtype
+                    )
 
     def _broken_off(
         self, result: Any, slope_left: float, hardly_better: bool, dtype: DType

@@ -139,7 +139,8 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
     loss : str or Loss, default="squared_error"
         Loss of a neuron's output. For the step, whose targets and outputs are 0 and 1, the squared
         error is the share of mistakes. ``"log_loss"``, with ``activation="sigmoid"`` only, is
-        logistic regression, of each class against the rest.
+        logistic regression, of each class against the rest; coefficients are as precise as `tol`,
+        which is coarse by default.
     standardize : {"standard"} or False, default="standard"
         Scale in which differentiable neurons are trained. ``"standard"``: columns of mean 0 and
         standard deviation 1, so that the result does not depend on their units; `coef_` and
