@@ -50,6 +50,7 @@ from sklearn_gd._models.scaling import (
     scaling_of,
     start_of,
 )
+from sklearn_gd._models.units import warn_of_other_units
 from sklearn_gd._pieces import (
     Array,
     ArrayLike,
@@ -232,6 +233,7 @@ class FeedForward(Estimator):
         if check_validation_set(X_val, y_val, sample_weight_val):
             held_out = self._check_held_out(X_val, y_val, sample_weight_val, train, one_axis)
             pieces.require_targets(held_out, "y_val")
+            warn_of_other_units(train, held_out)
         resumed = state_to_resume(self, X, y, sample_weight)
         if resumed is not None:
             sizes = (train.n_features, *self._hidden_sizes(), pieces.n_outputs(train))

@@ -47,6 +47,7 @@ from sklearn_gd._models.curvature import curvature_per_row
 from sklearn_gd._models.labelled_rows import LabelledRows, targets_of
 from sklearn_gd._models.network import Network, is_flat_at_zero, linear_step
 from sklearn_gd._models.scaling import Scaling, require_enough_rows
+from sklearn_gd._models.units import warn_of_other_units
 from sklearn_gd._pieces import Array, ArrayLike, DType, Matrix, require_unchanged, storable
 from sklearn_gd._training.callback_tasks import FitTasks, state_to_resume, with_callbacks
 from sklearn_gd._training.learner import Advice, State
@@ -392,6 +393,7 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         held_out = None
         if check_validation_set(X_val, y_val, sample_weight_val):
             held_out = self._check_held_out(X_val, y_val, sample_weight_val, train)
+            warn_of_other_units(train, held_out)
         class_weights = self._class_weights(train)
         train = self._weigh(train, class_weights, "no row any weight", "fit")
         if held_out is not None:
