@@ -31,7 +31,10 @@ class CheckpointError(ValueError):
 
 
 class Checkpoint:
-    """Writes checkpoints of a fit, from which it can be resumed exactly, to the last bit.
+    """Writes checkpoints of a fit, from which it can be resumed.
+
+    On one machine, the resumed fit gives the same weights as an uninterrupted one, to the last
+    bit; on Dask, sums over workers are added in another order, and weights agree up to rounding.
 
     A checkpoint is written to a temporary file, which then replaces the last one: if the process
     dies, either the new checkpoint or the last one is complete. It holds the estimator's
@@ -220,7 +223,9 @@ def resume(
     Returns
     -------
     estimator : object
-        Fitted estimator, with weights equal to the last bit to those of an uninterrupted fit.
+        Fitted estimator, with the weights of an uninterrupted fit: equal to the last bit on one
+        machine, and up to rounding for networks and other descents on Dask, whose sums over
+        workers are added in another order.
 
     Raises
     ------
