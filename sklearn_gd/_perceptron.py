@@ -194,7 +194,8 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
     random_state : int, RandomState or None, default=None
         Seed of the order of the samples, and of the held-out samples.
     verbose : bool or int, default=False
-        Whether to print the loss of each epoch.
+        Whether to print the loss of each epoch; of about a hundred if `max_iter` is above 1000.
+        An int k > 1: of the first epoch, of every k-th one after it, and of the last.
 
     Attributes
     ----------

@@ -473,6 +473,8 @@ class Stopping:
 
     def _print(self) -> None:
         stride = max(1, self.max_iter // 100) if self.max_iter > 1000 else 1
+        if self.verbose > 1:
+            stride = int(self.verbose)
         if self.verbose and (self.ended or (self.n_iter - 1) % stride == 0):
             curves = {
                 "loss": self.loss_curve,
