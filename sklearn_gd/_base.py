@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_gd._models.scaling import ColumnScaling, Scaling
 from sklearn_gd._pieces import VERSION_NOTE, Array, ArrayLike, DeviceArray, DocumentedOnline
-from sklearn_gd._training.callback_tasks import CallbackSupportMixin
+from sklearn_gd._training.callback_tasks import CallbackSupportMixin, keeps_state
 from sklearn_gd.activations import Activation
 from sklearn_gd.exceptions import ModelVersionWarning
 
@@ -110,6 +110,11 @@ class Estimator(CallbackSupportMixin, DocumentedOnline):
 
     def _fitting(self, method: str, *data: object) -> AbstractContextManager[object]:
         """Return the context that a fitting method, with its arguments, runs in."""
+        if method == "partial_fit" and keeps_state(self):
+            raise ValueError(
+                "Checkpoint keeps calls of fit, and partial_fit is a single epoch: remove it with "
+                "set_callbacks(), and store the estimator itself between the calls."
+            )
         return nullcontext()
 
     def __getstate__(self) -> dict[str, Any]:

@@ -50,6 +50,7 @@ from sklearn_gd._models.scaling import (
     scaling_of,
     start_of,
 )
+from sklearn_gd._models.units import warn_of_other_units
 from sklearn_gd._pieces import (
     Array,
     ArrayLike,
@@ -233,6 +234,7 @@ class FeedForward(Estimator):
         if check_validation_set(X_val, y_val, sample_weight_val):
             held_out = self._check_held_out(X_val, y_val, sample_weight_val, train, one_axis)
             pieces.require_targets(held_out, "y_val")
+            warn_of_other_units(train, held_out)
         resumed = state_to_resume(self, X, y, sample_weight)
         if resumed is not None:
             sizes = (train.n_features, *self._hidden_sizes(), pieces.n_outputs(train))
@@ -835,7 +837,8 @@ class FeedForwardRegressor(FeedForward, MultiOutputMixin, RegressorMixin, BaseEs
     random_state : int, RandomState or None, default=None
         Seed of the initial weights, the order of the samples, the held-out samples and `dropout`.
     verbose : bool or int, default=False
-        Whether to print the loss of each epoch.
+        Whether to print the loss of each epoch; of about a hundred if `max_iter` is above 1000.
+        An int k > 1: of the first epoch, of every k-th one after it, and of the last.
 
     Attributes
     ----------

@@ -138,7 +138,8 @@ class FeedForwardClassifier(FeedForward, ClassifierMixin, BaseEstimator):
     random_state : int, RandomState or None, default=None
         Seed of the initial weights, the order of the samples, the held-out samples and `dropout`.
     verbose : bool or int, default=False
-        Whether to print the loss of each epoch.
+        Whether to print the loss of each epoch; of about a hundred if `max_iter` is above 1000.
+        An int k > 1: of the first epoch, of every k-th one after it, and of the last.
 
     Attributes
     ----------

@@ -48,6 +48,7 @@ from sklearn_gd._models.curvature import curvature_per_row
 from sklearn_gd._models.labelled_rows import LabelledRows, targets_of
 from sklearn_gd._models.network import Network, is_flat_at_zero, linear_step
 from sklearn_gd._models.scaling import Scaling, require_enough_rows
+from sklearn_gd._models.units import warn_of_other_units
 from sklearn_gd._pieces import Array, ArrayLike, DType, Matrix, require_unchanged, storable
 from sklearn_gd._training.callback_tasks import FitTasks, state_to_resume, with_callbacks
 from sklearn_gd._training.learner import Advice, State
@@ -195,7 +196,8 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
     random_state : int, RandomState or None, default=None
         Seed of the order of the samples, and of the held-out samples.
     verbose : bool or int, default=False
-        Whether to print the loss of each epoch.
+        Whether to print the loss of each epoch; of about a hundred if `max_iter` is above 1000.
+        An int k > 1: of the first epoch, of every k-th one after it, and of the last.
 
     Attributes
     ----------
@@ -394,6 +396,7 @@ class PerceptronClassifier(Estimator, ClassifierMixin, BaseEstimator):
         held_out = None
         if check_validation_set(X_val, y_val, sample_weight_val):
             held_out = self._check_held_out(X_val, y_val, sample_weight_val, train)
+            warn_of_other_units(train, held_out)
         class_weights = self._class_weights(train)
         train = self._weigh(train, class_weights, "no row any weight", "fit")
         if held_out is not None:

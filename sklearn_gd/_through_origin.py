@@ -104,7 +104,8 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
     warm_start : bool, default=False
         Whether to start from the weights of the previous fit.
     verbose : bool or int, default=False
-        Whether to print the loss.
+        Whether to print the loss of each epoch; of about a hundred if `max_iter` is above 1000.
+        An int k > 1: of the first epoch, of every k-th one after it, and of the last.
 
     Attributes
     ----------

@@ -31,7 +31,10 @@ class CheckpointError(ValueError):
 
 
 class Checkpoint:
-    """Writes checkpoints of a fit, from which it can be resumed exactly, to the last bit.
+    """Writes checkpoints of a fit, from which it can be resumed.
+
+    On one machine, the resumed fit gives the same weights as an uninterrupted one, to the last
+    bit; on Dask, sums over workers are added in another order, and weights agree up to rounding.
 
     A checkpoint is written to a temporary file, which then replaces the last one: if the process
     dies, either the new checkpoint or the last one is complete. It holds the estimator's
@@ -40,6 +43,10 @@ class Checkpoint:
 
     Writing and reading are tested before the first epoch. If writing fails later, for example
     because the disk is full, the fit continues with one warning.
+
+    It is set on the estimator of this package, which may be the last step of a pipeline. In a
+    search, whose fits would share one file, it is refused, as by ``partial_fit``. Where one
+    checkpoint serves fits on different data, as in a cross-validation, a warning says so.
 
     Parameters
     ----------
@@ -54,7 +61,8 @@ class Checkpoint:
     ------
     ValueError
         In the estimator's ``fit``, before the first epoch: if no file can be written at `path`,
-        or the estimator has a parameter that could not be read back, such as a lambda.
+        the estimator is not of this package or is fitted in a search, or it has a parameter that
+        could not be read back, such as a lambda.
 
     See Also
     --------
@@ -79,6 +87,7 @@ class Checkpoint:
     """
 
     _digest: str | None = None  # of the training data
+    _digest_before: str | None = None  # of that of the last fit
     # Of a resumed fit: the required digest, and the state.
     _expected: str | None = None
     state_to_resume: State | None = None
@@ -93,6 +102,7 @@ class Checkpoint:
             raise ValueError(f"Checkpoint: every must be a positive int. Got {self.every!r}.")
         if getattr(estimator, "solver", None) == "lbfgs":
             raise ValueError("Checkpoint: solver='lbfgs' is not supported: its state is hidden.")
+        _require_single_fit(estimator, context)
         checkpoint_file.skops_io()
         self._estimator = clone(estimator).set_callbacks()  # clone() keeps callbacks
         try:
@@ -103,6 +113,18 @@ class Checkpoint:
         except ValueError as error:
             raise ValueError(f"Checkpoint: {error}") from error
         self._warned = False
+        self._warn_of_other_data()
+
+    def _warn_of_other_data(self) -> None:
+        if self._digest_before not in (None, self._digest):
+            warnings.warn(
+                f"Checkpoint: {self.path} is used for another fit, on other data, and keeps the "
+                "last one only. In a cross-validation, fit estimators without callbacks; "
+                "otherwise, set a new Checkpoint with a path of its own.",
+                UserWarning,
+                stacklevel=9,
+            )
+        self._digest_before = self._digest
 
     def on_fit_task_begin(self, estimator: Estimator, context: object) -> None:
         """Do nothing; the fit calls ``take_data``."""
@@ -146,6 +168,22 @@ class Checkpoint:
                 )
 
 
+def _require_single_fit(estimator: object, context: Any) -> None:
+    """Raise a ValueError for an estimator of others, or one of several fits that share a path."""
+    if not isinstance(estimator, Estimator):
+        raise ValueError(
+            f"Checkpoint keeps fits of this package's estimators. Got {type(estimator).__name__}, "
+            "which does not pass it on: set it on the estimator inside, such as pipeline[-1]."
+        )
+    while context.parent is not None:
+        context = context.parent
+        if not context.sequential_subtasks:
+            raise ValueError(
+                f"Checkpoint: the fits of {context.estimator_name} would share one file. Search "
+                "without it, and set it on clone(search.best_estimator_) for a fit on all data."
+            )
+
+
 def resume(
     path: str | os.PathLike[str],
     X: ArrayLike,
@@ -185,7 +223,9 @@ def resume(
     Returns
     -------
     estimator : object
-        Fitted estimator, with weights equal to the last bit to those of an uninterrupted fit.
+        Fitted estimator, with the weights of an uninterrupted fit: equal to the last bit on one
+        machine, and up to rounding for networks and other descents on Dask, whose sums over
+        workers are added in another order.
 
     Raises
     ------

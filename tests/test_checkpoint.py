@@ -13,6 +13,10 @@ from numpy.testing import assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_diabetes
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from sklearn_gd import FeedForwardRegressor, PerceptronClassifier, ThroughOriginRegressor
 from sklearn_gd._pieces import storable_classes
@@ -528,3 +532,59 @@ def test_a_relative_path_is_that_of_where_the_fit_began(tmp_path, monkeypatch):
     clone(RUN).set_callbacks(Checkpoint("fit"), move).fit(X, y)
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["fit"]
     assert list((tmp_path / "b").iterdir()) == []
+
+
+# Where no checkpoint would be written, or several fits would share one.
+
+
+def test_an_estimator_that_does_not_pass_it_on_is_refused(tmp_path):
+    X, y = data(NET)
+    pipe = make_pipeline(StandardScaler(), clone(NET))
+    with pytest.raises(ValueError, match=r"Got Pipeline, which does not pass it on: .*pipeline\["):
+        clone(pipe).set_callbacks(Checkpoint(tmp_path / "fit")).fit(X, y)
+    search = GridSearchCV(clone(NET), {"alpha": [0.0, 1.0]}, cv=2)
+    with pytest.raises(ValueError, match="Got GridSearchCV, which does not pass it on"):
+        search.set_callbacks(Checkpoint(tmp_path / "fit")).fit(X, y)
+    assert not list(tmp_path.iterdir())
+    pipe[-1].set_callbacks(Checkpoint(tmp_path / "fit", every=5))
+    pipe.fit(X, y)
+    again = resume(tmp_path / "fit", pipe[0].transform(X), y)
+    assert_array_equal(again.predict(pipe[0].transform(X)), pipe.predict(X))
+
+
+@pytest.mark.parametrize("piped", [False, True])
+@pytest.mark.parametrize("Search", [GridSearchCV, HalvingGridSearchCV])
+def test_a_search_is_refused(Search, piped, tmp_path):
+    X, y = data(NET)
+    model = clone(NET).set_callbacks(Checkpoint(tmp_path / "fit"))
+    grid = {"feedforwardregressor__alpha" if piped else "alpha": [0.0, 1.0]}
+    model = make_pipeline(StandardScaler(), model) if piped else model
+    message = f"the fits of {Search.__name__} would share one file"
+    with pytest.raises(ValueError, match=message):
+        Search(model, grid, cv=2, error_score="raise").fit(X, y)
+    with pytest.raises(ValueError, match=message):
+        Search(model, grid, cv=2).fit(X, y)
+    assert not list(tmp_path.iterdir())
+
+
+def test_fits_on_other_data_that_share_a_path_give_a_warning(tmp_path):
+    X, y = data(NET)
+    model = clone(NET).set_callbacks(Checkpoint(tmp_path / "fit"))
+    model.fit(X, y).fit(X.copy(), y)
+    with pytest.warns(UserWarning, match="is used for another fit, on other data"):
+        cross_val_score(model, X, y, cv=2)
+    model.set_callbacks(Checkpoint(tmp_path / "fit")).fit(X, y)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_partial_fit_is_refused(name, tmp_path):
+    model = clone(MODELS[name]).set_callbacks(Checkpoint(tmp_path / "fit"))
+    if model.get_params().get("early_stopping"):
+        model.set_params(early_stopping=False)
+    X, y = data(model)
+    classes = {"classes": np.unique(y)} if hasattr(model, "class_weight") else {}
+    before = dict(vars(model))
+    with pytest.raises(ValueError, match=r"Checkpoint keeps calls of fit, .*set_callbacks\(\)"):
+        model.partial_fit(X, y, **classes)
+    assert vars(model) == before
+    model.set_callbacks().partial_fit(X, y, **classes)

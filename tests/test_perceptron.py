@@ -563,7 +563,8 @@ def test_no_column_is_centred_once_there_is_no_bias():
 
 def test_held_out_rows_do_not_set_the_scale():
     X, y = load_wine(return_X_y=True)
-    neuron = clone(SHORT).fit(X[::2], y[::2], X_val=1e6 * X[1::2], y_val=y[1::2])
+    with pytest.warns(UserWarning, match="X_val seems to be in other units than X"):
+        neuron = clone(SHORT).fit(X[::2], y[::2], X_val=1e6 * X[1::2], y_val=y[1::2])
     assert_allclose(neuron._scaling.center, X[::2].mean(axis=0))
     own = clone(SHORT).set_params(early_stopping=True).fit(X, y)
     assert abs(own._scaling.center / X.mean(axis=0) - 1).max() > 1e-6

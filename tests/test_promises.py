@@ -658,3 +658,13 @@ def test_verbose_prints_a_line_an_epoch_and_less_on_long_runs(name, capsys):
     assert_allclose(float(lines[-1].split()[-1]), model.loss_curve_[-1], rtol=1e-7)
     model.set_params(max_iter=3000).fit(X, y)
     assert len(capsys.readouterr().out.splitlines()) <= 101
+
+
+@pytest.mark.parametrize("max_iter", [12, 3000])
+@pytest.mark.parametrize("name", EVERY)
+def test_verbose_may_be_a_stride(name, max_iter, capsys):
+    X, y = rows_for(name)
+    model = clone(EVERY[name]).set_params(verbose=5, max_iter=max_iter, tol=None).fit(X, y)
+    lines = capsys.readouterr().out.splitlines()
+    epochs = [int(line.split()[1].strip(",")) for line in lines]
+    assert epochs == sorted({*range(1, model.n_iter_ + 1, 5), model.n_iter_})

@@ -473,14 +473,17 @@ class Stopping:
 
     def _print(self) -> None:
         stride = max(1, self.max_iter // 100) if self.max_iter > 1000 else 1
-        if self.verbose and (self.ended or (self.n_iter - 1) % stride == 0):
+        if self.verbose > 1:
+            stride = int(self.verbose)
+        last = self.ended or self.n_iter == self.max_iter
+        if self.verbose and (last or (self.n_iter - 1) % stride == 0):
             curves = {
                 "loss": self.loss_curve,
                 "validation loss": self.validation_loss_curve,
                 "validation score": self.validation_score_curve,
             }
-            last = [f"{name} = {curve[-1]:.8g}" for name, curve in curves.items() if curve]
-            print(f"Epoch {self.n_iter}, {', '.join(last)}")  # noqa: T201
+            losses = [f"{name} = {curve[-1]:.8g}" for name, curve in curves.items() if curve]
+            print(f"Epoch {self.n_iter}, {', '.join(losses)}")  # noqa: T201
 
 
 def is_finite(array: DeviceArray) -> bool:

@@ -92,9 +92,14 @@ def lazy_chunks(
         example = validated(estimator, X, reset=reset, **_X_CHECKS)
         name, other = ("y", y) if is_lazy(y) else ("sample_weight", weights)
         X = _chunked_like(example, name, other)
-    dtypes = set(example.dtypes) if is_frame(X) else {X.dtype}
-    dtype = np.dtype(np.float32 if dtypes == {np.dtype(np.float32)} else np.float64)
+    dtype = precision_of(X)
     return Chunks(_matching_chunks(X, y, weights), int(example.shape[1]), dtype)
+
+
+def precision_of(X: ArrayLike) -> DType:
+    """Return float32 for a collection of that type throughout, and float64 for all others."""
+    dtypes = set(X.dtypes) if is_frame(X) else {X.dtype}
+    return np.dtype(np.float32 if dtypes == {np.dtype(np.float32)} else np.float64)
 
 
 def memory_chunks(client: Client, X: Matrix, y: Array, weights: Array | None) -> Chunks:
@@ -142,6 +147,9 @@ def _chunked_like(X: Matrix, name: str, collection: ArrayLike) -> da.Array:
 def _with_known_sizes(collection: ArrayLike) -> da.Array:
     """Return a Dask array with known chunk sizes, which are computed if necessary."""
     if is_frame(collection):
+        dtypes = collection.dtypes if collection.ndim == 2 else [collection.dtype]
+        if not all(isinstance(dtype, np.dtype) for dtype in dtypes):
+            collection = collection.astype(object)  # as Dask does, after a warning
         return collection.to_dask_array(lengths=True)
     if any(np.isnan(size) for size in collection.chunks[0]):
         return collection.compute_chunk_sizes()

@@ -140,7 +140,8 @@ class OnDask(Estimator):
                     f"{type(self).__name__}.partial_fit takes rows in memory. Give Dask "
                     "collections to fit, or one chunk after the other to partial_fit, computed."
                 )
-            yield
+            with super()._fitting(method, *data):
+                yield
             return
         client = self.client
         with connected(client), self._as_current():

@@ -18,7 +18,7 @@ from sklearn_gd._data.validation import (
     validated,
 )
 from sklearn_gd._pieces import Array, ArrayLike, DType, Matrix
-from sklearn_gd.dask._chunks import is_frame, lazy_chunks, with_whole_rows
+from sklearn_gd.dask._chunks import is_frame, lazy_chunks, precision_of, with_whole_rows
 from sklearn_gd.dask._partition import Checks, Data
 from sklearn_gd.dask._reduction import reduce_chunks
 from sklearn_gd.dask._shard import aligned
@@ -32,9 +32,11 @@ def predict_chunks(estimator: BaseEstimator, method: str, X: ArrayLike) -> Array
     They are a Dask array; for a Dask data frame, a Dask series or data frame.
     """
     # One row is predicted at once: for the shape of predictions, and for early errors.
-    if is_frame(X):
-        first = _predict_frame(estimator, method, X._meta_nonempty)
-        return X.map_partitions(partial(_predict_frame, estimator, method), meta=first.iloc[:0])
+    if is_frame(X) and X.ndim == 2:
+        one_row = np.zeros((1, X.shape[1]), precision_of(X))
+        empty = getattr(estimator, method)(_like_frame(one_row, X._meta))[:0]
+        function = partial(_predict_frame, estimator, method, empty)
+        return X.map_partitions(function, meta=function(X._meta))
     if not isinstance(X, da.Array) or X.ndim != 2:
         raise TypeError(
             f"{method} takes an array or a Dask array of shape (n_samples, n_features), or a data "
@@ -52,6 +54,16 @@ def predict_chunks(estimator: BaseEstimator, method: str, X: ArrayLike) -> Array
     )
 
 
+def _like_frame(rows: Array, X: ArrayLike) -> ArrayLike:
+    """Return rows with the column names of a data frame.
+
+    Their numbers are plain: an example in the types of the frame can be text, or missing.
+    """
+    import pandas as pd
+
+    return pd.DataFrame(rows, columns=X.columns)
+
+
 def _predict_array(estimator: BaseEstimator, method: str, empty: Array, X: Matrix) -> Array:
     if not X.shape[0]:
         return empty
@@ -59,13 +71,10 @@ def _predict_array(estimator: BaseEstimator, method: str, empty: Array, X: Matri
     return y_pred.astype(empty.dtype, copy=False)
 
 
-def _predict_frame(estimator: BaseEstimator, method: str, X: ArrayLike) -> ArrayLike:
+def _predict_frame(estimator: BaseEstimator, method: str, empty: Array, X: ArrayLike) -> ArrayLike:
     import pandas as pd
 
-    if not len(X):
-        one_row = pd.DataFrame({name: np.zeros(1, X.dtypes[name]) for name in X.columns})
-        return _predict_frame(estimator, method, one_row).iloc[:0]
-    y_pred = getattr(estimator, method)(X)
+    y_pred = _predict_array(estimator, method, empty, X)
     return (pd.Series if y_pred.ndim == 1 else pd.DataFrame)(y_pred, index=X.index)
 
 
@@ -76,8 +85,13 @@ def score_chunks(
     y: ArrayLike,
     sample_weight: ArrayLike | None,
 ) -> float:
-    """Return the accuracy of a classifier, or R² of a regressor, the mean over outputs."""
+    """Return the accuracy of a classifier, or R² of a regressor, the mean over outputs.
+
+    The estimator is local, and loses its names of features.
+    """
     chunks, n_features, dtype = lazy_chunks(estimator, X, y, sample_weight, reset=False)
+    # The names of all chunks are checked here; chunks themselves are predicted as plain arrays.
+    vars(estimator).pop("feature_names_in_", None)
     sums_of = _hits if is_classifier(estimator) else _squares
     of_chunk = partial(_parts_of, Checks(sums_of, estimator, n_features, dtype))
     parts = reduce_chunks(client, chunks, of_chunk, _concatenated)
@@ -113,7 +127,7 @@ def _hits(estimator: BaseEstimator, data: Data, _: DType) -> Part:
     X, y, sample_weight = data
     checked_X, y = validated(type(estimator)(), X, y, reset=True, **_X_CHECKS)
     weights = _weights(sample_weight, checked_X)
-    return weights.sum(), weights @ (estimator.predict(X) == y)
+    return weights.sum(), weights @ (estimator.predict(checked_X) == y)
 
 
 def _squares(estimator: BaseEstimator, data: Data, _: DType) -> Part:
@@ -124,7 +138,7 @@ def _squares(estimator: BaseEstimator, data: Data, _: DType) -> Part:
     if not weights.any():
         return (0.0,)
     y = y.astype(np.float64, copy=False)
-    y_pred = estimator.predict(X).reshape(len(y), -1)
+    y_pred = estimator.predict(checked_X).reshape(len(y), -1)
     if y_pred.shape != y.shape:
         raise ValueError(f"y has {y.shape[1]} columns, and the model {y_pred.shape[1]} outputs.")
     mean = np.average(y, axis=0, weights=weights)

@@ -130,7 +130,8 @@ class DescentDisplay:
         ----------
         estimator : estimator of this package or Pipeline
             Estimator, or a Pipeline that ends with one. It need not be fitted, and is not
-            modified.
+            modified. Of a TransformedTargetRegressor, the descent of the regressor inside is
+            drawn, on transformed targets.
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Training data.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)

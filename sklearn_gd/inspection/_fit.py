@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_array, check_is_fitted
 
 from sklearn_gd._pieces import Array, ArrayLike
 from sklearn_gd.inspection._axes import COLOURS, Style, new_axes, options
-from sklearn_gd.inspection._recording import Recording, last_step, like
+from sklearn_gd.inspection._recording import Recording, last_step, like, regressor_inside
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -103,8 +103,8 @@ class FitDisplay:
         Parameters
         ----------
         estimator : estimator of this package or Pipeline
-            Estimator, or a Pipeline that ends with one. It must be fitted unless `iterations`
-            are given.
+            Estimator, or a Pipeline that ends with one, which may be inside a
+            TransformedTargetRegressor. It must be fitted unless `iterations` are given.
         X : array-like of shape (n_samples, 1)
             The feature.
         y : array-like of shape (n_samples,)
@@ -138,7 +138,7 @@ class FitDisplay:
         ImportError
             If matplotlib is not installed.
         """
-        last_step(estimator)  # of this package, or a TypeError
+        last_step(regressor_inside(estimator)[0])  # of this package, or a TypeError
         check_scalar(grid_resolution, "grid_resolution", Integral, min_val=2)
         rows = rows_of_one_feature(cls.__name__, X)
         _check_one_output(cls.__name__, y)
@@ -153,11 +153,13 @@ class FitDisplay:
             raise ValueError(f"{cls.__name__} draws one output. Got {n_outputs} of them.")
         grid = grid_over(rows, recording, grid_resolution)
         inputs = like(X, grid[:, None])
-        curves = np.stack([recording.predict(step, inputs)[:, 0] for step in steps])
+        curves = np.stack(
+            [recording.in_units(recording.predict(step, inputs)[:, 0]) for step in steps]
+        )
         display = cls(
             x=rows[:, 0],
-            y=recording.Y[:, 0],
-            y_pred=recording.predict(steps[-1], X)[:, 0],
+            y=recording.in_units(recording.Y[:, 0]),
+            y_pred=recording.in_units(recording.predict(steps[-1], X)[:, 0]),
             grid=grid,
             curves=curves,
             iterations=None if iterations is None else steps,

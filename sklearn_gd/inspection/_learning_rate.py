@@ -12,6 +12,7 @@ from sklearn_gd._pieces import Array, ArrayLike
 from sklearn_gd.inspection._axes import COLOURS, Style, new_axes, options
 from sklearn_gd.inspection._loss_curve import CYCLE, set_log_scale
 from sklearn_gd.inspection._recording import (
+    TransformedTargets,
     fit_quietly,
     has_log_loss,
     is_step,
@@ -157,6 +158,7 @@ class LearningRateDisplay:
             Estimator, or a Pipeline that ends with one. Its learning rate or schedule is
             replaced by each of `rates`, and its callbacks are not called. If its `random_state`
             is None, all clones share one random seed, so that they start from the same weights.
+            Inside a TransformedTargetRegressor, it is fitted on transformed targets.
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Training data.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
@@ -188,7 +190,9 @@ class LearningRateDisplay:
         ImportError
             If matplotlib is not installed.
         """
-        before, model = split(silent_clone(estimator))
+        inside = TransformedTargets.of(estimator, y)
+        y = inside.y
+        before, model = split(silent_clone(inside.estimator))
         if before is not None:
             X = before.fit_transform(X, y)
         model = _prepared(model, max_iter)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone, is_classifier
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.dummy import DummyRegressor
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.pipeline import Pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils.validation import check_array, check_consistent_length
 
 from sklearn_gd._base import Estimator, Layer
@@ -23,6 +25,52 @@ from sklearn_gd.inspection._axes import Style
 from sklearn_gd.losses import LogLoss, Loss, as_loss
 
 
+class TransformedTargets(NamedTuple):
+    """A regressor inside a TransformedTargetRegressor, with y as that transforms it.
+
+    The transformer is fitted; None where there is no TransformedTargetRegressor.
+    """
+
+    estimator: BaseEstimator
+    y: ArrayLike
+    transformer: BaseEstimator | None = None
+
+    @classmethod
+    def of(
+        cls, estimator: BaseEstimator, y: ArrayLike, *, fitted: bool = False
+    ) -> TransformedTargets:
+        """Return what is inside an estimator or a Pipeline: the fitted regressor or the given."""
+        inside, around = regressor_inside(estimator, fitted=fitted)
+        if around is None:
+            return cls(inside, y)
+        Y = np.asarray(y, np.float64)
+        if not fitted:
+            # Fits the transformer as the whole would be; the mean of y is ignored.
+            constant = clone(around).set_params(regressor=DummyRegressor())
+            around = constant.fit(np.zeros((len(Y), 1)), Y)
+        transformed = around.transformer_.transform(Y.reshape(len(Y), -1))
+        if transformed.ndim == 2 and transformed.shape[1] == 1:
+            transformed = transformed[:, 0]
+        return cls(inside, transformed, around.transformer_)
+
+
+def regressor_inside(
+    estimator: BaseEstimator, *, fitted: bool = False
+) -> tuple[BaseEstimator, BaseEstimator | None]:
+    """Return the regressor inside a TransformedTargetRegressor, after the steps before it.
+
+    Also return the TransformedTargetRegressor; None where there is none.
+    """
+    before: list[BaseEstimator] = []
+    last = estimator
+    if isinstance(estimator, Pipeline):
+        *before, last = (step for _, step in estimator.steps)
+    if not isinstance(last, TransformedTargetRegressor):
+        return estimator, None
+    regressor = getattr(last, "regressor_", last.regressor) if fitted else last.regressor
+    return make_pipeline(*before, regressor) if before else regressor, last
+
+
 def split(estimator: BaseEstimator) -> tuple[BaseEstimator | None, BaseEstimator]:
     """Return the preceding steps of a Pipeline, or None, and the estimator of this package.
 
@@ -32,9 +80,11 @@ def split(estimator: BaseEstimator) -> tuple[BaseEstimator | None, BaseEstimator
         If `estimator` is neither one of this package nor a Pipeline that ends with one.
     """
     before, last = None, estimator
-    if isinstance(estimator, Pipeline):
-        before = estimator[:-1] if len(estimator.steps) > 1 else None
-        last = estimator.steps[-1][1]
+    while isinstance(last, Pipeline):
+        steps = last.steps[:-1]
+        if steps:
+            before = Pipeline(steps if before is None else [("before", before), *steps])
+        last = last.steps[-1][1]
     if not isinstance(last, Estimator):
         names = (
             "ThroughOriginRegressor, PerceptronClassifier, FeedForwardRegressor, "
@@ -139,6 +189,7 @@ class Recording:
         diverged: bool = False,
     ) -> None:
         self.model, self.before, self.diverged = model, before, diverged
+        self.transformer: BaseEstimator | None = None  # of the targets
         self.given = X if given is None else given
         self.X = _checked(X)
         self.first = steps[0]
@@ -174,9 +225,12 @@ class Recording:
     ) -> Recording:
         """Fit a clone of the estimator, and record its descent.
 
-        A fit that diverges is recorded up to that point.
+        A fit that diverges is recorded up to that point. Targets are those that the estimator
+        gets inside a TransformedTargetRegressor.
         """
-        before, model = split(silent_clone(estimator))
+        inside = TransformedTargets.of(estimator, y)
+        y = inside.y
+        before, model = split(silent_clone(inside.estimator))
         given = X
         if before is not None:
             X = before.fit_transform(X, y)
@@ -184,7 +238,9 @@ class Recording:
         with_recorder(model, steps.append)
         converged = fit_quietly(model, X, y, sample_weight)
         around = {"before": before, "given": given, "diverged": not converged}
-        return cls(model, steps, X, y, sample_weight, **around)
+        recording = cls(model, steps, X, y, sample_weight, **around)
+        recording.transformer = inside.transformer
+        return recording
 
     @classmethod
     def of_fitted(
@@ -195,11 +251,16 @@ class Recording:
         sample_weight: ArrayLike | None = None,
     ) -> Recording:
         """Return a recording of one iteration: the final weights of a fitted estimator."""
-        before, model = split(estimator)
+        inside = TransformedTargets.of(estimator, y, fitted=True)
+        before, model = split(inside.estimator)
         given = X
         if before is not None:
             X = _through(before, X)
-        return cls(model, [vars(model)], X, y, sample_weight, before=before, given=given)
+        recording = cls(
+            model, [vars(model)], X, inside.y, sample_weight, before=before, given=given
+        )
+        recording.transformer = inside.transformer
+        return recording
 
     def path(self, iterations: list[int]) -> Array:
         """Return all weights at the given iterations, of shape (n_iterations, n_weights)."""
@@ -220,6 +281,13 @@ class Recording:
         if self.before is not None:
             X = _through(self.before, X)
         return outputs(*self.layers[iteration], self.activations, self._scaled(_checked(X)))
+
+    def in_units(self, values: Array) -> Array:
+        """Return values of a single output in the units of y before it was transformed."""
+        if self.transformer is None:
+            return values
+        found: Array = self.transformer.inverse_transform(values.reshape(-1, 1))
+        return found.reshape(values.shape)
 
     def _loss_and_its_inputs(self) -> tuple[Loss, list[Activation]]:
         """Return the loss, and the activations up to what it is defined on."""

@@ -1027,6 +1027,24 @@ def test_rows_to_score_are_looked_at(bad, client, rows):
         line.score(*map(cut, make(X, y)))
 
 
+@pytest.mark.parametrize("kind", ["numpy_nullable", "pyarrow"])
+def test_frames_of_extension_types_are_scored_as_the_local_model_does(kind, client):
+    dd = pytest.importorskip("dask.dataframe")
+    plain = pd.DataFrame({"a": np.linspace(-1, 1, 60), "b": np.arange(60) % 7})
+    frame = plain.convert_dtypes(dtype_backend=kind)
+    y = plain["a"] - plain["b"]
+    targets = y.convert_dtypes(dtype_backend=kind)
+    line = DaskThroughOriginRegressor().fit(plain, y + 0.1)
+    expected = line.to_local().score(plain, y)
+    lazy, lazy_y = (dd.from_pandas(each, npartitions=3) for each in (frame, targets))
+    late = lazy["a"] > 0.4
+    for X, Y in [(lazy, lazy_y), (lazy, y.to_numpy()), (lazy, targets), (frame, lazy_y)]:
+        assert line.score(X, Y) == pytest.approx(expected, rel=1e-10)
+    rows = plain["a"] > 0.4
+    expected = line.to_local().score(plain[rows], y[rows])
+    assert line.score(lazy[late], lazy_y[late]) == pytest.approx(expected, rel=1e-10)
+
+
 def test_labels_may_be_a_column_to_score(client, rows):
     X, y, _ = rows
     neuron = DaskPerceptronClassifier().fit(X, y > 0)

@@ -1,12 +1,16 @@
 """Recordings of a descent against the fit itself."""
 
+import pickle
+
 import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 from scipy import sparse
 from sklearn.base import clone
-from sklearn.pipeline import make_pipeline
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.linear_model import LinearRegression
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_gd import (
@@ -15,6 +19,7 @@ from sklearn_gd import (
     PerceptronClassifier,
     ThroughOriginRegressor,
 )
+from sklearn_gd.inspection import DescentDisplay, FitDisplay, LearningRateDisplay
 from sklearn_gd.inspection._recording import (
     Recording,
     fit_quietly,
@@ -165,3 +170,78 @@ def test_labels_that_do_not_fit_the_classifier_are_refused():
     for wrong in (LABELS > 0, np.ones((len(X), 3))):
         with pytest.raises(ValueError, match=r"y must hold indicators of 2 labels\. Got shape"):
             Recording.of_fitted(net, X, wrong)
+
+
+# Inside a TransformedTargetRegressor.
+
+
+TARGETS = {
+    "a transformer": {"transformer": StandardScaler()},
+    "functions": {"func": np.log, "inverse_func": np.exp},
+}
+
+
+def wrapped(where, how):
+    around = TransformedTargetRegressor(clone(NET), **TARGETS[how])
+    return {
+        "alone": around,
+        "last step": make_pipeline(StandardScaler(), around),
+        "around a pipeline": TransformedTargetRegressor(
+            make_pipeline(StandardScaler(), clone(NET)), **TARGETS[how]
+        ),
+        "both": make_pipeline(
+            StandardScaler(),
+            TransformedTargetRegressor(
+                make_pipeline(StandardScaler(), clone(NET)), **TARGETS[how]
+            ),
+        ),
+    }[where]
+
+
+@pytest.mark.parametrize("how", TARGETS)
+@pytest.mark.parametrize("where", ["alone", "last step", "around a pipeline", "both"])
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_displays_that_fit_accept_transformed_targets(where, how):
+    plt = pytest.importorskip("matplotlib.pyplot", reason="matplotlib is not installed")
+    x = np.linspace(0, 3, 40)[:, None]
+    y = np.exp(x[:, 0]) + 1
+    model = wrapped(where, how).fit(x, y)
+    whole = model[-1] if where in ("last step", "both") else model
+    net = whole.regressor_
+    net = net[-1] if where in ("around a pipeline", "both") else net
+    fitted = FitDisplay.from_estimator(model, x, y)
+    assert_allclose(fitted.y, y)
+    assert_allclose(fitted.y_pred, model.predict(x), rtol=1e-6)
+    again = FitDisplay.from_estimator(wrapped(where, how), x, y, iterations=[0, -1])
+    assert_allclose(again.y, y)
+    assert_allclose(again.y_pred, model.predict(x), rtol=1e-6)
+    descent = DescentDisplay.from_estimator(wrapped(where, how), x, y)
+    assert_allclose(descent.path[-1], net_weights(net), rtol=1e-6)
+    pickle.loads(pickle.dumps(descent.recording))
+    rates = LearningRateDisplay.from_estimator(
+        wrapped(where, how), x, y, rates=[0.01, 0.02], max_iter=4
+    )
+    params = {"learning_rate": 0.02, "early_stopping": False}
+    name = next(name for name in model.get_params() if name.endswith("hidden_layer_sizes"))
+    prefix = name.removesuffix("hidden_layer_sizes")
+    other = clone(model).set_params(**{prefix + key: each for key, each in params.items()})
+    other = other.fit(x, y)
+    other = other[-1] if isinstance(other, Pipeline) else other
+    inner = other.regressor_
+    inner = inner[-1] if isinstance(inner, Pipeline) else inner
+    assert_allclose(rates.values[1], inner.loss_)
+    plt.close("all")
+
+
+def net_weights(net):
+    return np.concatenate(
+        [part.ravel() for pair in zip(net.coefs_, net.intercepts_, strict=True) for part in pair]
+    )
+
+
+def test_what_is_inside_must_be_of_this_package():
+    around = TransformedTargetRegressor(LinearRegression(), transformer=StandardScaler())
+    with pytest.raises(TypeError, match="must be one of ThroughOriginRegressor"):
+        LearningRateDisplay.from_estimator(around, [[1.0], [2.0]], [1.0, 2.0])
+    with pytest.raises(TypeError, match="must be one of ThroughOriginRegressor"):
+        FitDisplay.from_estimator(around, [[1.0], [2.0]], [1.0, 2.0])
