@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from joblib import parallel_config
 from sklearn.linear_model import LinearRegression, Perceptron, SGDRegressor
 from sklearn.model_selection import GridSearchCV
 from sklearn.neural_network import MLPRegressor
@@ -59,6 +60,39 @@ def cases(quick: bool) -> Iterator[Case]:
             partial(enter_grid, n, p, n_rates, i, quick),
             {type(theirs).__name__: 2.0},
         )
+
+    n, p, epochs = (100, 4, 2) if quick else (2_000, 20, 20)
+    yield Case(
+        f"grid of 12 rates x 4 folds, {n:,} x {p}, (20,), {epochs} epochs, in threads",
+        partial(enter_threads, n, p, epochs),
+        {"MLPRegressor": 8.0, "in one thread": 1.6},
+    )
+
+
+def enter_threads(n: int, p: int, epochs: int) -> dict[str, Contender]:
+    """Return searches over rates in two threads, and in one."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((n, p))
+    y = X @ rng.standard_normal(p) + rng.standard_normal(n)
+    both = {"hidden_layer_sizes": (20,), "batch_size": 32, "max_iter": epochs, "random_state": 0}
+    ours = FeedForwardRegressor(**{**SAME, **both})
+    theirs = MLPRegressor(alpha=0.0, tol=0.0, n_iter_no_change=1_000, **both)
+
+    def contender(model: Any, parameter: str, threads: int) -> Contender:
+        rates = np.geomspace(1e-4, 1e-2, 12).tolist()
+        search = GridSearchCV(model, {parameter: rates}, cv=4, refit=False)
+
+        def run() -> None:
+            with parallel_config("threading", n_jobs=threads):
+                search.fit(X, y)
+
+        return Contender(run)
+
+    return {
+        OURS: contender(ours, "learning_rate", 2),
+        "in one thread": contender(ours, "learning_rate", 1),
+        "MLPRegressor": contender(theirs, "learning_rate_init", 1),
+    }
 
 
 def enter_predict(n_samples: int, ours: Any, theirs: Any, calls: int) -> dict[str, Contender]:

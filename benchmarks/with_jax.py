@@ -29,7 +29,7 @@ class Trainer:
             key, now = jax.random.split(key)
             state = epoch(state, now)
         jax.block_until_ready(state)
-        return lambda X: np.asarray(predict(state[0], jnp.asarray(X)))
+        return lambda X: np.asarray(self._predict(state[0], jnp.asarray(X)))
 
     def _start(self) -> Any:
         layers = [
@@ -43,7 +43,7 @@ class Trainer:
         whole = n_samples // batch * batch
 
         def loss(layers: Any, X: Any, y: Any) -> Any:
-            return jnp.mean((predict(layers, X) - y) ** 2)
+            return jnp.mean((self._predict(layers, X) - y) ** 2)
 
         def step(state: Any, rows: Any) -> Any:
             gradient = jax.grad(loss)(state[0], self.X[rows], self.y[rows])
@@ -73,10 +73,10 @@ class Trainer:
         )
         return moved, means, squares, t
 
-
-def predict(layers: Any, X: Any) -> Any:
-    a = X
-    for i, (W, b) in enumerate(layers):
-        z = a @ W + b
-        a = jnp.maximum(z, 0) if i < len(layers) - 1 else z
-    return a[:, 0]
+    def _predict(self, layers: Any, X: Any) -> Any:
+        a, tanh = X, self.problem.activation == "tanh"
+        for i, (W, b) in enumerate(layers):
+            z = a @ W + b
+            last = i == len(layers) - 1
+            a = z if last else jnp.tanh(z) if tanh else jnp.maximum(z, 0)
+        return a[:, 0]

@@ -43,5 +43,5 @@ def network(problem: Any) -> torch.nn.Sequential:
         with torch.no_grad():
             linear.weight.copy_(torch.from_numpy(W.T))
             linear.bias.copy_(torch.from_numpy(b))
-        layers += [linear, torch.nn.ReLU()]
+        layers += [linear, torch.nn.Tanh() if problem.activation == "tanh" else torch.nn.ReLU()]
     return torch.nn.Sequential(*layers[:-1])
