@@ -207,6 +207,7 @@ def test_weights_that_are_set_are_those_that_training_goes_on_from(kind):
     assert_allclose(given.fit(X, y).predict(X), X @ [1e6, 2.0, 1e-5] + 3, rtol=1e-6)
 
 
+@pytest.mark.filterwarnings("ignore:X_val seems to be in other units:UserWarning")
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_scale_is_that_of_the_rows_trained_on(kind):
     X, y = wavy()
