@@ -96,9 +96,9 @@ _STATES: Mapping[type[Solver], tuple[str, ...]] = {
     AdamW: ("means_", "squares_"),
 }
 
-# The number of weights of the largest layer up to which an epoch is faster than with BLAS, as
-# measured by benchmarks/network.py; and the number of rows whose outputs stay in the cache.
-_MOST_WEIGHTS, _LARGEST_BATCH = 1 << 14, 1024
+# For batches of up to so many rows: the largest number of weights of a layer for which an epoch is
+# faster than with BLAS, measured with layers of 64 to 256 neurons on a machine with two cores.
+_MOST_WEIGHTS = {64: 40_000, 256: 12_000, 1024: 8_192}
 
 _NOTHING = np.zeros(0)
 
@@ -187,9 +187,9 @@ def _is_built_in(network: Network) -> bool:
 
 
 def _is_small(network: Network, batches: Batches) -> bool:
-    sizes = network.sizes
-    weights = max(fan_in * fan_out for fan_in, fan_out in pairwise(sizes))
-    return weights <= _MOST_WEIGHTS and batches.size <= _LARGEST_BATCH
+    largest = max(fan_in * fan_out for fan_in, fan_out in pairwise(network.sizes))
+    limits = [most for rows, most in _MOST_WEIGHTS.items() if batches.size <= rows]
+    return bool(limits) and largest <= limits[0]
 
 
 def _numbers_of(network: Network) -> tuple[list[Any], list[Any]]:
