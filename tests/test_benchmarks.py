@@ -23,7 +23,7 @@ CASES = [case for module in (line, neuron, network, everyday) for case in module
 def test_each_case_runs_and_its_contenders_reach_the_same_loss(case):
     result = race(case, rounds=1)
     assert all(seconds[0] > 0 for seconds in result.seconds.values())
-    assert set(case.aims) - {"torch", "JAX, compiling"} <= set(result.seconds)
+    assert set(case.aims) - {"torch", "JAX"} <= set(result.seconds)
     found = losses(case)
     for name, loss in found.items():
         assert loss == pytest.approx(found[OURS], rel=case.alike) or (

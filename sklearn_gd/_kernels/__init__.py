@@ -38,10 +38,8 @@ adam = kernels.adam
 bias_relu = kernels.bias_relu
 gram = kernels.gram
 moments = kernels.moments
-# The reference of an epoch of a network is `Network`, in NumPy. The largest number of layers is 0
-# where the epoch is not compiled.
-NETWORK_LAYERS: int = getattr(kernels, "NETWORK_LAYERS", 0)
-network_epoch: Any = getattr(kernels, "network_epoch", None)
+NETWORK_LAYERS: int = kernels.NETWORK_LAYERS  # the most that an epoch of a network takes
+network_epoch: Any = kernels.network_epoch
 relu_backward = kernels.relu_backward
 rosenblatt_dense = kernels.rosenblatt_dense
 rosenblatt_sparse = kernels.rosenblatt_sparse

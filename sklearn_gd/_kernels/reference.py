@@ -197,6 +197,15 @@ def _require_csr(data: Array, indices: Array, indptr: Array) -> None:
         )
 
 
+# The reference of an epoch of a network is `Network`, in NumPy, whatever its number of layers.
+NETWORK_LAYERS = 0
+
+
+def network_epoch(*_: object) -> None:
+    """Raise a NotImplementedError: there are no epochs in one call."""
+    raise NotImplementedError("epochs of networks in one call are compiled only")
+
+
 def bias_relu(z: Array, b: Array) -> None:
     """Set z, (n_samples, width), to max(z + b, 0)."""
     _require_shape("b", b, z.shape[1:])

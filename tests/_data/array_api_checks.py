@@ -521,7 +521,7 @@ def test_the_loop_is_numpys(library, parameters, monkeypatch):
 
 @LIBRARIES
 def test_a_validation_set_is_watched(library):
-    estimator = network(learning_rate=0.2, max_iter=12)  # too fast for its last weights to be best
+    estimator = network(learning_rate=0.5, max_iter=12)  # too fast for its last weights to be best
     validation = {"X_val": X[60:], "y_val": y[60:], "sample_weight_val": WEIGHTS[60:]}
     there, here = assert_same_fit(library, estimator, X[:60], y[:60], **validation)
     assert there.best_iter_ == here.best_iter_ < 11
@@ -645,7 +645,7 @@ def test_a_library_whose_arrays_never_change_trains(monkeypatch):
             "strict", line(solver=solver, loss="huber", learning_rate=0.05), X, Y, WEIGHTS
         )
     assert_same_fit("strict", line(activation="silu", learning_rate=0.1), X, Y)
-    stopped = network(learning_rate=0.2, max_iter=12)
+    stopped = network(learning_rate=0.5, max_iter=12)
     there, _ = assert_same_fit("strict", stopped, X[:60], y[:60], X_val=X[60:], y_val=y[60:])
     assert there.best_iter_ < 11
 
