@@ -10,7 +10,6 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
-from sklearn.metrics import d2_pinball_score
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
@@ -1060,6 +1059,8 @@ class FeedForwardRegressor(FeedForward, MultiOutputMixin, RegressorMixin, BaseEs
         """
         if not self._levels:
             return float(super().score(X, y, sample_weight))
+        from sklearn.metrics import d2_pinball_score
+
         columns = zip(self._levels, np.asarray(on_host(self.predict(X))).T, strict=True)
         y, weights = on_host(y), {"sample_weight": sample_weight}
         scores = [d2_pinball_score(y, column, alpha=q, **weights) for q, column in columns]

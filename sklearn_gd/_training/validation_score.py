@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.metrics import get_scorer
 from sklearn.utils._param_validation import validate_parameter_constraints
 
 from sklearn_gd._data.split import PickedRows
@@ -17,6 +16,8 @@ from sklearn_gd._pieces import Array, ArrayLike
 def require_scorer(early_stopping: object, owner: str) -> None:
     """Raise a ValueError if `early_stopping` is neither a bool nor a scorer."""
     if isinstance(early_stopping, str):
+        from sklearn.metrics import get_scorer
+
         try:
             get_scorer(early_stopping)
         except ValueError as error:
@@ -62,6 +63,8 @@ def validation_score(
             "on a cluster, early_stopping=True follows the loss."
         )
     X, y, weights = data
+    from sklearn.metrics import get_scorer
+
     X = X[:] if isinstance(X, PickedRows) else X
     scorer = get_scorer(scoring)
     given = {} if weights is None else {"sample_weight": weights}

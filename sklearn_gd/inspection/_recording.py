@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone, is_classifier
-from sklearn.compose import TransformedTargetRegressor
 from sklearn.dummy import DummyRegressor
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -65,6 +64,9 @@ def regressor_inside(
     last = estimator
     if isinstance(estimator, Pipeline):
         *before, last = (step for _, step in estimator.steps)
+    # Imported here, since it brings much of scikit-learn along.
+    from sklearn.compose import TransformedTargetRegressor
+
     if not isinstance(last, TransformedTargetRegressor):
         return estimator, None
     regressor = getattr(last, "regressor_", last.regressor) if fitted else last.regressor
