@@ -80,8 +80,8 @@ def _hash(array: Array) -> str:
     """Return a hash of the elements in C order, without a copy of all of them."""
     if array.dtype.kind == "O":
         return str(joblib.hash(array.tolist()))
-    n_rows = max(1, _CHUNK // max(1, array[:1].nbytes))
+    n_samples = max(1, _CHUNK // max(1, array[:1].nbytes))
     found = sha256()
-    for start in range(0, len(array), n_rows):
-        found.update(np.ascontiguousarray(array[start : start + n_rows]).tobytes())
+    for start in range(0, len(array), n_samples):
+        found.update(np.ascontiguousarray(array[start : start + n_samples]).tobytes())
     return found.hexdigest()

@@ -54,18 +54,19 @@ class Dropout:
 
         Returns
         -------
-        masks : list of ndarray of shape (n_rows, width) or None
+        masks : list of ndarray of shape (n_samples, width) or None
             None for a layer without dropout.
         """
         return [
-            self._mask(layer, step, rows, width).astype(dtype) if self.thresholds[layer] else None
+            self._mask(layer, step, rows, width, dtype) if self.thresholds[layer] else None
             for layer, width in enumerate(widths)
         ]
 
-    def _mask(self, layer: int, step: int, rows: slice, width: int) -> Array:
+    def _mask(self, layer: int, step: int, rows: slice, width: int, dtype: DTypeLike) -> Array:
         blocks = -(-width // _PER_BLOCK)  # per row, so that a row's numbers are its own
         generator = np.random.Philox(key=self.key, counter=[rows.start * blocks, layer, step, 0])
-        n_rows, threshold = rows.stop - rows.start, self.thresholds[layer]
-        raw = generator.random_raw(n_rows * blocks * _PER_BLOCK // 2).astype("<u8", copy=False)
-        drawn = raw.view("<u4").reshape(n_rows, blocks * _PER_BLOCK)[:, :width]
-        return (drawn >= np.uint32(threshold)) * np.float64(1 / (1 - threshold / 2**32))
+        n_samples, threshold = rows.stop - rows.start, self.thresholds[layer]
+        raw = generator.random_raw(n_samples * blocks * _PER_BLOCK // 2).astype("<u8", copy=False)
+        drawn = raw.view("<u4").reshape(n_samples, blocks * _PER_BLOCK)[:, :width]
+        kept = (drawn >= np.uint32(threshold)).astype(dtype)
+        return kept * kept.dtype.type(1 / (1 - threshold / 2**32))
