@@ -655,13 +655,11 @@ class FeedForward(Estimator):
             if not stopping.loss_curve:  # it started at a minimum
                 stopping.record(latest["loss"], learner.validation_loss())
             stopping.exhausted = stopping.n_iter >= self.max_iter and not stopping.ended
-            if not (stopping.ended or stopping.exhausted):
+            above_rounding = latest["loss"] > np.finfo(network.dtype).eps * baseline
+            if above_rounding and not (stopping.ended or stopping.exhausted):
                 left = float(np.abs(result.jac).max()) / max(*first_slope, np.finfo(float).tiny)
                 hardly_better = latest["loss"] > 0.5 * baseline
-                if latest["loss"] > np.finfo(network.dtype).eps * baseline:
-                    stopping.broken_off = self._broken_off(
-                        result, left, hardly_better, network.dtype
-                    )
+                stopping.broken_off = self._broken_off(result, left, hardly_better, network.dtype)
 
     def _broken_off(
         self, result: Any, slope_left: float, hardly_better: bool, dtype: DType
@@ -1105,7 +1103,7 @@ class FeedForwardRegressor(FeedForward, MultiOutputMixin, RegressorMixin, BaseEs
         one_axis: bool,
     ) -> Dataset:
         if isinstance(train, ArrayRows):
-            return check_held_out_rows(self, X_val, y_val, weights_val, train, one_axis)
+            return check_held_out_rows(self, X_val, y_val, weights_val, train)
         X_val, y_val, weights_val = all_as_numpy(X_val, y_val, weights_val)
         X_val, y_val, weights = check_validation_rows(
             lambda X, y: check_regression(self, X, y, reset=False)[:2],

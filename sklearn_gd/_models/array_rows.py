@@ -503,7 +503,6 @@ def check_held_out_rows(
     y_val: ArrayLike,
     weights_val: ArrayLike | None,
     train: ArrayRows,
-    one_axis: bool,
 ) -> ArrayRows:
     """Return the checked validation set, on the device of the training set."""
     space, checks = train.space, {"multi_output": True, "y_numeric": True}
