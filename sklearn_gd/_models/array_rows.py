@@ -20,7 +20,7 @@ from sklearn.utils.validation import check_consistent_length, validate_data
 from sklearn_gd._data.array_api import Space, on_host, space_of
 from sklearn_gd._data.split import hold_out
 from sklearn_gd._data.validation import check_weights, require_some_weight
-from sklearn_gd._models.class_rows import OneHot, weights_with_classes
+from sklearn_gd._models.class_rows import OneHot, classes_of_outputs, weights_with_classes
 from sklearn_gd._models.curvature import Curvature, uses_moments
 from sklearn_gd._models.least_squares import Moments
 from sklearn_gd._models.network import Masks, Network
@@ -204,9 +204,8 @@ class ArrayClassRows(ArrayRows):
         super().__init__(space, X, space.to_device(one_hot.codes[:, None]), weights, numbers)
         self.n_outputs = one_hot.shape[1]
         self._one_hot = one_hot
-        # A single output is that of the second of two classes.
-        of_outputs = np.arange(self.n_outputs) + (self.n_outputs == 1)
-        self._classes = space.to_device(of_outputs[None].astype(one_hot.codes.dtype))
+        classes = classes_of_outputs(self.n_outputs)[None]
+        self._classes = space.to_device(classes.astype(one_hot.codes.dtype))
 
     @classmethod
     def of(

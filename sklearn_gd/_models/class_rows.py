@@ -11,10 +11,14 @@ from sklearn_gd._pieces import Array, Matrix
 from sklearn_gd.losses import BinaryLogLoss, Loss
 
 
+def classes_of_outputs(n_outputs: int) -> Array:
+    """Return the code of each output's class; a single output is for the second of two."""
+    return np.arange(n_outputs) + (n_outputs == 1)
+
+
 def one_hot(codes: Array, n_neurons: int, low: float, high: float) -> Array:
     """Return the targets (n_samples, n_neurons): `high` for the neuron of a row's class."""
-    # A single neuron fires for the second of two classes.
-    return np.where(codes[:, None] == np.arange(n_neurons) + (n_neurons == 1), high, low)
+    return np.where(codes[:, None] == classes_of_outputs(n_neurons), high, low)
 
 
 class OneHot:
