@@ -14,6 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_gd._pieces import Array, DeviceArray, copy_of, namespace
 from sklearn_gd._training.callback_tasks import FitTasks
+from sklearn_gd._training.callers import is_one_of_several_fits
 from sklearn_gd._training.learner import Learner, State
 from sklearn_gd._training.state import StateError, copied, require_like
 from sklearn_gd.exceptions import DivergenceError
@@ -175,7 +176,9 @@ class Stopping:
     ) -> bool:
         self._quiet.__exit__(kind, error, trace)
         interrupted = kind is not None and issubclass(kind, KeyboardInterrupt)
-        if interrupted and self._in_fit and self._forget_unfinished_epoch():
+        if not (interrupted and self._in_fit) or is_one_of_several_fits():
+            return False
+        if self._forget_unfinished_epoch():
             self.interrupted = True
             warnings.warn(
                 f"{self.owner}: training was interrupted in epoch {self.n_iter}; the best weights "

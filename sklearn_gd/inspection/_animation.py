@@ -71,7 +71,7 @@ def _fit_panel(ax: Axes, recording: Recording, rows: Array) -> Draw:
     """Draw the data; return a function that draws the curve and residuals of an iteration."""
     from matplotlib.collections import LineCollection
 
-    x, y = rows[:, 0], recording.Y[:, 0]
+    x, y = rows[:, 0], recording.in_units(recording.Y[:, 0])
     grid = grid_over(rows, recording, 100)
     inputs = like(recording.given, grid[:, None])
     ax.scatter(x, y, s=18, color=COLOURS["black"], zorder=3)
@@ -81,11 +81,12 @@ def _fit_panel(ax: Axes, recording: Recording, rows: Array) -> Draw:
     # The limits follow the data, so that iterations with extreme predictions do not shrink it.
     low, high = min(y.min(), 0.0), max(y.max(), 0.0)
     margin = 0.15 * (high - low or 1.0)
-    ax.set(xlabel="x", ylabel="y", ylim=(low - margin, high + margin), title="the fit")
+    ax.set(xlabel=recording.feature_name or "x", ylabel=recording.target_name or "y")
+    ax.set(ylim=(low - margin, high + margin), title="the fit")
 
     def draw(iteration: int) -> list[Artist]:
-        curve.set_ydata(recording.predict(iteration, inputs)[:, 0])
-        y_pred = recording.predict(iteration, recording.given)[:, 0]
+        curve.set_ydata(recording.in_units(recording.predict(iteration, inputs)[:, 0]))
+        y_pred = recording.in_units(recording.predict(iteration, recording.given)[:, 0])
         ends = [np.column_stack([x, y]), np.column_stack([x, y_pred])]
         segments.set_segments(list(np.stack(ends, axis=1)))
         return [curve, segments]

@@ -163,8 +163,8 @@ class FitDisplay:
             grid=grid,
             curves=curves,
             iterations=None if iterations is None else steps,
-            feature_name=_name_of(X),
-            target_name=_target_name(recording.model, y),
+            feature_name=recording.feature_name,
+            target_name=recording.target_name,
         )
         return display.plot(
             ax,
@@ -268,17 +268,6 @@ def _resolve(iterations: Sequence[int], n_steps: int) -> list[int]:
             )
         steps.append(int(i) % n_steps)
     return steps
-
-
-def _target_name(model: BaseEstimator, y: ArrayLike) -> str | None:
-    if hasattr(model, "predict_proba"):
-        return f"probability of {model.classes_[1]}"
-    return getattr(y, "name", None)
-
-
-def _name_of(X: ArrayLike) -> str | None:
-    columns = getattr(X, "columns", None)
-    return None if columns is None else str(columns[0])
 
 
 def rows_of_one_feature(owner: str, X: ArrayLike) -> Array:

@@ -144,14 +144,10 @@ def fit_quietly(
     """Fit a model without convergence warnings; return False if it diverged, else True."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        # An interrupted fit only warns and keeps its weights; here it must stop the caller too.
-        warnings.filterwarnings("error", ".*was interrupted", ConvergenceWarning)
         try:
             model.fit(X, y, sample_weight=sample_weight)
         except DivergenceError:
             return False
-        except ConvergenceWarning as interrupt:
-            raise KeyboardInterrupt from interrupt
     return True
 
 
@@ -193,6 +189,7 @@ class Recording:
         self.model, self.before, self.diverged = model, before, diverged
         self.transformer: BaseEstimator | None = None  # of the targets
         self.given = X if given is None else given
+        self.given_targets = y
         self.X = _checked(X)
         self.first = steps[0]
         # The scale of the columns is the same in all steps.
@@ -231,17 +228,16 @@ class Recording:
         gets inside a TransformedTargetRegressor.
         """
         inside = TransformedTargets.of(estimator, y)
-        y = inside.y
         before, model = split(silent_clone(inside.estimator))
         given = X
         if before is not None:
-            X = before.fit_transform(X, y)
+            X = before.fit_transform(X, inside.y)
         steps: list[Style] = []
         with_recorder(model, steps.append)
-        converged = fit_quietly(model, X, y, sample_weight)
+        converged = fit_quietly(model, X, inside.y, sample_weight)
         around = {"before": before, "given": given, "diverged": not converged}
-        recording = cls(model, steps, X, y, sample_weight, **around)
-        recording.transformer = inside.transformer
+        recording = cls(model, steps, X, inside.y, sample_weight, **around)
+        recording.transformer, recording.given_targets = inside.transformer, y
         return recording
 
     @classmethod
@@ -261,8 +257,21 @@ class Recording:
         recording = cls(
             model, [vars(model)], X, inside.y, sample_weight, before=before, given=given
         )
-        recording.transformer = inside.transformer
+        recording.transformer, recording.given_targets = inside.transformer, y
         return recording
+
+    @property
+    def feature_name(self) -> str | None:
+        """Name of the first column of the given data; None for an array."""
+        return _column_of(self.given)
+
+    @property
+    def target_name(self) -> str | None:
+        """Name of what a single output predicts; None without one."""
+        if hasattr(self.model, "predict_proba"):
+            return f"probability of {self.model.classes_[-1]}"
+        name = getattr(self.given_targets, "name", None)
+        return _column_of(self.given_targets) if name is None else str(name)
 
     def path(self, iterations: list[int]) -> Array:
         """Return all weights at the given iterations, of shape (n_iterations, n_weights)."""
@@ -329,6 +338,12 @@ class Recording:
         model = _at(self.model, self.first)
         targets: tuple[Array, Array | None] = model._targets(self.X, y, weights)
         return targets
+
+
+def _column_of(frame: ArrayLike) -> str | None:
+    """Return the name of the first column of a data frame; None for an array."""
+    columns = getattr(frame, "columns", None)
+    return None if columns is None or not len(columns) else str(columns[0])
 
 
 def _checked(X: ArrayLike) -> Any:

@@ -1,8 +1,10 @@
 """Frames of an animation: which there are, and what they draw."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
+from sklearn.compose import TransformedTargetRegressor
 
 pytest.importorskip("matplotlib.pyplot", reason="matplotlib is not installed")
 
@@ -48,3 +50,25 @@ def test_a_frame_of_a_network_in_a_scale(standardize):
     assert_allclose(drawn, net.fit(rows, targets).predict(np.asarray(grid)[:, None]))
     animation._func(0)
     assert_allclose(animation._fig.axes[0].lines[0].get_ydata(), targets.mean())
+
+
+@pytest.mark.parametrize("as_target", [pd.Series, pd.DataFrame, np.asarray])
+def test_axes_have_the_names_of_the_frame(as_target):
+    frame = pd.DataFrame(X, columns=["distance"])
+    target = as_target(3 * frame["distance"].rename("speed"))
+    panel = animate(DescentDisplay.from_estimator(LINE, frame, target), [0], 100)._fig.axes[0]
+    expected = "y" if as_target is np.asarray else "speed"
+    assert (panel.get_xlabel(), panel.get_ylabel()) == ("distance", expected)
+    panel = animate(DescentDisplay.from_estimator(LINE, X, 3 * X[:, 0]), [0], 100)._fig.axes[0]
+    assert (panel.get_xlabel(), panel.get_ylabel()) == ("x", "y")
+
+
+def test_transformed_targets_are_drawn_in_their_units():
+    y = np.exp(X[:, 0])
+    model = TransformedTargetRegressor(LINE, func=np.log, inverse_func=np.exp)
+    animation = animate(DescentDisplay.from_estimator(model, X, y), [0, 6], 100)
+    animation._func(6)
+    panel = animation._fig.axes[0]
+    assert_allclose(panel.collections[0].get_offsets()[:, 1], y)
+    grid, drawn = panel.lines[0].get_data()
+    assert_allclose(drawn, model.fit(X, y).predict(np.asarray(grid)[:, None]))
