@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from types import FrameType
 
 # Libraries, and parts of them, that fit an estimator several times.
 _FIT_SEVERAL = ("joblib", "optuna", "sklearn", "sklearn_gd.inspection")
@@ -30,7 +31,7 @@ def is_one_of_several_fits() -> bool:
 
 
 def _modules_that_call() -> Iterator[str]:
-    frame = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         yield frame.f_globals.get("__name__", "")
         frame = frame.f_back
