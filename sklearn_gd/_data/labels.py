@@ -20,13 +20,16 @@ def encode(y: ArrayLike, classes: Array, name: str = "y") -> Array:
         For labels that are none of the classes, or an array of another shape.
     """
     y = np.asarray(y)
-    if y.dtype == object and any(label is None for label in y.ravel()):
-        raise ValueError(f"{name} must hold labels. Got None among them.")
+    if y.dtype == object:
+        other = [label for label in y.ravel() if not isinstance(label, str)]
+        if other:
+            raise ValueError(
+                f"{name} must hold labels of one type, such as int or str. Got an array of "
+                f"objects, with {other[0]!r} among them."
+            )
     if y.ndim != 1:
         raise ValueError(f"{name} must hold one label per row. Got shape {y.shape}.")
-    # NumPy would compare numbers with strings of numbers, and dates with whole numbers.
-    alike = (y.dtype.kind in "mM") == (classes.dtype.kind in "mM")
-    known = set(classes.tolist()) if alike else ()
+    known = set(classes.tolist()) if _are_comparable(y, classes) else ()
     unseen = [label for label in np.unique(y).tolist() if label not in known]
     if unseen:
         shown = f"{unseen[:10]}{' and more' if len(unseen) > 10 else ''}"
@@ -34,6 +37,11 @@ def encode(y: ArrayLike, classes: Array, name: str = "y") -> Array:
             f"{name} has labels {shown} that are none of the classes {classes.tolist()}."
         )
     return np.asarray(np.searchsorted(classes, y), np.int32)
+
+
+def _are_comparable(labels: Array, others: Array) -> bool:
+    """Return whether none or both are dates or durations: NumPy would compare with numbers."""
+    return (labels.dtype.kind in "mM") == (others.dtype.kind in "mM")
 
 
 def require_two(classes: Array, owner: str) -> None:
@@ -64,15 +72,16 @@ def classes_of_first_call(classes: ArrayLike | None) -> Array:
 
 def require_same_classes(classes: ArrayLike | None, before: Array) -> None:
     """Raise a ValueError if a later ``partial_fit`` has other classes than before."""
-    if classes is not None and not np.array_equal(np.unique(classes), before):
-        raise ValueError(
-            f"classes must stay {before.tolist()}. Got {np.unique(classes).tolist()}."
-        )
+    if classes is None:
+        return
+    found = np.unique(np.asarray(classes))
+    if not (_are_comparable(found, before) and np.array_equal(found, before)):
+        raise ValueError(f"classes must stay {before.tolist()}. Got {found.tolist()}.")
 
 
 def require_classes_of_last_fit(classes: Array, before: Array) -> None:
     """Raise a ValueError if a warm start has other classes than before."""
-    if not np.array_equal(before, classes):
+    if not (_are_comparable(classes, before) and np.array_equal(before, classes)):
         raise ValueError(f"warm_start needs the classes of the last fit, {before}. Got {classes}.")
 
 

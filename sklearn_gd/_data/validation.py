@@ -80,14 +80,25 @@ def described(value: object) -> str:
 def validated(
     estimator: BaseEstimator, X: ArrayLike, *y: ArrayLike, name: str = "X", **checks: Any
 ) -> Any:
-    """Return the result of scikit-learn's ``validate_data``, after checking a sparse X.
+    """Return the result of scikit-learn's ``validate_data``, after checks that it does not make.
 
     Raises
     ------
     ValueError
-        For a malformed sparse X.
+        For a malformed sparse X, and for dates and durations.
     """
+    dtype = getattr(X, "dtype", None)
+    if isinstance(dtype, np.dtype) and dtype.kind in "mM":
+        raise ValueError(f"{name} must hold numbers. Got dates or durations, dtype {dtype}.")
+    if _is_single_frame(X):
+        checks["dtype"] = np.float32
     return validate_data(estimator, well_formed(X, name), *y, **checks)
+
+
+def _is_single_frame(X: ArrayLike) -> bool:
+    """Return whether X is a frame of float32, whose types scikit-learn knows only of pandas."""
+    is_other_frame = hasattr(X, "__array__") and not hasattr(X, "dtype") and not hasattr(X, "iloc")
+    return is_other_frame and bool(np.asarray(X[:0]).dtype == np.float32)
 
 
 def well_formed(X: ArrayLike, name: str = "X") -> ArrayLike:
