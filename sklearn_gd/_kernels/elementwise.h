@@ -33,15 +33,23 @@ INLINE REAL NAME(exp)(REAL x)
     return (1 + NAME(small_expm1)(r)) * first * second;
 }
 
-/* exp(x) - 1 for x from -EXPM1_END to EXPM1_END; beyond, the value at the end. */
-INLINE REAL NAME(expm1)(REAL x)
+/* exp(x) = power + the rest that is returned, for x from -EXPM1_END to EXPM1_END; beyond, the value
+   at the end. */
+INLINE REAL NAME(exp_parts)(REAL x, REAL *power)
 {
     x = x < -EXPM1_END ? -EXPM1_END : x;
     x = x > EXPM1_END ? EXPM1_END : x;
     const REAL n = (x * LOG2_E + MAGIC) - MAGIC;
     const REAL r = (x - n * LN2_HIGH) - n * LN2_LOW;
-    const REAL power = NAME(power_of_two)(n + MAGIC);
-    return power * NAME(small_expm1)(r) + (power - 1);
+    *power = NAME(power_of_two)(n + MAGIC);
+    return *power * NAME(small_expm1)(r);
+}
+
+INLINE REAL NAME(expm1)(REAL x)
+{
+    REAL power;
+    const REAL rest = NAME(exp_parts)(x, &power);
+    return rest + (power - 1);
 }
 
 INLINE REAL NAME(sigmoid)(REAL z)
@@ -49,12 +57,16 @@ INLINE REAL NAME(sigmoid)(REAL z)
     return 1 / (1 + NAME(exp)(-z));
 }
 
-/* Near 0 by an approximation of tanh(z) / z, elsewhere as 1 - 2 w / (1 + w) with w = exp(-2 |z|). */
+/* tanh(|z|) = -e / d with e = exp(-2 |z|) - 1 and d = 2 + e, less what the two sums lose in rounding,
+   for which a line is near enough to 1 / d. */
 INLINE REAL NAME(tanh)(REAL z)
 {
-    const REAL size = z < 0 ? -z : z, w = NAME(exp)(-2 * size);
-    const REAL far = 1 - 2 * w / (1 + w), near = z + z * NAME(tanh_near_zero)(z * z);
-    return size < (REAL) 0.625 ? near : z < 0 ? -far : far;
+    REAL power;
+    const REAL rest = NAME(exp_parts)(-2 * ABS(z), &power);
+    const REAL e = rest + (power - 1), e_lost = rest - (e - (power - 1));
+    const REAL d = 2 + e, d_lost = e - (d - 2) + e_lost;
+    const REAL t = -e / d, inverse = (REAL) 1.457 - (REAL) 0.5 * d;
+    return COPY_SIGN(t - (e_lost + t * d_lost) * inverse, z);
 }
 
 /* Replace n pre-activations by f(z), and set the slopes to f'(z). */

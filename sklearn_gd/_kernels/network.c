@@ -79,30 +79,11 @@ static const double inverse_factorial_d[] = {
     1.0 / 362880, 1.0 / 3628800, 1.0 / 39916800, 1.0 / 479001600, 1.0 / 6227020800,
 };
 
-/* tanh(z) / z - 1 as a function of z squared, up to 0.625 squared: the approximations of the Cephes
-   library (S. Moshier, "Methods and programs for mathematical functions", 1989). */
-INLINE float tanh_near_zero_f(float s)
-{
-    float p = -5.70498872745e-3f;
-    p = p * s + 2.06390887954e-2f;
-    p = p * s - 5.37397155531e-2f;
-    p = p * s + 1.33314422036e-1f;
-    return (p * s - 3.33332819422e-1f) * s;
-}
-
-INLINE double tanh_near_zero_d(double s)
-{
-    double p = -9.64399179425052238628e-1, q = s + 1.12811678491632931402e2;
-    p = p * s - 9.92877231001918586564e1;
-    p = p * s - 1.61468768441708447952e3;
-    q = q * s + 2.23548839060100448583e3;
-    q = q * s + 4.84406305325125486048e3;
-    return s * p / q;
-}
-
 #define REAL float
 #define SUFFIX f
 #define ROOT sqrtf
+#define ABS fabsf
+#define COPY_SIGN copysignf
 #define LOG logf
 #define LOG1P log1pf
 #define ERF erff
@@ -122,6 +103,8 @@ INLINE double tanh_near_zero_d(double s)
 #undef REAL
 #undef SUFFIX
 #undef ROOT
+#undef ABS
+#undef COPY_SIGN
 #undef LOG
 #undef LOG1P
 #undef ERF
@@ -139,6 +122,8 @@ INLINE double tanh_near_zero_d(double s)
 #define REAL double
 #define SUFFIX d
 #define ROOT sqrt
+#define ABS fabs
+#define COPY_SIGN copysign
 #define LOG log
 #define LOG1P log1p
 #define ERF erf
