@@ -80,6 +80,8 @@ cdef extern from "network_epoch.h":
     size_t network_room_d(const NetworkEpoch*);
     void network_steps_f(NetworkEpoch*, ptrdiff_t, ptrdiff_t);
     void network_steps_d(NetworkEpoch*, ptrdiff_t, ptrdiff_t);
+    void network_losses_f(NetworkEpoch*, ptrdiff_t, ptrdiff_t);
+    void network_losses_d(NetworkEpoch*, ptrdiff_t, ptrdiff_t);
     void activate_f(int, float, float*, float*, ptrdiff_t);
     void activate_d(int, double, double*, double*, ptrdiff_t);
     #else
@@ -88,6 +90,8 @@ cdef extern from "network_epoch.h":
     #define network_room_d(epoch) 0
     #define network_steps_f(epoch, first, last) ((void) 0)
     #define network_steps_d(epoch, first, last) ((void) 0)
+    #define network_losses_f(epoch, first, last) ((void) 0)
+    #define network_losses_d(epoch, first, last) ((void) 0)
     #define activate_f(kind, parameter, z, slope, n) ((void) 0)
     #define activate_d(kind, parameter, z, slope, n) ((void) 0)
     #endif
@@ -125,6 +129,8 @@ cdef extern from "network_epoch.h":
     size_t network_room_d(const NetworkEpoch*) nogil
     void network_steps_f(NetworkEpoch*, Py_ssize_t, Py_ssize_t) nogil
     void network_steps_d(NetworkEpoch*, Py_ssize_t, Py_ssize_t) nogil
+    void network_losses_f(NetworkEpoch*, Py_ssize_t, Py_ssize_t) nogil
+    void network_losses_d(NetworkEpoch*, Py_ssize_t, Py_ssize_t) nogil
     void activate_f(int, float, float*, float*, Py_ssize_t) nogil
     void activate_d(int, double, double*, double*, Py_ssize_t) nogil
 
@@ -361,6 +367,8 @@ NETWORK_LAYERS = MAX_LAYERS if HAS_NETWORK_EPOCHS else 0
 
 # Number of multiplications between two looks for a signal: some milliseconds.
 cdef double _BETWEEN_SIGNALS = 1e7
+# Number of rows whose losses are found together: their layers stay in the cache.
+cdef Py_ssize_t _ROWS_OF_LOSS = 128
 
 
 def activate(int kind, double parameter, real[::1] z, real[::1] slope):
@@ -373,32 +381,27 @@ def activate(int kind, double parameter, real[::1] z, real[::1] slope):
             activate_d(kind, parameter, &z[0], &slope[0], z.shape[0])
 
 
-def network_epoch(
-    const Py_ssize_t[::1] sizes, const int[::1] activations,
-    const double[::1] activation_parameters, bint biases, real[::1] parameters,
-    const real[::1] mean, const real[::1] spread, const real[::1] center, const real[::1] scale,
-    bint squash, double alpha, int loss, const double[::1] loss_parameters, double factor,
-    double divisor, const uint32_t[::1] thresholds, uint64_t key, long long step,
-    const real[:, :] X, const real[:, ::1] y, const int[::1] codes, double low, double high,
-    const double[::1] weights, double mean_weight, const Py_ssize_t[::1] order, const Py_ssize_t[::1] x_order,
-    Py_ssize_t n_samples, Py_ssize_t batch_size, int solver, const double[::1] solver_parameters,
-    real[::1] state_1, real[::1] state_2, long long solver_steps, double rate,
-):
-    """Run an epoch of a network's gradient steps; return the summed loss and the next step.
+cdef Py_ssize_t _describe_network(NetworkEpoch* e, real[::1] parameters, network) except -1:
+    """Set what an epoch needs of `NetworkNumbers`; return the number of parameters.
 
-    The arguments are those of `CompiledEpochs`; parameters and states are changed in place. Empty
-    arrays stand for what is not given.
+    The pointers are those of the arrays that `network` holds.
     """
-    cdef Py_ssize_t n_layers = sizes.shape[0] - 1, n_outputs, n_parameters = 0, i, outside = 0
-    cdef double per_row = 0.0
+    cdef const Py_ssize_t[::1] sizes = network.sizes
+    cdef const int[::1] activations = network.activations
+    cdef const double[::1] activation_parameters = network.activation_parameters
+    cdef const double[::1] loss_parameters = network.loss_parameters
+    cdef const uint32_t[::1] thresholds = network.thresholds
+    cdef const real[::1] mean = network.mean, spread = network.spread
+    cdef const real[::1] center = network.center, scale = network.scale
+    cdef Py_ssize_t n_layers = sizes.shape[0] - 1, n_outputs, n_parameters = 0, i
+    e.biases = network.biases
     if not 0 < n_layers <= NETWORK_LAYERS:
         raise ValueError(f"sizes must be of 2 to {NETWORK_LAYERS + 1} numbers. "
                          f"Got {sizes.shape[0]}.")
     for i in range(n_layers):
         if sizes[i] < 1 or sizes[i + 1] < 1:
             raise ValueError("sizes must be positive.")
-        n_parameters += (sizes[i] + biases) * sizes[i + 1]
-        per_row += 3.0 * sizes[i] * sizes[i + 1]
+        n_parameters += (sizes[i] + e.biases) * sizes[i + 1]
     n_outputs = sizes[n_layers]
     _require_length("activations", activations.shape[0], n_layers)
     _require_length("activation_parameters", activation_parameters.shape[0], n_layers)
@@ -407,16 +410,9 @@ def network_epoch(
         ("mean", mean.shape[0], n_outputs), ("spread", spread.shape[0], n_outputs),
         ("center", center.shape[0], sizes[0]), ("scale", scale.shape[0], sizes[0]),
         ("thresholds", thresholds.shape[0], n_layers - 1),
-        ("state_1", state_1.shape[0], n_parameters), ("state_2", state_2.shape[0], n_parameters),
-        ("order", order.shape[0], n_samples), ("x_order", x_order.shape[0], n_samples),
     ):
         _require_length(name, given, n if given else 0)
     _require_length("loss_parameters", loss_parameters.shape[0], max(loss_parameters.shape[0], 1))
-    _require_length("solver_parameters", solver_parameters.shape[0], 4)
-    if solver > 0:
-        _require_length("state_1", state_1.shape[0], n_parameters)
-    if solver == ADAM:
-        _require_length("state_2", state_2.shape[0], n_parameters)
     for i in range(n_layers):
         if activations[i] == AFFINE:
             _require_length("mean", mean.shape[0], sizes[i + 1])
@@ -425,70 +421,134 @@ def network_epoch(
         raise ValueError("center and scale must be of one length.")
     if loss_parameters.shape[0] > 1:
         _require_length("loss_parameters", loss_parameters.shape[0], n_outputs)
-    cdef Py_ssize_t n_rows = codes.shape[0] if codes.shape[0] else y.shape[0]
-    _require_length("weights", weights.shape[0], n_rows if weights.shape[0] else 0)
-    _require_shape("X", X.shape[0], X.shape[1], X.shape[0], sizes[0])
-    if batch_size < 1 or n_samples < 1:
-        raise ValueError("batch_size and n_samples must be positive.")
-    if not order.shape[0] and (n_samples > n_rows or (not x_order.shape[0] and n_samples > X.shape[0])):
-        raise ValueError(f"n_samples must be at most the number of rows. Got {n_samples}.")
-    if not codes.shape[0] and y.shape[1] not in (1, n_outputs):
-        raise ValueError(f"y must have 1 or {n_outputs} columns. Got {y.shape[1]}.")
-    for i in range(order.shape[0]):
-        outside += <size_t> order[i] >= <size_t> n_rows
-        if not x_order.shape[0]:
-            outside += <size_t> order[i] >= <size_t> X.shape[0]
-    for i in range(x_order.shape[0]):
-        outside += <size_t> x_order[i] >= <size_t> X.shape[0]
-    if outside:
-        raise ValueError(f"order must hold numbers of rows. {outside} are not.")
-    cdef NetworkEpoch e
     e.sizes, e.activations = &sizes[0], &activations[0]
     e.activation_parameters = &activation_parameters[0]
-    e.n_layers, e.biases, e.squash = <int> n_layers, biases, squash
+    e.n_layers, e.squash = <int> n_layers, network.squash
     e.parameters = &parameters[0]
     e.mean = &mean[0] if mean.shape[0] else NULL
     e.spread = &spread[0] if spread.shape[0] else NULL
     e.center = &center[0] if center.shape[0] else NULL
     e.scale = &scale[0] if scale.shape[0] else NULL
-    e.alpha, e.factor, e.divisor, e.loss_kind = alpha, factor, divisor, loss
-    e.loss_parameters, e.n_levels = &loss_parameters[0], loss_parameters.shape[0]
-    e.thresholds = &thresholds[0] if thresholds.shape[0] else NULL
-    e.key, e.step = key, step
+    e.alpha, e.factor, e.divisor = network.alpha, network.factor, network.divisor
+    e.loss_kind, e.n_levels = network.loss, loss_parameters.shape[0]
+    e.loss_parameters = &loss_parameters[0]
+    e.thresholds, e.key = &thresholds[0] if thresholds.shape[0] else NULL, network.key
+    return n_parameters
+
+
+cdef Py_ssize_t _describe_rows(
+    NetworkEpoch* e, real[::1] parameters, rows, const Py_ssize_t[::1] order,
+    const Py_ssize_t[::1] x_order,
+) except -1:
+    """Set what an epoch needs of `RowNumbers`, for a network that has been described.
+
+    `order` are the numbers of targets and weights, `x_order` those of the rows of X, if others;
+    empty arrays stand for all of them as they come. Return the number of samples.
+    """
+    cdef const real[:, :] X = rows.X
+    cdef const real[:, ::1] y = rows.y
+    cdef const int[::1] codes = rows.codes
+    cdef const double[::1] weights = rows.weights
+    cdef Py_ssize_t n_rows = codes.shape[0] if codes.shape[0] else y.shape[0], n_x = X.shape[0]
+    cdef Py_ssize_t n_outputs = e.sizes[e.n_layers], i, outside = 0
+    cdef Py_ssize_t n_samples = order.shape[0] or x_order.shape[0] or n_rows
+    _require_length("weights", weights.shape[0], n_rows if weights.shape[0] else 0)
+    _require_shape("X", n_x, X.shape[1], n_x if x_order.shape[0] else n_rows, e.sizes[0])
+    _require_length("x_order", x_order.shape[0], n_samples if x_order.shape[0] else 0)
+    if not (n_samples and n_rows and n_x) or (not order.shape[0] and n_samples > n_rows):
+        raise ValueError(f"order must be of some of the {n_rows} rows. Got {n_samples} numbers.")
+    if not codes.shape[0] and y.shape[1] not in (1, n_outputs):
+        raise ValueError(f"y must have 1 or {n_outputs} columns. Got {y.shape[1]}.")
+    for i in range(order.shape[0]):
+        outside += <size_t> order[i] >= <size_t> n_rows
+    for i in range(x_order.shape[0]):
+        outside += <size_t> x_order[i] >= <size_t> n_x
+    if outside:
+        raise ValueError(f"order must hold numbers of rows. {outside} are not.")
     e.X = &X[0, 0]
     e.row_stride = X.strides[0] // <Py_ssize_t> sizeof(real)
     e.column_stride = X.strides[1] // <Py_ssize_t> sizeof(real)
-    e.n_targets, e.batch_size = y.shape[1], min(batch_size, n_samples)
+    e.n_targets = y.shape[1]
     e.y = &y[0, 0] if not codes.shape[0] else NULL
-    e.codes, e.low, e.high = &codes[0] if codes.shape[0] else NULL, low, high
+    e.codes, e.low, e.high = &codes[0] if codes.shape[0] else NULL, rows.low, rows.high
     e.weights = &weights[0] if weights.shape[0] else NULL
-    e.mean_weight = mean_weight
     e.order = &order[0] if order.shape[0] else NULL
     e.x_order = &x_order[0] if x_order.shape[0] else NULL
-    e.solver, e.solver_parameters = solver, &solver_parameters[0]
-    e.state_1 = &state_1[0] if state_1.shape[0] else NULL
-    e.state_2 = &state_2[0] if state_2.shape[0] else NULL
-    e.solver_steps, e.rate, e.loss = solver_steps, rate, 0.0
-    cdef size_t size = network_room_f(&e) if real is float else network_room_d(&e)
-    e.gradient = calloc(n_parameters, sizeof(real))
-    e.room = calloc(size, 1)
+    return n_samples
+
+
+cdef int _run(NetworkEpoch* e, bint steps, bint single, Py_ssize_t n_samples) except -1:
+    """Run the steps of an epoch, or only add the losses, with a look for signals in between."""
+    cdef double per_row = 1.0
+    cdef Py_ssize_t first = 0, last, together
+    for i in range(e.n_layers):
+        per_row += 3.0 * e.sizes[i] * e.sizes[i + 1]
     # Whole batches.
-    cdef Py_ssize_t together = <Py_ssize_t> (_BETWEEN_SIGNALS / (per_row * e.batch_size)) + 1
-    cdef Py_ssize_t first = 0, last
-    together *= e.batch_size
+    together = (<Py_ssize_t> (_BETWEEN_SIGNALS / (per_row * e.batch_size)) + 1) * e.batch_size
+    e.room = calloc(network_room_f(e) if single else network_room_d(e), 1)
+    if e.room == NULL:
+        raise MemoryError()
     try:
-        if e.gradient == NULL or e.room == NULL:
-            raise MemoryError()
         while first < n_samples:
             last = min(first + together, n_samples)
             with nogil:
-                if real is float:
-                    network_steps_f(&e, first, last)
+                if steps and single:
+                    network_steps_f(e, first, last)
+                elif steps:
+                    network_steps_d(e, first, last)
+                elif single:
+                    network_losses_f(e, first, last)
                 else:
-                    network_steps_d(&e, first, last)
+                    network_losses_d(e, first, last)
             PyErr_CheckSignals()
             first = last
     finally:
-        free(e.gradient)
         free(e.room)
+    return 0
+
+
+def network_epoch(
+    real[::1] parameters, network, rows, solver, const Py_ssize_t[::1] order,
+    const Py_ssize_t[::1] x_order, Py_ssize_t batch_size, double mean_weight, double rate,
+    long long step,
+):
+    """Run an epoch of a network's gradient steps; return the summed loss and the next step.
+
+    Network, rows and solver are the named tuples of sklearn_gd/_models/compiled.py; parameters and
+    the states of the solver are changed in place. Also return the number of steps of the solver.
+    """
+    cdef NetworkEpoch e
+    cdef Py_ssize_t n_parameters = _describe_network(&e, parameters, network)
+    cdef Py_ssize_t n_samples = _describe_rows(&e, parameters, rows, order, x_order)
+    cdef const double[::1] solver_parameters = solver.parameters
+    cdef real[::1] state_1 = solver.state_1, state_2 = solver.state_2
+    e.solver, e.solver_steps = solver.kind, solver.steps
+    _require_length("the parameters of a solver", solver_parameters.shape[0], 4)
+    _require_length("state_1", state_1.shape[0], n_parameters if e.solver > 0 else 0)
+    _require_length("state_2", state_2.shape[0], n_parameters if e.solver == ADAM else 0)
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be positive. Got {batch_size}.")
+    e.batch_size, e.mean_weight = min(batch_size, n_samples), mean_weight
+    e.solver_parameters = &solver_parameters[0]
+    e.state_1 = &state_1[0] if state_1.shape[0] else NULL
+    e.state_2 = &state_2[0] if state_2.shape[0] else NULL
+    e.rate, e.step, e.loss = rate, step, 0.0
+    e.gradient = calloc(n_parameters, sizeof(real))
+    if e.gradient == NULL:
+        raise MemoryError()
+    try:
+        _run(&e, True, real is float, n_samples)
+    finally:
+        free(e.gradient)
     return e.loss, e.step, e.solver_steps
+
+
+def network_loss(real[::1] parameters, network, rows, const Py_ssize_t[::1] x_order):
+    """Return the summed loss of rows, without dropout; see `network_epoch`."""
+    cdef NetworkEpoch e
+    _describe_network(&e, parameters, network)
+    cdef Py_ssize_t n_samples = _describe_rows(&e, parameters, rows, x_order[:0], x_order)
+    e.thresholds, e.gradient, e.loss = NULL, NULL, 0.0
+    e.batch_size, e.mean_weight = min(_ROWS_OF_LOSS, n_samples), 1.0
+    _run(&e, False, real is float, n_samples)
+    return e.loss

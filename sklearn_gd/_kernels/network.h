@@ -351,13 +351,19 @@ size_t NAME(network_room)(const NetworkEpoch *e)
     return (size_t) n * sizeof(REAL) + VECTOR_BYTES;
 }
 
+/* Lay out the buffers from the first aligned byte of the room on; return the last, one row of
+   targets. */
+static REAL *NAME(begin)(const NetworkEpoch *e, NAME(Layer) *layers, REAL **x)
+{
+    const uintptr_t aligned = ((uintptr_t) e->room + VECTOR_BYTES - 1) & ~(uintptr_t) (VECTOR_BYTES - 1);
+    return (REAL *) NAME(lay_out)(e, layers, x, (char *) aligned);
+}
+
 /* Run the steps of the batches from row number `first` to `last` of the epoch's order. */
 void NAME(network_steps)(NetworkEpoch *e, ptrdiff_t first, ptrdiff_t last)
 {
     NAME(Layer) layers[MAX_LAYERS];
-    REAL *x;
-    char *aligned = (char *) (((uintptr_t) e->room + VECTOR_BYTES - 1) & ~(uintptr_t) (VECTOR_BYTES - 1));
-    REAL *target = (REAL *) NAME(lay_out)(e, layers, &x, aligned);
+    REAL *x, *target = NAME(begin)(e, layers, &x);
     ptrdiff_t n_parameters = 0;
     for (int k = 0; k < e->n_layers; k++)
         n_parameters += (layers[k].fan_in + e->biases) * layers[k].fan_out;
@@ -373,5 +379,20 @@ void NAME(network_steps)(NetworkEpoch *e, ptrdiff_t first, ptrdiff_t last)
         NAME(backward)(e, layers, n);
         NAME(solver_step)(e, n_parameters);
         e->step++;
+    }
+}
+
+/* Add the losses of the rows from number `first` to `last`, without a step. */
+void NAME(network_losses)(NetworkEpoch *e, ptrdiff_t first, ptrdiff_t last)
+{
+    NAME(Layer) layers[MAX_LAYERS];
+    REAL *x, *target = NAME(begin)(e, layers, &x);
+    for (int k = 0; k < e->n_layers; k++)
+        NAME(pack)(layers + k);
+    for (; first < last; first += e->batch_size) {
+        const ptrdiff_t n = last - first < e->batch_size ? last - first : e->batch_size;
+        NAME(gather)(e, x, first, n);
+        NAME(forward)(e, layers, n);
+        e->loss += NAME(losses)(e, layers + e->n_layers - 1, target, first, n);
     }
 }

@@ -206,6 +206,11 @@ def network_epoch(*_: object) -> None:
     raise NotImplementedError("epochs of networks in one call are compiled only")
 
 
+def network_loss(*_: object) -> None:
+    """Raise a NotImplementedError: there are no losses in one call."""
+    raise NotImplementedError("losses of networks in one call are compiled only")
+
+
 def bias_relu(z: Array, b: Array) -> None:
     """Set z, (n_samples, width), to max(z + b, 0)."""
     _require_shape("b", b, z.shape[1:])

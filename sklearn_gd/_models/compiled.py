@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from sklearn_gd import _kernels
 from sklearn_gd._data.batches import Batches
 from sklearn_gd._data.split import PickedRows
 from sklearn_gd._models.class_rows import OneHot
+from sklearn_gd._models.interfaces import NetworkObjective
 from sklearn_gd._models.network import Network
 from sklearn_gd._models.rows import OnRows
 from sklearn_gd._models.scaling import Affine
-from sklearn_gd._pieces import Array
+from sklearn_gd._pieces import Array, Matrix, Targets
 from sklearn_gd.activations import (
     ELU,
     GELU,
@@ -75,32 +77,129 @@ _LOSSES: list[type[Loss]] = [
     BinaryLogLoss,
     LogLoss,
 ]
-_SOLVERS: list[type[Solver]] = [GradientDescent, Momentum, Nesterov, Adagrad, RMSprop, Adam]
+
+
+class _SolverCode(NamedTuple):
+    number: int
+    parameters: Callable[[Any], Sequence[float]]
+    states: tuple[str, ...] = ()
+
+
+_SOLVERS: Mapping[type[Solver], _SolverCode] = {
+    GradientDescent: _SolverCode(0, lambda _: ()),
+    Momentum: _SolverCode(1, lambda s: [s.momentum], ("velocity_",)),
+    Nesterov: _SolverCode(2, lambda s: [s._constant_momentum()], ("velocity_",)),
+    Adagrad: _SolverCode(3, lambda s: [s.epsilon], ("squares_",)),
+    RMSprop: _SolverCode(4, lambda s: [s.decay, s.epsilon], ("squares_",)),
+    Adam: _SolverCode(5, lambda s: [s.beta_1, s.beta_2, s.epsilon], ("means_", "squares_")),
+    AdamW: _SolverCode(
+        5, lambda s: [s.beta_1, s.beta_2, s.epsilon, s.weight_decay], ("means_", "squares_")
+    ),
+}
 
 # The hyper-parameter of a piece that has one.
 _PARAMETER = {LeakyReLU: "negative_slope", ELU: "alpha", Huber: "delta", Pinball: "quantile"}
-_SOLVER_PARAMETERS: Mapping[type[Solver], tuple[str, ...]] = {
-    Momentum: ("momentum",),
-    Nesterov: ("momentum",),
-    Adagrad: ("epsilon",),
-    RMSprop: ("decay", "epsilon"),
-    Adam: ("beta_1", "beta_2", "epsilon"),
-    AdamW: ("beta_1", "beta_2", "epsilon", "weight_decay"),
-}
-_STATES: Mapping[type[Solver], tuple[str, ...]] = {
-    Momentum: ("velocity_",),
-    Nesterov: ("velocity_",),
-    Adagrad: ("squares_",),
-    RMSprop: ("squares_",),
-    Adam: ("means_", "squares_"),
-    AdamW: ("means_", "squares_"),
-}
 
 # For batches of up to so many rows: the largest number of weights of a layer for which an epoch is
 # faster than with BLAS, measured with layers of 64 to 256 neurons on a machine with two cores.
 _MOST_WEIGHTS = {64: 40_000, 256: 12_000, 1024: 8_192}
 
-_NOTHING = np.zeros(0)
+# As many rows as compiled code finds losses of together.
+_ROWS_OF_LOSS = 128
+
+_NO_WEIGHTS, _NO_NUMBERS, _NO_CODES = np.zeros(0), np.zeros(0, np.intp), np.zeros(0, np.int32)
+
+
+class NetworkNumbers(NamedTuple):
+    """What compiled code knows of a network; empty arrays stand for what it does not have."""
+
+    sizes: Array
+    activations: Array
+    activation_parameters: Array
+    biases: bool
+    mean: Array
+    spread: Array
+    center: Array
+    scale: Array
+    squash: bool
+    alpha: float
+    loss: int
+    loss_parameters: Array
+    factor: float
+    divisor: float
+    thresholds: Array
+    key: int
+
+    @classmethod
+    def of(cls, network: Network) -> NetworkNumbers:
+        dtype, columns, output = network.dtype, network.columns, network.activations[-1]
+        mean = spread = center = scale = np.zeros(0, dtype)
+        if isinstance(output, Affine):
+            shape = (network.n_outputs,)
+            mean, spread = (
+                np.array(np.broadcast_to(each, shape)) for each in (output.mean, output.spread)
+            )
+        if columns is not None:
+            center, scale = (np.ascontiguousarray(a) for a in (columns.center, columns.scale))
+        dropout = network.dropout
+        return cls(
+            sizes=np.array(network.sizes, np.intp),
+            activations=np.array(
+                [_ACTIVATIONS.index(type(f)) for f in network.activations], np.int32
+            ),
+            activation_parameters=np.concatenate([_parameters_of(f) for f in network.activations]),
+            biases=network.biases,
+            mean=mean,
+            spread=spread,
+            center=center,
+            scale=scale,
+            squash=columns is not None and columns.squash,
+            alpha=float(network.alpha),
+            loss=_loss_number(network),
+            loss_parameters=_parameters_of(network.loss),
+            factor=1.0 / (network.divisor * network.baseline_loss),
+            divisor=float(network.divisor),
+            thresholds=np.array([] if dropout is None else dropout.thresholds, np.uint32),
+            key=0 if dropout is None else dropout.key,
+        )
+
+
+class RowNumbers(NamedTuple):
+    """What compiled code knows of rows: X, targets or codes of classes, and weights."""
+
+    X: Array
+    y: Array
+    codes: Array
+    low: float
+    high: float
+    weights: Array
+
+    @classmethod
+    def of(cls, X: Array, y: Targets, weights: Array | None) -> RowNumbers:
+        dtype, codes, ends = X.dtype, _NO_CODES, (0.0, 1.0)
+        if isinstance(y, OneHot):
+            y, codes, ends = np.zeros((0, 1)), y.codes.astype(np.int32), y.ends
+        weights = _NO_WEIGHTS if weights is None else np.ascontiguousarray(weights, np.float64)
+        return cls(X, np.ascontiguousarray(y, dtype), codes, *ends, weights)
+
+
+class SolverNumbers(NamedTuple):
+    """What compiled code knows of a solver; its states are changed in place."""
+
+    kind: int
+    parameters: Array
+    state_1: Array
+    state_2: Array
+    steps: int
+
+    @classmethod
+    def of(cls, solver: Solver, dtype: DTypeLike) -> SolverNumbers:
+        code = _SOLVERS[type(solver)]
+        parameters = np.zeros(4)
+        parameters[: len(code.parameters(solver))] = code.parameters(solver)
+        none = np.zeros(0, dtype)
+        first, second, *_ = *(vars(solver)[name] for name in code.states), none, none
+        return cls(code.number, parameters, first, second, getattr(solver, "steps_", 0))
 
 
 class CompiledEpochs:
@@ -108,51 +207,35 @@ class CompiledEpochs:
 
     Parameters
     ----------
-    objective : OnRows
+    network : Network
     batches : Batches
     solver : Solver
     """
 
-    def __init__(self, objective: OnRows, batches: Batches, solver: Solver) -> None:
-        self._network, self._batches, self._solver = objective.network, batches, solver
-        X, y = batches.X, batches.y
-        self._X: Array = X.X if isinstance(X, PickedRows) else X
-        self._picked: Array | None = X.rows if isinstance(X, PickedRows) else None
-        dtype, codes, ends = self._network.dtype, np.zeros(0, np.int32), (0.0, 1.0)
-        if isinstance(y, OneHot):
-            y, codes, ends = np.zeros((0, 1)), y.codes.astype(np.int32), y.ends
-        self._targets = np.ascontiguousarray(y, dtype), codes, *ends
-        weights = batches.weights
-        self._weights = _NOTHING if weights is None else np.ascontiguousarray(weights, np.float64)
-        self._fixed = _numbers_of(self._network)
+    def __init__(self, network: Network, batches: Batches, solver: Solver) -> None:
+        self._batches, self._solver = batches, solver
+        X, self._picked = _stored(batches.X)
+        self._network = NetworkNumbers.of(network)
+        self._rows = RowNumbers.of(X, batches.y, batches.weights)
 
     def run(self, parameters: Array, rate: float, step: int) -> tuple[float, int]:
         """Run an epoch, which moves the parameters; return the summed loss and the next step."""
-        batches, solver, kind = self._batches, self._solver, type(self._solver)
+        batches, solver = self._batches, self._solver
         order = batches.order()
         x_order = self._picked
-        if self._picked is not None and order is not None:
-            x_order = self._picked[order]
-        states = [vars(solver)[name] for name in _STATES.get(kind, ())]
-        states += [np.zeros(0, parameters.dtype)] * (2 - len(states))
+        if x_order is not None and order is not None:
+            x_order = x_order[order]
         loss, step, n_steps = _kernels.network_epoch(
-            *self._fixed[0],
             parameters,
-            *self._fixed[1],
-            step,
-            self._X,
-            *self._targets,
-            self._weights,
-            batches.total_weight / batches.n_samples,
+            self._network,
+            self._rows,
+            SolverNumbers.of(solver, parameters.dtype),
             _as_order(order),
             _as_order(x_order),
-            batches.n_samples,
             batches.size,
-            _solver_number(kind),
-            _solver_numbers(solver),
-            *states,
-            getattr(solver, "steps_", 0),
+            batches.total_weight / batches.n_samples,
             rate,
+            step,
         )
         if hasattr(solver, "steps_"):
             solver.steps_ = n_steps
@@ -164,18 +247,42 @@ def compiled_epochs(objective: object, batches: object, solver: Solver) -> Compi
 
     They do where a piece is not built in, or where BLAS is faster.
     """
-    if not (type(objective) is OnRows and type(batches) is Batches):
+    if not (type(objective) is OnRows and type(batches) is Batches and type(solver) in _SOLVERS):
         return None
-    X, network = batches.X, objective.network
-    X = X.X if isinstance(X, PickedRows) else X
-    if not (isinstance(X, np.ndarray) and X.dtype == network.dtype and X.flags.aligned):
+    network = objective.network
+    if not (_takes(network, batches.X) and _is_small(network, batches.size)):
         return None
-    if not (_is_built_in(network) and type(solver) in (*_SOLVERS, AdamW)):
-        return None
-    return CompiledEpochs(objective, batches, solver) if _is_small(network, batches) else None
+    return CompiledEpochs(network, batches, solver)
 
 
-def _is_built_in(network: Network) -> bool:
+def mean_loss(objective: NetworkObjective, parameters: Array) -> float:
+    """Return the mean loss of an objective, by compiled code where that is faster."""
+    network = objective.network
+    if type(objective) is not OnRows or not _is_small(network, _ROWS_OF_LOSS):
+        return objective.mean_loss(parameters)
+    X, y, weights = objective.rows
+    if not _takes(network, X):
+        return objective.mean_loss(parameters)
+    X, picked = _stored(X)
+    loss: float = _kernels.network_loss(
+        np.ascontiguousarray(parameters, network.dtype),
+        NetworkNumbers.of(network),
+        RowNumbers.of(X, y, weights),
+        _as_order(picked),
+    )
+    return loss / float(len(y) if weights is None else weights.sum())
+
+
+def _stored(X: Array | PickedRows) -> tuple[Array, Array | None]:
+    """Return the stored rows, and the numbers of the picked ones; None for all."""
+    return (X.X, X.rows) if isinstance(X, PickedRows) else (X, None)
+
+
+def _takes(network: Network, X: Matrix) -> bool:
+    """Return whether compiled code has all pieces of a network, and takes X."""
+    rows, _ = _stored(X)
+    if not (isinstance(rows, np.ndarray) and rows.dtype == network.dtype and rows.flags.aligned):
+        return False
     kinds = [type(activation) for activation in network.activations]
     return (
         len(kinds) <= _kernels.NETWORK_LAYERS
@@ -186,45 +293,10 @@ def _is_built_in(network: Network) -> bool:
     )
 
 
-def _is_small(network: Network, batches: Batches) -> bool:
+def _is_small(network: Network, batch_size: int) -> bool:
     largest = max(fan_in * fan_out for fan_in, fan_out in pairwise(network.sizes))
-    limits = [most for rows, most in _MOST_WEIGHTS.items() if batches.size <= rows]
+    limits = [most for rows, most in _MOST_WEIGHTS.items() if batch_size <= rows]
     return bool(limits) and largest <= limits[0]
-
-
-def _numbers_of(network: Network) -> tuple[list[Any], list[Any]]:
-    """Return the arguments before and after the parameters, which describe a network."""
-    dtype, columns, output = network.dtype, network.columns, network.activations[-1]
-    nothing = np.zeros(0, dtype)
-    affine, scale, squash = [nothing, nothing], [nothing, nothing], False
-    if isinstance(output, Affine):
-        shape = (network.n_outputs,)
-        affine = [np.array(np.broadcast_to(a, shape)) for a in (output.mean, output.spread)]
-    if columns is not None:
-        scale = [np.ascontiguousarray(a) for a in (columns.center, columns.scale)]
-        squash = columns.squash
-    dropout = network.dropout
-    masks: list[Any] = [np.zeros(0, np.uint32), 0]
-    if dropout is not None:
-        masks = [np.array(dropout.thresholds, np.uint32), dropout.key]
-    before = [
-        np.array(network.sizes, np.intp),
-        np.array([_ACTIVATIONS.index(type(f)) for f in network.activations], np.int32),
-        np.concatenate([_parameters_of(f) for f in network.activations]),
-        network.biases,
-    ]
-    after = [
-        *affine,
-        *scale,
-        squash,
-        float(network.alpha),
-        _loss_number(network),
-        _parameters_of(network.loss),
-        1.0 / (network.divisor * network.baseline_loss),
-        float(network.divisor),
-        *masks,
-    ]
-    return before, after
 
 
 def _loss_number(network: Network) -> int:
@@ -239,19 +311,5 @@ def _parameters_of(piece: Activation | Loss) -> Array:
     return np.atleast_1d(np.asarray(0.0 if name is None else getattr(piece, name), np.float64))
 
 
-def _solver_number(kind: type[Solver]) -> int:
-    return _SOLVERS.index(Adam if kind is AdamW else kind)
-
-
-def _solver_numbers(solver: Solver) -> Array:
-    numbers = np.zeros(4)
-    for i, name in enumerate(_SOLVER_PARAMETERS.get(type(solver), ())):
-        value = getattr(solver, name)
-        numbers[i] = 0.9 if value == "auto" else value
-    return numbers
-
-
 def _as_order(numbers: Array | None) -> Array:
-    if numbers is None:
-        return np.zeros(0, np.intp)
-    return np.ascontiguousarray(numbers, np.intp)
+    return _NO_NUMBERS if numbers is None else np.ascontiguousarray(numbers, np.intp)

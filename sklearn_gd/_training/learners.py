@@ -19,7 +19,7 @@ from sklearn_gd._data.array_api import on_host
 from sklearn_gd._data.batches import row_chunks, slice_rows
 from sklearn_gd._data.split import PickedRows
 from sklearn_gd._models.class_rows import one_hot
-from sklearn_gd._models.compiled import CompiledEpochs, compiled_epochs
+from sklearn_gd._models.compiled import CompiledEpochs, compiled_epochs, mean_loss
 from sklearn_gd._models.interfaces import NetworkObjective, Objective
 from sklearn_gd._models.labelled_rows import LabelledRows
 from sklearn_gd._models.least_squares import Quadratic
@@ -273,10 +273,10 @@ class GradientLearner(_Stepper):
         return self.last_weights()
 
     def mean_loss(self, weights: Array) -> float:
-        return self.objective.mean_loss(weights)
+        return mean_loss(self.objective, weights)
 
     def validation_loss(self) -> float | None:
-        return None if self.validation is None else self.validation.mean_loss(self.weights())
+        return None if self.validation is None else mean_loss(self.validation, self.weights())
 
 
 def _nan_unless_finite(loss: DeviceArray, parameters: DeviceArray) -> DeviceArray:

@@ -120,16 +120,10 @@ def test_the_other_loops_name_what_does_not_fit(kernels):
 
 # --- epochs of networks -----------------------------------------------------------------------
 
-NETWORK_ARGUMENTS = """
-    sizes activations activation_parameters biases parameters mean spread center scale squash alpha
-    loss loss_parameters factor divisor thresholds key step X y codes low high weights mean_weight
-    order x_order n_samples batch_size solver solver_parameters state_1 state_2 solver_steps rate
-"""
-
 
 @pytest.fixture
 def network_arguments(monkeypatch):
-    """Return what an epoch of a network of sizes 4, 3, 2 over 5 rows is handed, by name."""
+    """Return what an epoch of a network of sizes 4, 3, 2 over 5 rows is handed."""
     if not _kernels.NETWORK_LAYERS:
         pytest.skip("the loops are not compiled")
     network = Network((4, 3, 2), [Tanh(), Identity()], SquaredError(), 0.0, np.float64)
@@ -141,17 +135,29 @@ def network_arguments(monkeypatch):
     batches = objective.batches(2, np.random.default_rng(0))
     run = _kernels.network_epoch
     monkeypatch.setattr(_kernels, "network_epoch", lambda *args: taken.extend(args) or run(*args))
-    CompiledEpochs(objective, batches, solver).run(np.zeros(network.size), 0.1, 0)
-    return dict(zip(NETWORK_ARGUMENTS.split(), taken, strict=True))
+    CompiledEpochs(network, batches, solver).run(np.zeros(network.size), 0.1, 0)
+    return taken
 
 
+def with_one_changed(arguments, name, value):
+    """Return arguments with one of them, or one of the numbers in a tuple, replaced."""
+    if isinstance(name, int):
+        return [value if i == name else each for i, each in enumerate(arguments)]
+    return [
+        each._replace(**{name: value}) if name in getattr(each, "_fields", ()) else each
+        for each in arguments
+    ]
+
+
+# Places of arguments that are in no tuple.
+PARAMETERS, ORDER, X_ORDER, BATCH_SIZE = 0, 4, 5, 6
 WRONG_NETWORKS = {
     "too few sizes": ("sizes", np.array([4])),
     "too many sizes": ("sizes", np.full(40, 2)),
     "a size of 0": ("sizes", np.array([4, 0, 2])),
     "activations": ("activations", np.zeros(1, np.int32)),
     "activation_parameters": ("activation_parameters", np.zeros(3)),
-    "parameters": ("parameters", np.zeros(5)),
+    "parameters": (PARAMETERS, np.zeros(5)),
     "mean": ("mean", np.zeros(1)),
     "spread": ("spread", np.zeros(3)),
     "an affine output without mean": ("activations", np.array([2, 10], np.int32)),
@@ -164,14 +170,13 @@ WRONG_NETWORKS = {
     "y of other columns": ("y", np.zeros((5, 3))),
     "y of fewer rows": ("y", np.zeros((4, 2))),
     "weights": ("weights", np.zeros(4)),
-    "order beyond": ("order", np.array([0, 1, 2, 3, 5])),
-    "order negative": ("order", np.array([0, 1, 2, 3, -1])),
-    "order too short": ("order", np.array([0, 1])),
-    "x_order beyond": ("x_order", np.array([0, 1, 2, 3, 5])),
-    "n_samples of other rows": ("n_samples", 6),
-    "no samples": ("n_samples", 0),
-    "no batch": ("batch_size", 0),
-    "solver_parameters": ("solver_parameters", np.zeros(3)),
+    "order beyond": (ORDER, np.array([0, 1, 2, 3, 5])),
+    "order negative": (ORDER, np.array([0, 1, 2, 3, -1])),
+    "x_order too short": (X_ORDER, np.array([0, 1])),
+    "x_order beyond": (X_ORDER, np.array([0, 1, 2, 3, 5])),
+    "no rows": ("X", np.zeros((0, 4))),
+    "no batch": (BATCH_SIZE, 0),
+    "solver_parameters": ("parameters", np.zeros(3)),
     "state_1": ("state_1", np.zeros(0)),
     "state_2": ("state_2", np.zeros(3)),
 }
@@ -179,16 +184,29 @@ WRONG_NETWORKS = {
 
 @pytest.mark.parametrize("case", WRONG_NETWORKS)
 def test_an_epoch_of_a_network_refuses_what_does_not_fit(network_arguments, case):
-    name, wrong = WRONG_NETWORKS[case]
     run = _kernels.kernels.network_epoch
-    run(*network_arguments.values())
+    run(*network_arguments)
     with pytest.raises(ValueError, match=r"must|order"):
-        run(*{**network_arguments, name: wrong}.values())
+        run(*with_one_changed(network_arguments, *WRONG_NETWORKS[case]))
+
+
+def test_the_loss_of_a_network_refuses_what_does_not_fit(network_arguments):
+    parameters, network, rows, *_ = network_arguments
+    run, numbers = _kernels.kernels.network_loss, np.arange(5)
+    run(parameters, network, rows, numbers)
+    for wrong in (np.array([0, 1, 2, 3, 5]), np.array([0, -1, 2, 3, 4])):
+        with pytest.raises(ValueError, match="order"):
+            run(parameters, network, rows, wrong)
+    for wrong in (rows._replace(X=DENSE[:, :3]), rows._replace(y=rows.y[:4])):
+        with pytest.raises(ValueError, match="must"):
+            run(parameters, network, wrong, numbers)
+    with pytest.raises(ValueError, match="must"):
+        run(parameters[:-1], network, rows, numbers)
 
 
 def test_rows_in_order_are_as_many_as_there_are(network_arguments):
-    nothing = {"order": np.zeros(0, np.intp)}
-    run = _kernels.kernels.network_epoch
-    run(*{**network_arguments, **nothing}.values())
-    with pytest.raises(ValueError, match="at most the number of rows"):
-        run(*{**network_arguments, **nothing, "X": DENSE[:3]}.values())
+    run, nothing = _kernels.kernels.network_epoch, np.zeros(0, np.intp)
+    arguments = with_one_changed(network_arguments, ORDER, nothing)
+    run(*arguments)
+    with pytest.raises(ValueError, match="X must be of shape"):
+        run(*with_one_changed(arguments, "X", DENSE[:3]))

@@ -65,6 +65,11 @@ def learner_of(rows, network, solver, *, size=10, shuffle=True, fast=True):
 
 def assert_equal_both_ways(rows, network, solver="adam", epochs=2, rtol=1e-10, **batches):
     fast, slow = (learner_of(rows, network, solver, fast=f, **batches) for f in (True, False))
+    assert_allclose(
+        fast.mean_loss(fast.parameters),
+        rows.objective(network).mean_loss(fast.parameters),
+        rtol=rtol,
+    )
     for _ in range(epochs):
         assert_allclose(fast.run_epoch(0.01), slow.run_epoch(0.01), rtol=rtol)
     assert fast.updates == slow.updates > 0
