@@ -58,29 +58,35 @@ static char *NAME(lay_out)(const NetworkEpoch *e, NAME(Layer) *layers, REAL **x,
     return room;
 }
 
-/* Copy the weights to padded rows, and to those of the transposed matrix. */
-static void NAME(pack)(NAME(Layer) *l)
+/* Copy the weights to padded rows, and to those of the transposed matrix: what passes a gradient on
+   needs it, as do layers with one output. */
+VECTORISED
+void NAME(pack)(NAME(Layer) *l, int passes_on)
 {
-    for (ptrdiff_t i = 0; i < l->fan_in; i++)
-        for (ptrdiff_t j = 0; j < l->fan_out; j++) {
-            const REAL w = l->W[i * l->fan_out + j];
-            l->packed[i * l->out_stride + j] = w;
-            l->transposed[j * l->in_stride + i] = w;
-        }
-    for (ptrdiff_t j = 0; l->b && j < l->fan_out; j++)
-        l->bias[j] = l->b[j];
+    const ptrdiff_t fan_in = l->fan_in, fan_out = l->fan_out, in_stride = l->in_stride;
+    for (ptrdiff_t i = 0; i < fan_in; i++) {
+        const REAL *RESTRICT w = l->W + i * fan_out;
+        REAL *RESTRICT packed = l->packed + i * l->out_stride, *RESTRICT column = l->transposed + i;
+        for (ptrdiff_t j = 0; j < fan_out; j++)
+            packed[j] = w[j];
+        for (ptrdiff_t j = 0; (passes_on || fan_out == 1) && j < fan_out; j++)
+            column[j * in_stride] = w[j];
+    }
+    for (ptrdiff_t j = 0; j < fan_out; j++)
+        l->bias[j] = l->b ? l->b[j] : 0;
 }
 
 /* Copy the gradient from its padded rows, with that of the penalty. */
-static void NAME(unpack)(NAME(Layer) *l, REAL alpha)
+VECTORISED
+void NAME(unpack)(NAME(Layer) *l, REAL alpha)
 {
-    const int one = l->fan_out == 1;
-    for (ptrdiff_t i = 0; i < l->fan_in; i++)
-        for (ptrdiff_t j = 0; j < l->fan_out; j++) {
-            const REAL g = l->gradient[one ? i : i * l->out_stride + j];
-            const ptrdiff_t at = i * l->fan_out + j;
-            l->W_gradient[at] = alpha != 0 ? g + alpha * l->W[at] : g;
-        }
+    const ptrdiff_t fan_out = l->fan_out, stride = fan_out == 1 ? 1 : l->out_stride;
+    for (ptrdiff_t i = 0; i < l->fan_in; i++) {
+        const REAL *RESTRICT g = l->gradient + i * stride, *RESTRICT w = l->W + i * fan_out;
+        REAL *RESTRICT unpacked = l->W_gradient + i * fan_out;
+        for (ptrdiff_t j = 0; j < fan_out; j++)
+            unpacked[j] = alpha != 0 ? g[j] + alpha * w[j] : g[j];
+    }
 }
 
 /* Copy the rows of a batch to x, their columns scaled. */
@@ -264,15 +270,11 @@ static void NAME(backward)(const NetworkEpoch *e, NAME(Layer) *layers, ptrdiff_t
 {
     for (int k = e->n_layers - 1; k >= 0; k--) {
         NAME(Layer) *l = layers + k;
-        const ptrdiff_t size = n * l->out_stride;
         if (l->threshold)
-            NAME(multiply)(l->delta, l->delta, l->mask, size);
-        NAME(multiply)(l->delta, l->delta, l->slopes, size);
-        if (l->b) {
-            NAME(column_sums)(l->bias, l->delta, n, l->out_stride);
-            for (ptrdiff_t j = 0; j < l->fan_out; j++)
-                l->b_gradient[j] = l->bias[j];
-        }
+            NAME(multiply)(l->delta, l->delta, l->mask, n * l->out_stride);
+        NAME(multiply_and_sum)(l->delta, l->slopes, l->bias, n, l->out_stride);
+        for (ptrdiff_t j = 0; l->b && j < l->fan_out; j++)
+            l->b_gradient[j] = l->bias[j];
         if (l->fan_out == 1)
             NAME(product)(l->gradient, l->in_stride, l->delta, 0, l->out_stride, l->inputs,
                           l->in_stride, 1, n, l->in_stride, 0);
@@ -373,7 +375,7 @@ void NAME(network_steps)(NetworkEpoch *e, ptrdiff_t first, ptrdiff_t last)
             continue;
         NAME(gather)(e, x, first, n);
         for (int k = 0; k < e->n_layers; k++)
-            NAME(pack)(layers + k);
+            NAME(pack)(layers + k, k > 0);
         NAME(forward)(e, layers, n);
         e->loss += NAME(losses)(e, layers + e->n_layers - 1, target, first, n);
         NAME(backward)(e, layers, n);
@@ -388,7 +390,7 @@ void NAME(network_losses)(NetworkEpoch *e, ptrdiff_t first, ptrdiff_t last)
     NAME(Layer) layers[MAX_LAYERS];
     REAL *x, *target = NAME(begin)(e, layers, &x);
     for (int k = 0; k < e->n_layers; k++)
-        NAME(pack)(layers + k);
+        NAME(pack)(layers + k, 0);
     for (; first < last; first += e->batch_size) {
         const ptrdiff_t n = last - first < e->batch_size ? last - first : e->batch_size;
         NAME(gather)(e, x, first, n);

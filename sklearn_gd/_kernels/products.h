@@ -63,13 +63,17 @@ void NAME(dots)(
     }
 }
 
-/* The sums of the columns of A (n_rows, n_columns). */
+/* A = A * B, elementwise, and the sums of its columns; A and B are (n_rows, n_columns). */
 VECTORISED
-void NAME(column_sums)(REAL *sums, const REAL *A, ptrdiff_t n_rows, ptrdiff_t n_columns)
+void NAME(multiply_and_sum)(
+    REAL *RESTRICT A, const REAL *RESTRICT B, REAL *RESTRICT sums, ptrdiff_t n_rows,
+    ptrdiff_t n_columns)
 {
     for (ptrdiff_t j = 0; j < n_columns; j++)
         sums[j] = 0;
-    for (ptrdiff_t i = 0; i < n_rows; i++, A += n_columns)
-        for (ptrdiff_t j = 0; j < n_columns; j++)
+    for (ptrdiff_t i = 0; i < n_rows; i++, A += n_columns, B += n_columns)
+        for (ptrdiff_t j = 0; j < n_columns; j++) {
+            A[j] *= B[j];
             sums[j] += A[j];
+        }
 }
