@@ -32,7 +32,7 @@ from sklearn_gd._models.network import Network
 from sklearn_gd._models.rows import Rows
 from sklearn_gd.activations import Identity, as_activation
 from sklearn_gd.callbacks import Checkpoint, resume
-from sklearn_gd.losses import as_loss
+from sklearn_gd.losses import SquaredError, as_loss
 
 IRIS, SPECIES = load_iris(return_X_y=True)
 CLASSIFIERS = [
@@ -470,12 +470,20 @@ def test_weights_out_of_any_range(model, weight):
 # L-BFGS that SciPy ends too early.
 
 
+class WrongFromHereOn(SquaredError):
+    """The squared error, with a gradient that points up where errors are below 0.3."""
+
+    def gradient(self, y_true, y_pred):
+        slope = super().gradient(y_true, y_pred)
+        return np.where(np.abs(y_pred - y_true) < 0.3, -9 * slope, slope)
+
+
 def test_an_abnormal_end_of_lbfgs_is_told():
     X = np.random.default_rng(0).normal(size=(200, 3))
     y = X @ [1.0, 2.0, 3.0] + 0.1 * np.random.default_rng(1).normal(size=200)
     net = FeedForwardRegressor(
-        hidden_layer_sizes=5, loss="absolute_error", solver="lbfgs", max_iter=5000, tol=None,
-        init="he", random_state=4,
+        hidden_layer_sizes=5, loss=WrongFromHereOn(), solver="lbfgs", max_iter=500, tol=None,
+        random_state=0,
     )  # fmt: skip
     with pytest.warns(ConvergenceWarning, match=r"by SciPy's L-BFGS-B, after \d+ .*: ABNORMAL"):
         net.fit(X, y)

@@ -22,7 +22,7 @@ __all__ = [
     "gram",
     "moments",
     "network_epoch",
-    "network_loss",
+    "network_objective",
     "relu_backward",
     "rosenblatt_dense",
     "rosenblatt_sparse",
@@ -41,7 +41,7 @@ gram = kernels.gram
 moments = kernels.moments
 NETWORK_LAYERS: int = kernels.NETWORK_LAYERS  # the most that an epoch of a network takes
 network_epoch: Any = kernels.network_epoch
-network_loss: Any = kernels.network_loss
+network_objective: Any = kernels.network_objective
 relu_backward = kernels.relu_backward
 rosenblatt_dense = kernels.rosenblatt_dense
 rosenblatt_sparse = kernels.rosenblatt_sparse

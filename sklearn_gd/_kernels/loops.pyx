@@ -82,6 +82,8 @@ cdef extern from "network_epoch.h":
     void network_steps_d(NetworkEpoch*, ptrdiff_t, ptrdiff_t);
     void network_losses_f(NetworkEpoch*, ptrdiff_t, ptrdiff_t);
     void network_losses_d(NetworkEpoch*, ptrdiff_t, ptrdiff_t);
+    void network_gradient_f(NetworkEpoch*, double*, ptrdiff_t, ptrdiff_t);
+    void network_gradient_d(NetworkEpoch*, double*, ptrdiff_t, ptrdiff_t);
     void activate_f(int, float, float*, float*, ptrdiff_t);
     void activate_d(int, double, double*, double*, ptrdiff_t);
     #else
@@ -92,6 +94,8 @@ cdef extern from "network_epoch.h":
     #define network_steps_d(epoch, first, last) ((void) 0)
     #define network_losses_f(epoch, first, last) ((void) 0)
     #define network_losses_d(epoch, first, last) ((void) 0)
+    #define network_gradient_f(epoch, sum, first, last) ((void) 0)
+    #define network_gradient_d(epoch, sum, first, last) ((void) 0)
     #define activate_f(kind, parameter, z, slope, n) ((void) 0)
     #define activate_d(kind, parameter, z, slope, n) ((void) 0)
     #endif
@@ -109,7 +113,7 @@ cdef extern from "network_epoch.h":
         const void* spread
         const void* center
         const void* scale
-        double alpha, factor, divisor, mean_weight, rate, loss, low, high
+        double alpha, factor, divisor, mean_weight, total_weight, rate, loss, low, high
         const double* loss_parameters
         Py_ssize_t n_levels, row_stride, column_stride, batch_size, n_targets
         const uint32_t* thresholds
@@ -131,6 +135,8 @@ cdef extern from "network_epoch.h":
     void network_steps_d(NetworkEpoch*, Py_ssize_t, Py_ssize_t) nogil
     void network_losses_f(NetworkEpoch*, Py_ssize_t, Py_ssize_t) nogil
     void network_losses_d(NetworkEpoch*, Py_ssize_t, Py_ssize_t) nogil
+    void network_gradient_f(NetworkEpoch*, double*, Py_ssize_t, Py_ssize_t) nogil
+    void network_gradient_d(NetworkEpoch*, double*, Py_ssize_t, Py_ssize_t) nogil
     void activate_f(int, float, float*, float*, Py_ssize_t) nogil
     void activate_d(int, double, double*, double*, Py_ssize_t) nogil
 
@@ -368,7 +374,7 @@ NETWORK_LAYERS = MAX_LAYERS if HAS_NETWORK_EPOCHS else 0
 # Number of multiplications between two looks for a signal: some milliseconds.
 cdef double _BETWEEN_SIGNALS = 1e7
 # Number of rows whose losses are found together: their layers stay in the cache.
-cdef Py_ssize_t _ROWS_OF_LOSS = 128
+cdef Py_ssize_t _ROWS_TOGETHER = 128
 
 
 def activate(int kind, double parameter, real[::1] z, real[::1] slope):
@@ -477,8 +483,14 @@ cdef Py_ssize_t _describe_rows(
     return n_samples
 
 
-cdef int _run(NetworkEpoch* e, bint steps, bint single, Py_ssize_t n_samples) except -1:
-    """Run the steps of an epoch, or only add the losses, with a look for signals in between."""
+cdef enum Task:
+    STEPS, LOSSES, GRADIENT
+
+
+cdef int _run(
+    NetworkEpoch* e, Task task, bint single, Py_ssize_t n_samples, double* gradient=NULL
+) except -1:
+    """Do a task with the rows, with a look for signals in between."""
     cdef double per_row = 1.0
     cdef Py_ssize_t first = 0, last, together
     for i in range(e.n_layers):
@@ -492,14 +504,20 @@ cdef int _run(NetworkEpoch* e, bint steps, bint single, Py_ssize_t n_samples) ex
         while first < n_samples:
             last = min(first + together, n_samples)
             with nogil:
-                if steps and single:
-                    network_steps_f(e, first, last)
-                elif steps:
-                    network_steps_d(e, first, last)
+                if task == STEPS:
+                    if single:
+                        network_steps_f(e, first, last)
+                    else:
+                        network_steps_d(e, first, last)
+                elif task == LOSSES:
+                    if single:
+                        network_losses_f(e, first, last)
+                    else:
+                        network_losses_d(e, first, last)
                 elif single:
-                    network_losses_f(e, first, last)
+                    network_gradient_f(e, gradient, first, last)
                 else:
-                    network_losses_d(e, first, last)
+                    network_gradient_d(e, gradient, first, last)
             PyErr_CheckSignals()
             first = last
     finally:
@@ -528,7 +546,7 @@ def network_epoch(
     _require_length("state_2", state_2.shape[0], n_parameters if e.solver == ADAM else 0)
     if batch_size < 1:
         raise ValueError(f"batch_size must be positive. Got {batch_size}.")
-    e.batch_size, e.mean_weight = min(batch_size, n_samples), mean_weight
+    e.batch_size, e.mean_weight, e.total_weight = min(batch_size, n_samples), mean_weight, 0.0
     e.solver_parameters = &solver_parameters[0]
     e.state_1 = &state_1[0] if state_1.shape[0] else NULL
     e.state_2 = &state_2[0] if state_2.shape[0] else NULL
@@ -537,18 +555,35 @@ def network_epoch(
     if e.gradient == NULL:
         raise MemoryError()
     try:
-        _run(&e, True, real is float, n_samples)
+        _run(&e, STEPS, real is float, n_samples)
     finally:
         free(e.gradient)
     return e.loss, e.step, e.solver_steps
 
 
-def network_loss(real[::1] parameters, network, rows, const Py_ssize_t[::1] x_order):
-    """Return the summed loss of rows, without dropout; see `network_epoch`."""
+def network_objective(
+    real[::1] parameters, network, rows, const Py_ssize_t[::1] x_order, double total_weight,
+    double[::1] gradient,
+):
+    """Return the summed loss of rows, and add its gradient over `total_weight`, without dropout.
+
+    The gradient has that of the penalty. An empty array asks for the loss alone.
+    """
     cdef NetworkEpoch e
-    _describe_network(&e, parameters, network)
+    cdef Py_ssize_t n_parameters = _describe_network(&e, parameters, network)
     cdef Py_ssize_t n_samples = _describe_rows(&e, parameters, rows, x_order[:0], x_order)
     e.thresholds, e.gradient, e.loss = NULL, NULL, 0.0
-    e.batch_size, e.mean_weight = min(_ROWS_OF_LOSS, n_samples), 1.0
-    _run(&e, False, real is float, n_samples)
+    e.batch_size, e.mean_weight = min(_ROWS_TOGETHER, n_samples), 0.0
+    e.total_weight = total_weight
+    if not gradient.shape[0]:
+        _run(&e, LOSSES, real is float, n_samples)
+        return e.loss
+    _require_length("gradient", gradient.shape[0], n_parameters)
+    e.gradient = calloc(n_parameters, sizeof(real))
+    if e.gradient == NULL:
+        raise MemoryError()
+    try:
+        _run(&e, GRADIENT, real is float, n_samples, &gradient[0])
+    finally:
+        free(e.gradient)
     return e.loss

@@ -12,7 +12,7 @@ typedef struct {
     uint32_t threshold; /* outputs whose random number is below it are silenced */
     REAL kept;          /* factor on the others */
     REAL *W, *b, *W_gradient, *b_gradient;       /* in the flat vectors; b is 0 without biases */
-    REAL *packed, *transposed, *bias, *gradient; /* padded */
+    REAL *packed, *transposed, *bias, *sums, *gradient; /* padded */
     const REAL *inputs;
     REAL *outputs, *slopes, *mask, *delta, *passed_on;
 } NAME(Layer);
@@ -46,6 +46,7 @@ static char *NAME(lay_out)(const NetworkEpoch *e, NAME(Layer) *layers, REAL **x,
         at->packed = NAME(take)(&room, fan_in * out_stride);
         at->transposed = NAME(take)(&room, fan_out * in_stride);
         at->bias = NAME(take)(&room, out_stride);
+        at->sums = NAME(take)(&room, out_stride);
         at->gradient = NAME(take)(&room, fan_out == 1 ? in_stride : fan_in * out_stride);
         at->outputs = NAME(take)(&room, n);
         at->slopes = NAME(take)(&room, n);
@@ -72,8 +73,8 @@ void NAME(pack)(NAME(Layer) *l, int passes_on)
         for (ptrdiff_t j = 0; (passes_on || fan_out == 1) && j < fan_out; j++)
             column[j * in_stride] = w[j];
     }
-    for (ptrdiff_t j = 0; j < fan_out; j++)
-        l->bias[j] = l->b ? l->b[j] : 0;
+    for (ptrdiff_t j = 0; l->b && j < fan_out; j++)
+        l->bias[j] = l->b[j];
 }
 
 /* Copy the gradient from its padded rows, with that of the penalty. */
@@ -239,12 +240,13 @@ INLINE void NAME(targets)(const NetworkEpoch *e, ptrdiff_t row, ptrdiff_t width,
                       : (REAL) (e->codes[row] == j + (width == 1) ? e->high : e->low);
 }
 
-/* Set the delta of the last layer, the slopes of the loss; return the summed loss of the batch. */
+/* Set the delta of the last layer, the slopes of the loss; return the summed loss of the batch. The
+   weight that the slopes are divided by is the mean one times the number of rows, or the total. */
 static double NAME(losses)(
     const NetworkEpoch *e, NAME(Layer) *l, REAL *target, ptrdiff_t first, ptrdiff_t n)
 {
     const ptrdiff_t width = l->fan_out;
-    const double factor = e->factor / (n * e->mean_weight);
+    const double factor = e->factor / (e->total_weight ? e->total_weight : n * e->mean_weight);
     double total = 0;
     for (ptrdiff_t i = 0; i < n; i++) {
         const ptrdiff_t row = ROW(e, first + i);
@@ -272,9 +274,9 @@ static void NAME(backward)(const NetworkEpoch *e, NAME(Layer) *layers, ptrdiff_t
         NAME(Layer) *l = layers + k;
         if (l->threshold)
             NAME(multiply)(l->delta, l->delta, l->mask, n * l->out_stride);
-        NAME(multiply_and_sum)(l->delta, l->slopes, l->bias, n, l->out_stride);
+        NAME(multiply_and_sum)(l->delta, l->slopes, l->sums, n, l->out_stride);
         for (ptrdiff_t j = 0; l->b && j < l->fan_out; j++)
-            l->b_gradient[j] = l->bias[j];
+            l->b_gradient[j] = l->sums[j];
         if (l->fan_out == 1)
             NAME(product)(l->gradient, l->in_stride, l->delta, 0, l->out_stride, l->inputs,
                           l->in_stride, 1, n, l->in_stride, 0);
@@ -348,7 +350,7 @@ size_t NAME(network_room)(const NetworkEpoch *e)
     for (int l = 0; l < e->n_layers; l++) {
         const ptrdiff_t fan_in = e->sizes[l], fan_out = e->sizes[l + 1];
         n += 2 * fan_in * PADDED(fan_out) + fan_out * PADDED(fan_in) + PADDED(fan_in);
-        n += (1 + 5 * e->batch_size) * PADDED(fan_out);
+        n += (2 + 5 * e->batch_size) * PADDED(fan_out);
     }
     return (size_t) n * sizeof(REAL) + VECTOR_BYTES;
 }
@@ -396,5 +398,27 @@ void NAME(network_losses)(NetworkEpoch *e, ptrdiff_t first, ptrdiff_t last)
         NAME(gather)(e, x, first, n);
         NAME(forward)(e, layers, n);
         e->loss += NAME(losses)(e, layers + e->n_layers - 1, target, first, n);
+    }
+}
+
+/* Add the losses and the gradients of the rows from number `first` to `last` to the loss and, with
+   that of the penalty once, to `sum`. */
+void NAME(network_gradient)(NetworkEpoch *e, double *sum, ptrdiff_t first, ptrdiff_t last)
+{
+    NAME(Layer) layers[MAX_LAYERS];
+    REAL *x, *target = NAME(begin)(e, layers, &x);
+    const NAME(Layer) *end = layers + e->n_layers - 1;
+    const ptrdiff_t n_parameters = end->W + (end->fan_in + e->biases) * end->fan_out - layers[0].W;
+    for (int k = 0; k < e->n_layers; k++)
+        NAME(pack)(layers + k, k > 0);
+    for (; first < last; first += e->batch_size) {
+        const ptrdiff_t n = last - first < e->batch_size ? last - first : e->batch_size;
+        NAME(gather)(e, x, first, n);
+        NAME(forward)(e, layers, n);
+        e->loss += NAME(losses)(e, layers + e->n_layers - 1, target, first, n);
+        NAME(backward)(e, layers, n);
+        for (ptrdiff_t i = 0; i < n_parameters; i++)
+            sum[i] += ((const REAL *) e->gradient)[i];
+        e->alpha = 0;
     }
 }

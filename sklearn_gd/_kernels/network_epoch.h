@@ -48,7 +48,7 @@ typedef struct {
     const int *codes;
     double low, high; /* targets of other classes and of the class of a row */
     const double *weights;
-    double mean_weight;
+    double mean_weight, total_weight; /* one of them, the other is 0; see `losses` */
     const ptrdiff_t *order;   /* numbers of targets and weights; NULL: as they come */
     const ptrdiff_t *x_order; /* numbers of the rows of X, if others; NULL: the same */
     /* The solver. */

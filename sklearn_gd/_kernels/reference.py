@@ -206,9 +206,9 @@ def network_epoch(*_: object) -> None:
     raise NotImplementedError("epochs of networks in one call are compiled only")
 
 
-def network_loss(*_: object) -> None:
-    """Raise a NotImplementedError: there are no losses in one call."""
-    raise NotImplementedError("losses of networks in one call are compiled only")
+def network_objective(*_: object) -> None:
+    """Raise a NotImplementedError: there is no objective in one call."""
+    raise NotImplementedError("objectives of networks in one call are compiled only")
 
 
 def bias_relu(z: Array, b: Array) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -13,7 +13,7 @@ from sklearn_gd import _kernels
 from sklearn_gd._data.batches import Batches
 from sklearn_gd._data.split import PickedRows
 from sklearn_gd._models.class_rows import OneHot
-from sklearn_gd._models.interfaces import NetworkObjective
+from sklearn_gd._models.interfaces import NetworkObjective, Objective
 from sklearn_gd._models.network import Network
 from sklearn_gd._models.rows import OnRows
 from sklearn_gd._models.scaling import Affine
@@ -105,9 +105,10 @@ _PARAMETER = {LeakyReLU: "negative_slope", ELU: "alpha", Huber: "delta", Pinball
 _MOST_WEIGHTS = {64: 40_000, 256: 12_000, 1024: 8_192}
 
 # As many rows as compiled code finds losses of together.
-_ROWS_OF_LOSS = 128
+_ROWS_TOGETHER = 128
 
-_NO_WEIGHTS, _NO_NUMBERS, _NO_CODES = np.zeros(0), np.zeros(0, np.intp), np.zeros(0, np.int32)
+_NO_NUMBERS, _NO_CODES = np.zeros(0, np.intp), np.zeros(0, np.int32)
+_NO_WEIGHTS = _NO_GRADIENT = np.zeros(0)
 
 
 class NetworkNumbers(NamedTuple):
@@ -257,20 +258,39 @@ def compiled_epochs(objective: object, batches: object, solver: Solver) -> Compi
 
 def mean_loss(objective: NetworkObjective, parameters: Array) -> float:
     """Return the mean loss of an objective, by compiled code where that is faster."""
-    network = objective.network
-    if type(objective) is not OnRows or not _is_small(network, _ROWS_OF_LOSS):
+    if not _is_compiled(objective):
         return objective.mean_loss(parameters)
+    return _evaluated(objective, parameters, _NO_GRADIENT)
+
+
+def loss_and_gradient(objective: Objective, parameters: Array) -> tuple[float, Array]:
+    """Return what an objective does, by compiled code where that is faster."""
+    if not _is_compiled(objective):
+        return objective(parameters)
+    gradient = np.zeros(parameters.shape)
+    loss = _evaluated(objective, parameters, gradient)
+    return loss, gradient.astype(parameters.dtype, copy=False)
+
+
+def _is_compiled(objective: Objective) -> TypeGuard[OnRows]:
+    if type(objective) is not OnRows or not _is_small(objective.network, _ROWS_TOGETHER):
+        return False
+    return _takes(objective.network, objective.rows.X)
+
+
+def _evaluated(objective: OnRows, parameters: Array, gradient: Array) -> float:
     X, y, weights = objective.rows
-    if not _takes(network, X):
-        return objective.mean_loss(parameters)
     X, picked = _stored(X)
-    loss: float = _kernels.network_loss(
-        np.ascontiguousarray(parameters, network.dtype),
-        NetworkNumbers.of(network),
+    total_weight = float(len(y) if weights is None else weights.sum())
+    loss: float = _kernels.network_objective(
+        np.ascontiguousarray(parameters),
+        NetworkNumbers.of(objective.network),
         RowNumbers.of(X, y, weights),
         _as_order(picked),
+        total_weight,
+        gradient,
     )
-    return loss / float(len(y) if weights is None else weights.sum())
+    return loss / total_weight
 
 
 def _stored(X: Array | PickedRows) -> tuple[Array, Array | None]:

@@ -190,18 +190,21 @@ def test_an_epoch_of_a_network_refuses_what_does_not_fit(network_arguments, case
         run(*with_one_changed(network_arguments, *WRONG_NETWORKS[case]))
 
 
-def test_the_loss_of_a_network_refuses_what_does_not_fit(network_arguments):
+def test_the_objective_of_a_network_refuses_what_does_not_fit(network_arguments):
     parameters, network, rows, *_ = network_arguments
-    run, numbers = _kernels.kernels.network_loss, np.arange(5)
-    run(parameters, network, rows, numbers)
-    for wrong in (np.array([0, 1, 2, 3, 5]), np.array([0, -1, 2, 3, 4])):
-        with pytest.raises(ValueError, match="order"):
-            run(parameters, network, rows, wrong)
-    for wrong in (rows._replace(X=DENSE[:, :3]), rows._replace(y=rows.y[:4])):
-        with pytest.raises(ValueError, match="must"):
-            run(parameters, network, wrong, numbers)
-    with pytest.raises(ValueError, match="must"):
-        run(parameters[:-1], network, rows, numbers)
+    given = [parameters, network, rows, np.arange(5), 5.0, np.zeros(len(parameters))]
+    run = _kernels.kernels.network_objective
+    run(*given)
+    for place, wrong in (
+        (0, parameters[:-1]),
+        (2, rows._replace(X=DENSE[:, :3])),
+        (2, rows._replace(y=rows.y[:4])),
+        (3, np.array([0, 1, 2, 3, 5])),
+        (3, np.array([0, -1, 2, 3, 4])),
+        (5, np.zeros(3)),
+    ):
+        with pytest.raises(ValueError, match=r"must|order"):
+            run(*with_one_changed(given, place, wrong))
 
 
 def test_rows_in_order_are_as_many_as_there_are(network_arguments):

@@ -65,11 +65,7 @@ def learner_of(rows, network, solver, *, size=10, shuffle=True, fast=True):
 
 def assert_equal_both_ways(rows, network, solver="adam", epochs=2, rtol=1e-10, **batches):
     fast, slow = (learner_of(rows, network, solver, fast=f, **batches) for f in (True, False))
-    assert_allclose(
-        fast.mean_loss(fast.parameters),
-        rows.objective(network).mean_loss(fast.parameters),
-        rtol=rtol,
-    )
+    assert_equal_objectives(rows.objective(network), fast.parameters, rtol)
     for _ in range(epochs):
         assert_allclose(fast.run_epoch(0.01), slow.run_epoch(0.01), rtol=rtol)
     assert fast.updates == slow.updates > 0
@@ -82,6 +78,16 @@ def assert_equal_both_ways(rows, network, solver="adam", epochs=2, rtol=1e-10, *
         scale = np.abs(state).max() if isinstance(state, np.ndarray) else 0.0
         if name.endswith("_"):
             assert_allclose(found, state, rtol=0, atol=100 * rtol * scale)
+
+
+def assert_equal_objectives(objective, parameters, rtol):
+    """Check the loss of all rows, and its gradient, which are without dropout."""
+    loss, gradient = objective(parameters)
+    assert_allclose(compiled.mean_loss(objective, parameters), loss, rtol=rtol)
+    found = compiled.loss_and_gradient(objective, parameters)
+    assert_allclose(found[0], loss, rtol=rtol)
+    assert_allclose(found[1], gradient, rtol=0, atol=rtol * np.abs(gradient).max())
+    assert found[1].dtype == gradient.dtype
 
 
 def network_of(hidden, activation, loss, output="identity", n_outputs=3, dtype=float, **more):
@@ -177,6 +183,23 @@ def test_single_precision():
     for activation in ACTIVATIONS:
         network = network_of((5, 3), activation, "log_cosh", dtype=np.float32)
         assert_equal_both_ways(rows, network, "gd", rtol=1e-5)
+
+
+def test_objectives_of_more_rows_than_fit_together():
+    rng = np.random.default_rng(0)
+    X, y, weights = (
+        rng.normal(size=(1_000, 4)),
+        rng.normal(size=(1_000, 2)),
+        rng.uniform(size=1_000),
+    )
+    for dtype, rtol in ((np.float64, 1e-12), (np.float32, 1e-5)):
+        network = network_of((5,), "tanh", "huber", n_outputs=2, dtype=dtype)
+        at = rng.normal(size=network.size).astype(dtype)
+        for each in (weights, None):
+            rows = Rows(X.astype(dtype), y.astype(dtype), each)
+            assert_equal_objectives(rows.objective(network), at, rtol)
+            part, _, _ = rows.set_aside(0.3, np.random.default_rng(0))
+            assert_equal_objectives(part.objective(network), at, rtol)
 
 
 def test_an_epoch_that_explodes_is_not_finite():
