@@ -273,9 +273,16 @@ def loss_and_gradient(objective: Objective, parameters: Array) -> tuple[float, A
 
 
 def _is_compiled(objective: Objective) -> TypeGuard[OnRows]:
-    if type(objective) is not OnRows or not _is_small(objective.network, _ROWS_TOGETHER):
+    if type(objective) is not OnRows:
         return False
-    return _takes(objective.network, objective.rows.X)
+    network = objective.network
+    # A pass of a single layer over all rows is two products and a few operations on vectors.
+    has_hidden_layers = len(network.sizes) > 2
+    return (
+        has_hidden_layers
+        and _is_small(network, _ROWS_TOGETHER)
+        and _takes(network, objective.rows.X)
+    )
 
 
 def _evaluated(objective: OnRows, parameters: Array, gradient: Array) -> float:

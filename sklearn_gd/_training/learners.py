@@ -19,12 +19,7 @@ from sklearn_gd._data.array_api import on_host
 from sklearn_gd._data.batches import row_chunks, slice_rows
 from sklearn_gd._data.split import PickedRows
 from sklearn_gd._models.class_rows import one_hot
-from sklearn_gd._models.compiled import (
-    CompiledEpochs,
-    compiled_epochs,
-    loss_and_gradient,
-    mean_loss,
-)
+from sklearn_gd._models.compiled import CompiledEpochs, compiled_epochs, mean_loss
 from sklearn_gd._models.interfaces import NetworkObjective, Objective
 from sklearn_gd._models.labelled_rows import LabelledRows
 from sklearn_gd._models.least_squares import Quadratic
@@ -181,7 +176,7 @@ class _Stepper(_Memory):
         xp = namespace(weights)
         if xp.any(penalised & (weights != 0)):
             return
-        gradient = loss_and_gradient(self.objective, weights)[1]
+        gradient = self.objective(weights)[1]
         if not xp.any(penalised & (xp.abs(gradient) > self.l1)):
             self.finished, self.parameters = True, weights
 
@@ -350,11 +345,10 @@ class FullBatchLearner(_Stepper):
         self._limit = 0.0 if tol is None else tol
         if self.flat_at_zero and not self._has_left_zero():
             self._leave_zero(float(self.schedule.rate(0)))
-            _, gradient = loss_and_gradient(self.objective, self.parameters)
-            self.first = self._steepness(gradient)
+            self.first = self._steepness(self.objective(self.parameters)[1])
 
     def run_epoch(self, rate: float) -> float:
-        loss, gradient = loss_and_gradient(self.objective, self.parameters)
+        loss, gradient = self.objective(self.parameters)
         slope, end = self._slope_and_end(gradient, self.rates * rate)
         self.finished = self.tol is not None and self._is_at_the_end(slope, end)
         if self.finished:
@@ -411,7 +405,7 @@ class FullBatchLearner(_Stepper):
         return self.parameters if self.finished else self.last_weights()
 
     def mean_loss(self, weights: Array) -> float:
-        return loss_and_gradient(self.objective, weights)[0]
+        return self.objective(weights)[0]
 
     def validation_loss(self) -> float | None:
         return None
