@@ -38,7 +38,6 @@ from sklearn_gd._models.array_rows import (
     forward,
     require_numpy,
 )
-from sklearn_gd._models.compiled import loss_and_gradient
 from sklearn_gd._models.dropout import Dropout
 from sklearn_gd._models.interfaces import Dataset
 from sklearn_gd._models.network import Network, layers_of, n_parameters, outputs
@@ -624,7 +623,7 @@ class FeedForward(Estimator):
 
         def penalised(point: Array) -> tuple[float, Array]:
             point = (point * unit).astype(network.dtype)
-            latest["loss"], gradient = loss_and_gradient(objective, point)
+            latest["loss"], gradient = objective(point)
             penalty = sum(float(np.vdot(W, W)) for W, _ in network.layers(point))
             loss = latest["loss"] / divisor + 0.5 * self.alpha * penalty
             gradient = gradient * unit * scale

@@ -470,7 +470,7 @@ def test_weights_out_of_any_range(model, weight):
 # L-BFGS that SciPy ends too early.
 
 
-class WrongFromHereOn(SquaredError):
+class MisleadingError(SquaredError):
     """The squared error, with a gradient that points up where errors are below 0.3."""
 
     def gradient(self, y_true, y_pred):
@@ -482,7 +482,7 @@ def test_an_abnormal_end_of_lbfgs_is_told():
     X = np.random.default_rng(0).normal(size=(200, 3))
     y = X @ [1.0, 2.0, 3.0] + 0.1 * np.random.default_rng(1).normal(size=200)
     net = FeedForwardRegressor(
-        hidden_layer_sizes=5, loss=WrongFromHereOn(), solver="lbfgs", max_iter=500, tol=None,
+        hidden_layer_sizes=5, loss=MisleadingError(), solver="lbfgs", max_iter=500, tol=None,
         random_state=0,
     )  # fmt: skip
     with pytest.warns(ConvergenceWarning, match=r"by SciPy's L-BFGS-B, after \d+ .*: ABNORMAL"):

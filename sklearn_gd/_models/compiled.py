@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from itertools import pairwise
-from typing import Any, NamedTuple, TypeGuard
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -13,11 +14,11 @@ from sklearn_gd import _kernels
 from sklearn_gd._data.batches import Batches
 from sklearn_gd._data.split import PickedRows
 from sklearn_gd._models.class_rows import OneHot
-from sklearn_gd._models.interfaces import NetworkObjective, Objective
+from sklearn_gd._models.interfaces import NetworkObjective
 from sklearn_gd._models.network import Network
 from sklearn_gd._models.rows import OnRows
-from sklearn_gd._models.scaling import Affine
-from sklearn_gd._pieces import Array, Matrix, Targets
+from sklearn_gd._models.scaling import Affine, ColumnScaling
+from sklearn_gd._pieces import Array, Targets
 from sklearn_gd.activations import (
     ELU,
     GELU,
@@ -107,6 +108,9 @@ _MOST_WEIGHTS = {64: 40_000, 256: 12_000, 1024: 8_192}
 # As many rows as compiled code finds losses of together.
 _ROWS_TOGETHER = 128
 
+# Up to so many numbers, 32 MB, X is scaled once; beyond, whenever a batch is gathered.
+_SCALED_AT_ONCE = 1 << 22
+
 _NO_NUMBERS, _NO_CODES = np.zeros(0, np.intp), np.zeros(0, np.int32)
 _NO_WEIGHTS = _NO_GRADIENT = np.zeros(0)
 
@@ -132,8 +136,9 @@ class NetworkNumbers(NamedTuple):
     key: int
 
     @classmethod
-    def of(cls, network: Network) -> NetworkNumbers:
-        dtype, columns, output = network.dtype, network.columns, network.activations[-1]
+    def of(cls, network: Network, columns: ColumnScaling | None) -> NetworkNumbers:
+        """Return the numbers of a network whose rows are scaled while a batch is gathered."""
+        dtype, output = network.dtype, network.activations[-1]
         mean = spread = center = scale = np.zeros(0, dtype)
         if isinstance(output, Affine):
             shape = (network.n_outputs,)
@@ -203,33 +208,80 @@ class SolverNumbers(NamedTuple):
         return cls(code.number, parameters, first, second, getattr(solver, "steps_", 0))
 
 
+class CompiledObjective(OnRows):
+    """The loss of a network over fixed rows, and its gradient, in compiled code if that is faster.
+
+    Parameters
+    ----------
+    objective : OnRows
+        The same in NumPy.
+    """
+
+    def __init__(self, objective: OnRows) -> None:
+        super().__init__(objective.network, objective.rows)
+        # A pass of a single layer over all rows is two products and a few operations on vectors.
+        has_hidden_layers = len(self.network.sizes) > 2
+        self._is_faster = has_hidden_layers and is_small(self.network, _ROWS_TOGETHER)
+
+    @cached_property
+    def numbers(self) -> tuple[NetworkNumbers, RowNumbers, Array | None]:
+        """Network and rows, and the numbers of the rows if some are picked."""
+        (X, y, weights), columns = self.rows, self.network.columns
+        if columns is not None and X.shape[0] * X.shape[1] <= _SCALED_AT_ONCE:
+            X, columns = columns(X[:]), None
+        X, picked = _stored(X)
+        return NetworkNumbers.of(self.network, columns), RowNumbers.of(X, y, weights), picked
+
+    def __call__(self, parameters: Array) -> tuple[float, Array]:
+        if not self._is_faster:
+            return super().__call__(parameters)
+        gradient = np.zeros(parameters.shape)
+        loss = self._evaluated(parameters, gradient)
+        return loss, gradient.astype(self.network.dtype, copy=False)
+
+    def mean_loss(self, parameters: Array) -> float:
+        if not self._is_faster:
+            return super().mean_loss(parameters)
+        return self._evaluated(parameters, _NO_GRADIENT)
+
+    def _evaluated(self, parameters: Array, gradient: Array) -> float:
+        network, rows, picked = self.numbers
+        loss: float = _kernels.network_objective(
+            np.ascontiguousarray(parameters),
+            network,
+            rows,
+            _as_order(picked),
+            self.rows.total_weight,
+            gradient,
+        )
+        return loss / self.rows.total_weight
+
+
 class CompiledEpochs:
     """Epochs of gradient steps in compiled code.
 
     Parameters
     ----------
-    network : Network
+    objective : CompiledObjective
     batches : Batches
+        Batches of the rows of the objective.
     solver : Solver
     """
 
-    def __init__(self, network: Network, batches: Batches, solver: Solver) -> None:
-        self._batches, self._solver = batches, solver
-        X, self._picked = _stored(batches.X)
-        self._network = NetworkNumbers.of(network)
-        self._rows = RowNumbers.of(X, batches.y, batches.weights)
+    def __init__(self, objective: CompiledObjective, batches: Batches, solver: Solver) -> None:
+        self._objective, self._batches, self._solver = objective, batches, solver
 
     def run(self, parameters: Array, rate: float, step: int) -> tuple[float, int]:
         """Run an epoch, which moves the parameters; return the summed loss and the next step."""
         batches, solver = self._batches, self._solver
+        network, rows, x_order = self._objective.numbers
         order = batches.order()
-        x_order = self._picked
         if x_order is not None and order is not None:
             x_order = x_order[order]
         loss, step, n_steps = _kernels.network_epoch(
             parameters,
-            self._network,
-            self._rows,
+            network,
+            rows,
             SolverNumbers.of(solver, parameters.dtype),
             _as_order(order),
             _as_order(x_order),
@@ -243,61 +295,35 @@ class CompiledEpochs:
         return loss, step
 
 
-def compiled_epochs(objective: object, batches: object, solver: Solver) -> CompiledEpochs | None:
+def compiled(objective: NetworkObjective) -> NetworkObjective:
+    """Return an objective in compiled code, or itself where that lacks a piece, or takes no X."""
+    if type(objective) is not OnRows:
+        return objective
+    network, (X, _) = objective.network, _stored(objective.rows.X)
+    kinds = [type(activation) for activation in network.activations]
+    is_built_in = (
+        len(kinds) <= _kernels.NETWORK_LAYERS
+        and all(kind in _ACTIVATIONS for kind in kinds)
+        and Affine not in kinds[:-1]
+        and type(network.loss) in _LOSSES
+        and network.dtype in (np.float32, np.float64)
+    )
+    takes_rows = isinstance(X, np.ndarray) and X.dtype == network.dtype and X.flags.aligned
+    return CompiledObjective(objective) if is_built_in and takes_rows else objective
+
+
+def compiled_epochs(
+    objective: NetworkObjective, batches: object, solver: Solver
+) -> CompiledEpochs | None:
     """Return the epochs in compiled code, or None where they run in NumPy.
 
     They do where a piece is not built in, or where BLAS is faster.
     """
-    if not (type(objective) is OnRows and type(batches) is Batches and type(solver) in _SOLVERS):
+    if not isinstance(objective, CompiledObjective) or type(batches) is not Batches:
         return None
-    network = objective.network
-    if not (_takes(network, batches.X) and _is_small(network, batches.size)):
+    if type(solver) not in _SOLVERS or not is_small(objective.network, batches.size):
         return None
-    return CompiledEpochs(network, batches, solver)
-
-
-def mean_loss(objective: NetworkObjective, parameters: Array) -> float:
-    """Return the mean loss of an objective, by compiled code where that is faster."""
-    if not _is_compiled(objective):
-        return objective.mean_loss(parameters)
-    return _evaluated(objective, parameters, _NO_GRADIENT)
-
-
-def loss_and_gradient(objective: Objective, parameters: Array) -> tuple[float, Array]:
-    """Return what an objective does, by compiled code where that is faster."""
-    if not _is_compiled(objective):
-        return objective(parameters)
-    gradient = np.zeros(parameters.shape)
-    loss = _evaluated(objective, parameters, gradient)
-    return loss, gradient.astype(parameters.dtype, copy=False)
-
-
-def _is_compiled(objective: Objective) -> TypeGuard[OnRows]:
-    if type(objective) is not OnRows:
-        return False
-    network = objective.network
-    # A pass of a single layer over all rows is two products and a few operations on vectors.
-    has_hidden_layers = len(network.sizes) > 2
-    return (
-        has_hidden_layers
-        and _is_small(network, _ROWS_TOGETHER)
-        and _takes(network, objective.rows.X)
-    )
-
-
-def _evaluated(objective: OnRows, parameters: Array, gradient: Array) -> float:
-    X, y, weights = objective.rows
-    X, picked = _stored(X)
-    total_weight = float(len(y) if weights is None else weights.sum())
-    loss: float = _kernels.network_objective(
-        np.ascontiguousarray(parameters),
-        NetworkNumbers.of(objective.network),
-        RowNumbers.of(X, y, weights),
-        _as_order(picked),
-        total_weight,
-        gradient,
-    )
-    return loss / total_weight
+    return CompiledEpochs(objective, batches, solver)
 
 
 def _stored(X: Array | PickedRows) -> tuple[Array, Array | None]:
@@ -305,22 +331,8 @@ def _stored(X: Array | PickedRows) -> tuple[Array, Array | None]:
     return (X.X, X.rows) if isinstance(X, PickedRows) else (X, None)
 
 
-def _takes(network: Network, X: Matrix) -> bool:
-    """Return whether compiled code has all pieces of a network, and takes X."""
-    rows, _ = _stored(X)
-    if not (isinstance(rows, np.ndarray) and rows.dtype == network.dtype and rows.flags.aligned):
-        return False
-    kinds = [type(activation) for activation in network.activations]
-    return (
-        len(kinds) <= _kernels.NETWORK_LAYERS
-        and all(kind in _ACTIVATIONS for kind in kinds)
-        and Affine not in kinds[:-1]
-        and type(network.loss) in _LOSSES
-        and network.dtype in (np.float32, np.float64)
-    )
-
-
-def _is_small(network: Network, batch_size: int) -> bool:
+def is_small(network: Network, batch_size: int) -> bool:
+    """Return whether epochs of such batches are faster than with BLAS."""
     largest = max(fan_in * fan_out for fan_in, fan_out in pairwise(network.sizes))
     limits = [most for rows, most in _MOST_WEIGHTS.items() if batch_size <= rows]
     return bool(limits) and largest <= limits[0]

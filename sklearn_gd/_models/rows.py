@@ -83,6 +83,10 @@ class Rows(OnHost, _XyWeights):
         dtype: DType = self.X.dtype
         return dtype
 
+    @property
+    def total_weight(self) -> float:
+        return float(self.n_samples if self.weights is None else self.weights.sum())
+
     def objective(self, network: Network) -> OnRows:
         return OnRows(network, self)
 
@@ -151,8 +155,7 @@ class OnRows:
         return self.network(parameters, *batch, step)
 
     def __call__(self, parameters: Array) -> tuple[float, Array]:
-        weights = self.rows.weights
-        total_weight = float(self.rows.n_samples if weights is None else weights.sum())
+        total_weight = self.rows.total_weight
         loss, gradient = self.network(parameters, *self.rows, total_weight)
         return loss / total_weight, gradient.copy()
 

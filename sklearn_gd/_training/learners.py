@@ -19,7 +19,7 @@ from sklearn_gd._data.array_api import on_host
 from sklearn_gd._data.batches import row_chunks, slice_rows
 from sklearn_gd._data.split import PickedRows
 from sklearn_gd._models.class_rows import one_hot
-from sklearn_gd._models.compiled import CompiledEpochs, compiled_epochs, mean_loss
+from sklearn_gd._models.compiled import CompiledEpochs, compiled, compiled_epochs
 from sklearn_gd._models.interfaces import NetworkObjective, Objective
 from sklearn_gd._models.labelled_rows import LabelledRows
 from sklearn_gd._models.least_squares import Quadratic
@@ -232,10 +232,11 @@ class GradientLearner(_Stepper):
         shuffle: bool = False,
     ) -> Self:
         """Set the training set and the validation set of the next epochs."""
-        self.objective, self.validation = objective, validation
+        self.objective = compiled(objective)
+        self.validation = None if validation is None else compiled(validation)
         if batch_size is not None:
             self._batches = objective.batches(batch_size, self.generator if shuffle else None)
-            self._compiled = compiled_epochs(objective, self._batches, self.solver)
+            self._compiled = compiled_epochs(self.objective, self._batches, self.solver)
         return self
 
     def take_up(self, parameters: Array) -> None:
@@ -273,10 +274,10 @@ class GradientLearner(_Stepper):
         return self.last_weights()
 
     def mean_loss(self, weights: Array) -> float:
-        return mean_loss(self.objective, weights)
+        return self.objective.mean_loss(weights)
 
     def validation_loss(self) -> float | None:
-        return None if self.validation is None else mean_loss(self.validation, self.weights())
+        return None if self.validation is None else self.validation.mean_loss(self.weights())
 
 
 def _nan_unless_finite(loss: DeviceArray, parameters: DeviceArray) -> DeviceArray:

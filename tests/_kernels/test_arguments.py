@@ -6,7 +6,7 @@ from scipy import sparse
 
 from sklearn_gd import _kernels
 from sklearn_gd._kernels import reference
-from sklearn_gd._models.compiled import CompiledEpochs
+from sklearn_gd._models.compiled import CompiledEpochs, compiled
 from sklearn_gd._models.dropout import Dropout
 from sklearn_gd._models.network import Network
 from sklearn_gd._models.rows import Rows
@@ -132,10 +132,11 @@ def network_arguments(monkeypatch):
     objective = Rows(DENSE, DENSE[:, :2].copy(), np.ones(5)).objective(network)
     solver, taken = Adam(), []
     solver.start(network.size, np.float64)
+    monkeypatch.setattr("sklearn_gd._models.compiled._SCALED_AT_ONCE", 0)
     batches = objective.batches(2, np.random.default_rng(0))
     run = _kernels.network_epoch
     monkeypatch.setattr(_kernels, "network_epoch", lambda *args: taken.extend(args) or run(*args))
-    CompiledEpochs(network, batches, solver).run(np.zeros(network.size), 0.1, 0)
+    CompiledEpochs(compiled(objective), batches, solver).run(np.zeros(network.size), 0.1, 0)
     return taken
 
 

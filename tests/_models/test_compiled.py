@@ -83,8 +83,10 @@ def assert_equal_both_ways(rows, network, solver="adam", epochs=2, rtol=1e-10, *
 def assert_equal_objectives(objective, parameters, rtol):
     """Check the loss of all rows, and its gradient, which are without dropout."""
     loss, gradient = objective(parameters)
-    assert_allclose(compiled.mean_loss(objective, parameters), loss, rtol=rtol)
-    found = compiled.loss_and_gradient(objective, parameters)
+    fast = compiled.compiled(objective)
+    assert type(fast) is compiled.CompiledObjective
+    assert_allclose(fast.mean_loss(parameters), loss, rtol=rtol)
+    found = fast(parameters)
     assert_allclose(found[0], loss, rtol=rtol)
     assert_allclose(found[1], gradient, rtol=0, atol=rtol * np.abs(gradient).max())
     assert found[1].dtype == gradient.dtype
@@ -123,7 +125,9 @@ def test_sizes(hidden, n_outputs, weights):
 
 
 @pytest.mark.parametrize("squash", [False, True])
-def test_columns_and_targets_are_scaled(squash):
+@pytest.mark.parametrize("at_once", [False, True])
+def test_columns_and_targets_are_scaled(squash, at_once, monkeypatch):
+    monkeypatch.setattr(compiled, "_SCALED_AT_ONCE", 1_000 if at_once else 0)
     network = network_of((5,), "tanh", "huber")
     scale = np.array([1e-3, 1.0, 5.0, 0.5])
     network.columns = ColumnScaling(np.array([0.5, 0.0, -3.0, 2.0]), scale, squash)
@@ -131,7 +135,11 @@ def test_columns_and_targets_are_scaled(squash):
     network.baseline_loss = 0.37
     rows = X.copy()
     rows[3, 0] = 1e12  # beyond where the squashing function is at its limit
-    assert_equal_both_ways(Rows(rows if squash else X, Y, None), network)
+    all_rows = Rows(rows if squash else X, Y, WEIGHTS)
+    part, _, _ = all_rows.set_aside(0.3, np.random.default_rng(0))
+    for each in (all_rows, part):
+        assert_equal_both_ways(each, network)
+        assert_equal_both_ways(each, network, shuffle=False)
 
 
 @pytest.mark.parametrize("biases", [True, False])
@@ -254,7 +262,8 @@ def test_pieces_of_other_kinds_and_wide_layers_are_left_to_numpy(rows, params, s
     network = network_of(given["hidden"], given["activation"], given["loss"])
     objective = Rows(rows, Y, None).objective(network)
     solver: Solver = as_solver(solver)
-    found = compiled.compiled_epochs(objective, objective.batches(10, None), solver)
+    batches = objective.batches(10, None)
+    found = compiled.compiled_epochs(compiled.compiled(objective), batches, solver)
     assert (found is not None) == taken
 
 
@@ -276,7 +285,7 @@ def test_default_fits_run_compiled_and_equal_those_in_numpy(model, monkeypatch):
     )
     fast = model.fit(X, y).predict(X)
     assert len(calls) == 3
-    monkeypatch.setattr("sklearn_gd._training.learners.compiled_epochs", lambda *_: None)
+    monkeypatch.setattr("sklearn_gd._training.learners.compiled", lambda objective: objective)
     assert_allclose(model.fit(X, y).predict(X), fast, rtol=1e-9, atol=1e-9)
 
 
