@@ -12,7 +12,14 @@ from sklearn.utils.metaestimators import available_if as _available_if
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_gd._models.scaling import ColumnScaling, Scaling
-from sklearn_gd._pieces import VERSION_NOTE, Array, ArrayLike, DeviceArray, DocumentedOnline
+from sklearn_gd._pieces import (
+    VERSION_NOTE,
+    Array,
+    ArrayLike,
+    DeviceArray,
+    DocumentedOnline,
+    NamesOnce,
+)
 from sklearn_gd._training.callback_tasks import CallbackSupportMixin, keeps_state
 from sklearn_gd.activations import Activation
 from sklearn_gd.exceptions import ModelVersionWarning
@@ -51,7 +58,7 @@ class Layer(NamedTuple):
     activation: Activation
 
 
-class Estimator(CallbackSupportMixin, DocumentedOnline):
+class Estimator(CallbackSupportMixin, DocumentedOnline, NamesOnce):
     """Base of all estimators, left of scikit-learn's classes.
 
     It adds scikit-learn's callbacks, a link to the documentation in notebooks, types for inherited

@@ -67,6 +67,20 @@ class DocumentedOnline:
         return f"{SITE}generated/{{estimator_module}}.{{estimator_name}}.html"
 
 
+class NamesOnce:
+    """Mixin that reads the names of a class's parameters from its signature once.
+
+    It goes left of ``BaseEstimator``, which reads them again whenever parameters are cloned, set
+    or checked: a tenth of the time of a search over small networks.
+    """
+
+    @classmethod
+    @cache
+    def _get_param_names(cls) -> list[str]:
+        names: list[str] = super()._get_param_names()  # type: ignore[misc]
+        return names
+
+
 def namespace(array: DeviceArray) -> Namespace:
     """Return the library of an array, with the functions of the array API standard."""
     if isinstance(array, (np.ndarray, np.generic)):
@@ -100,7 +114,7 @@ def copy_of(value: DeviceArray) -> DeviceArray:
     return namespace(value).asarray(value, copy=True)
 
 
-class Piece(DocumentedOnline, BaseEstimator):
+class Piece(DocumentedOnline, NamesOnce, BaseEstimator):
     """Base of all pluggable pieces.
 
     ``_needed`` maps the methods that a custom piece must define to their signatures, for error
