@@ -97,7 +97,7 @@ def validated(
 
 def _is_single_frame(X: ArrayLike) -> bool:
     """Return whether X is a frame of float32, whose types scikit-learn knows only of pandas."""
-    is_other_frame = hasattr(X, "__array__") and not hasattr(X, "dtype") and not hasattr(X, "iloc")
+    is_other_frame = hasattr(X, "__arrow_c_stream__") and not hasattr(X, "iloc")
     return is_other_frame and bool(np.asarray(X[:0]).dtype == np.float32)
 
 
