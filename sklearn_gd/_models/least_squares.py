@@ -188,7 +188,9 @@ class Moments:
                 total.xx += xx
                 total.xy += xy
                 total.yy += np.einsum("ij,ij->j", y_rows, y_rows, dtype=np.float64)
-            total.xx = self.xx + np.triu(total.xx) + np.triu(total.xx, 1).T
+            below_diagonal = np.tri(len(total.xx), k=-1, dtype=bool)
+            np.copyto(total.xx, total.xx.T, where=below_diagonal)
+            total.xx += self.xx
             total.xy += self.xy
             total.yy += self.yy
         if not (np.isfinite(total.xx.diagonal()).all() and np.isfinite(total.yy).all()):
