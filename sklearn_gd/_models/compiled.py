@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -222,10 +221,15 @@ class CompiledObjective(OnRows):
         # A pass of a single layer over all rows is two products and a few operations on vectors.
         has_hidden_layers = len(self.network.sizes) > 2
         self._is_faster = has_hidden_layers and is_small(self.network, _ROWS_TOGETHER)
+        self._numbers: tuple[NetworkNumbers, RowNumbers, Array | None] | None = None
 
-    @cached_property
     def numbers(self) -> tuple[NetworkNumbers, RowNumbers, Array | None]:
-        """Network and rows, and the numbers of the rows if some are picked."""
+        """Return network and rows, and the numbers of the rows if some are picked."""
+        if self._numbers is None:
+            self._numbers = self._find_numbers()
+        return self._numbers
+
+    def _find_numbers(self) -> tuple[NetworkNumbers, RowNumbers, Array | None]:
         (X, y, weights), columns = self.rows, self.network.columns
         if columns is not None and X.shape[0] * X.shape[1] <= _SCALED_AT_ONCE:
             X, columns = columns(X[:]), None
@@ -245,7 +249,7 @@ class CompiledObjective(OnRows):
         return self._evaluated(parameters, _NO_GRADIENT)
 
     def _evaluated(self, parameters: Array, gradient: Array) -> float:
-        network, rows, picked = self.numbers
+        network, rows, picked = self.numbers()
         loss: float = _kernels.network_objective(
             np.ascontiguousarray(parameters),
             network,
@@ -274,7 +278,7 @@ class CompiledEpochs:
     def run(self, parameters: Array, rate: float, step: int) -> tuple[float, int]:
         """Run an epoch, which moves the parameters; return the summed loss and the next step."""
         batches, solver = self._batches, self._solver
-        network, rows, x_order = self._objective.numbers
+        network, rows, x_order = self._objective.numbers()
         order = batches.order()
         if x_order is not None and order is not None:
             x_order = x_order[order]

@@ -17,6 +17,8 @@ from sklearn.utils.validation import validate_data
 from sklearn_gd._data.validation import _X_CHECKS, validated
 from sklearn_gd._pieces import Array, ArrayLike, DType, Matrix
 
+Data = tuple[ArrayLike, ArrayLike, ArrayLike | None]  # X, y and weights of a chunk
+
 
 class Chunk:
     """Rows of X, y and weights: delayed, or in memory.
@@ -24,20 +26,17 @@ class Chunk:
     Those in memory have a client, which sends them to a worker each time that they are needed.
     """
 
-    def __init__(
-        self, X: ArrayLike, y: ArrayLike, weights: ArrayLike | None, client: Client | None = None
-    ) -> None:
-        self._data, self._client = (X, y, weights), client
+    def __init__(self, data: Delayed | Data, client: Client | None = None) -> None:
+        self._data, self._client = data, client
         self._sent: Future[object] | None = None
 
-    def delayed(self) -> tuple[ArrayLike, ArrayLike, ArrayLike | None]:
-        """Return delayed X, y and weights; None for no weights."""
+    def delayed(self) -> Delayed | Data:
+        """Return X, y and weights in one delayed tuple."""
         if self._client is None:
             return self._data
         # The data stays on the worker until `free`.
         (self._sent,) = self._client.scatter([self._data], hash=False)
-        X, y, weights = (delayed(self._sent)[i] for i in range(3))
-        return X, y, weights
+        return delayed(self._sent)
 
     def free(self) -> None:
         """Free the copy of data in memory that was sent to a worker."""
@@ -97,9 +96,11 @@ def lazy_chunks(
 
 
 def precision_of(X: ArrayLike) -> DType:
-    """Return float32 for a collection of that type throughout, and float64 for all others."""
-    dtypes = set(X.dtypes) if is_frame(X) else {X.dtype}
-    return np.dtype(np.float32 if dtypes == {np.dtype(np.float32)} else np.float64)
+    """Return the precision of local fits: float32 if no type needs more, and float64 else."""
+    dtypes = list(X.dtypes) if is_frame(X) else [X.dtype]
+    is_plain = all(isinstance(dtype, np.dtype) and dtype.kind in "biuf" for dtype in dtypes)
+    is_single = is_plain and np.result_type(*dtypes) == np.float32
+    return np.dtype(np.float32 if is_single else np.float64)
 
 
 def memory_chunks(client: Client, X: Matrix, y: Array, weights: Array | None) -> Chunks:
@@ -108,7 +109,7 @@ def memory_chunks(client: Client, X: Matrix, y: Array, weights: Array | None) ->
     n_chunks = min(n_samples, max(1, sum(client.nthreads().values())))
     ends = np.linspace(0, n_samples, n_chunks + 1).astype(int).tolist()
     chunks = [
-        Chunk(X[a:b], y[a:b], None if weights is None else weights[a:b], client)
+        Chunk((X[a:b], y[a:b], None if weights is None else weights[a:b]), client)
         for a, b in pairwise(ends)
     ]
     return Chunks(chunks, int(X.shape[1]), X.dtype)
@@ -150,7 +151,8 @@ def _with_known_sizes(collection: ArrayLike) -> da.Array:
         dtypes = collection.dtypes if collection.ndim == 2 else [collection.dtype]
         if not all(isinstance(dtype, np.dtype) for dtype in dtypes):
             collection = collection.astype(object)  # as Dask does, after a warning
-        return collection.to_dask_array(lengths=True)
+        # Not with `lengths=True`, which counts partitions that Dask then joins.
+        return collection.to_dask_array().compute_chunk_sizes()
     if any(np.isnan(size) for size in collection.chunks[0]):
         return collection.compute_chunk_sizes()
     return collection
@@ -169,7 +171,9 @@ def _matching_chunks(X: ArrayLike, y: ArrayLike, weights: ArrayLike | None) -> l
     Unknown chunk sizes are taken to match if there are as many chunks, which the workers check;
     otherwise they are computed first.
     """
-    given = {"y": y} | ({} if weights is None else {"sample_weight": weights})
+    given = {"y": y}
+    if weights is not None:
+        given["sample_weight"] = _only_column(weights)
     for name, each in given.items():
         if is_dask_collection(each):
             _check_collection(name, each, (1, 2) if name == "y" else (1,))
@@ -180,16 +184,48 @@ def _matching_chunks(X: ArrayLike, y: ArrayLike, weights: ArrayLike | None) -> l
     if not (unknown and match):
         X = _with_known_sizes(X)
         given = {name: _rechunked(each, X.chunks[0], name) for name, each in given.items()}
-    columns = [_delayed(each) for each in (X, *given.values())]
-    if weights is None:
-        columns.append([None] * len(columns[0]))
-    return [Chunk(*parts) for parts in zip(*columns, strict=True)]
+    return [Chunk(data) for data in _joined(X, *given.values())]
 
 
-def _delayed(collection: ArrayLike) -> list[Delayed | None]:
-    """Return a delayed object for each chunk of rows."""
-    chunks = collection.to_delayed()
-    return list(np.ravel(chunks)) if isinstance(chunks, np.ndarray) else list(chunks)
+def _only_column(weights: ArrayLike) -> ArrayLike:
+    """Return the series in a frame of one column; anything else as it is."""
+    is_one_column = is_frame(weights) and weights.ndim == 2 and len(weights.columns) == 1
+    return weights[weights.columns[0]] if is_one_column else weights
+
+
+def _joined(*collections: ArrayLike) -> list[Delayed]:
+    """Return tuples of X, y and, with weights, these: a delayed one for each chunk of rows.
+
+    All go into one graph before Dask optimises it. Apart, they would work out twice what they
+    share, with other rows if it is random, and may be divided in different ways: Dask joins files
+    by the columns that are read.
+    """
+    if all(map(is_frame, collections)):
+        first, *others = collections
+        joined = first.map_partitions(
+            _as_data,
+            *others,
+            meta=first._meta.iloc[:, 0],
+            enforce_metadata=False,
+            align_dataframes=False,
+        )
+        return list(joined.to_delayed())
+    if not any(map(is_frame, collections)):
+        axes = [index for each in collections for index in (each, "ij"[: each.ndim])]
+        joined = da.blockwise(
+            _as_data, "i", *axes, align_arrays=False, dtype=object, meta=np.empty(0, object)
+        )
+        return list(joined.to_delayed())
+    parts = [list(np.ravel(each.to_delayed())) for each in collections]
+    if len({len(each) for each in parts}) > 1:
+        return _joined(*map(_with_known_sizes, collections))
+    return [delayed(_as_data, pure=False)(*each) for each in zip(*parts, strict=True)]
+
+
+def _as_data(*parts: ArrayLike) -> Data:
+    # With several axes, a block of an array comes in a list, of one since rows are whole.
+    X, y, *weights = (each[0] if isinstance(each, list) else each for each in parts)
+    return X, y, weights[0] if weights else None
 
 
 def _rechunked(collection: ArrayLike, sizes: tuple[int, ...], name: str) -> da.Array:

@@ -33,10 +33,10 @@ from sklearn_gd._models.rows import Rows
 from sklearn_gd._models.scaling import ColumnMoments, ColumnScaling
 from sklearn_gd._pieces import Array, ArrayLike, DType, Matrix
 from sklearn_gd._training.learners import Rosenblatt
+from sklearn_gd.dask._chunks import Data
 
 R = TypeVar("R", Rows, LabelledRows)
 T = TypeVar("T")
-Data = tuple[ArrayLike, ArrayLike, ArrayLike | None]  # X, y and weights of a chunk
 Ends = tuple[float, float]  # targets of the outputs of other classes, and of a row's class
 
 

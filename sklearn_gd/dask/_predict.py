@@ -18,8 +18,8 @@ from sklearn_gd._data.validation import (
     validated,
 )
 from sklearn_gd._pieces import Array, ArrayLike, DType, Matrix
-from sklearn_gd.dask._chunks import is_frame, lazy_chunks, precision_of, with_whole_rows
-from sklearn_gd.dask._partition import Checks, Data
+from sklearn_gd.dask._chunks import Data, is_frame, lazy_chunks, precision_of, with_whole_rows
+from sklearn_gd.dask._partition import Checks
 from sklearn_gd.dask._reduction import reduce_chunks
 from sklearn_gd.dask._shard import aligned
 
@@ -29,7 +29,8 @@ Part = tuple[float | Array, ...]  # weight and sums of a chunk
 def predict_chunks(estimator: BaseEstimator, method: str, X: ArrayLike) -> ArrayLike:
     """Return the lazy results of a prediction method of a local estimator, in the chunks of X.
 
-    They are a Dask array; for a Dask data frame, a Dask series or data frame.
+    They are a Dask array; for a Dask data frame, a Dask series, or a data frame with a column per
+    class, of its label, or per output.
     """
     # One row is predicted at once: for the shape of predictions, and for early errors.
     if is_frame(X) and X.ndim == 2:
@@ -75,7 +76,10 @@ def _predict_frame(estimator: BaseEstimator, method: str, empty: Array, X: Array
     import pandas as pd
 
     y_pred = _predict_array(estimator, method, empty, X)
-    return (pd.Series if y_pred.ndim == 1 else pd.DataFrame)(y_pred, index=X.index)
+    if y_pred.ndim == 1:
+        return pd.Series(y_pred, index=X.index)
+    labels = None if method == "predict" else estimator.classes_
+    return pd.DataFrame(y_pred, index=X.index, columns=labels)
 
 
 def score_chunks(
@@ -108,13 +112,12 @@ def score_chunks(
     return float(np.mean(np.where((around_mean == 0) & (errors == 0), 1.0, 1.0 - ratio)))
 
 
-def _parts_of(
-    checks: Checks[Part], number: int, X: Matrix, y: ArrayLike, weights: ArrayLike | None
-) -> list[Part]:
+def _parts_of(checks: Checks[Part], number: int, data: Data) -> list[Part]:
     """Return the sums of a chunk in a list; an empty list without rows of any weight."""
+    X, *others = data
     if not X.shape[0]:
         return []
-    part = checks(number, (aligned(X), y, weights))
+    part = checks(number, (aligned(X), *others))
     return [part] if part[0] else []
 
 

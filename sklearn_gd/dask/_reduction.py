@@ -14,8 +14,8 @@ from sklearn.base import BaseEstimator
 from sklearn_gd._models.least_squares import Moments
 from sklearn_gd._models.network import Network
 from sklearn_gd._models.rows import OnHost, Rows
-from sklearn_gd._pieces import Array, ArrayLike
-from sklearn_gd.dask._chunks import Chunk, Chunks
+from sklearn_gd._pieces import Array
+from sklearn_gd.dask._chunks import Chunk, Chunks, Data
 from sklearn_gd.dask._partition import (
     Checks,
     check_regression_chunk,
@@ -39,11 +39,11 @@ def reduce_chunks(
 ) -> T:
     """Return a reduction over all chunks, always in the same order.
 
-    `of_chunk` takes the number of a chunk, X, y and weights; `combine` takes a list of results.
+    `of_chunk` takes the number of a chunk and its data; `combine` takes a list of results.
     """
     for _ in range(ATTEMPTS):
         level = [
-            delayed(partial(of_chunk, number), pure=False)(*chunk.delayed())
+            delayed(partial(of_chunk, number), pure=False)(chunk.delayed())
             for number, chunk in enumerate(chunks)
         ]
         while len(level) > 1:
@@ -122,18 +122,16 @@ class StreamedObjective(NamedTuple):
         return self.rows.mean_loss(self.network, parameters)
 
 
-def _checked(
-    checks: RegressionChecks, number: int, X: ArrayLike, y: ArrayLike, weights: ArrayLike | None
-) -> tuple[Rows, bool] | None:
+def _checked(checks: RegressionChecks, number: int, data: Data) -> tuple[Rows, bool] | None:
     """Return the rows of a chunk, and whether y has one axis; None without rows of any weight."""
-    if not X.shape[0]:
+    if not data[0].shape[0]:
         return None
-    rows, (one_axis, _) = checks(number, (X, y, weights))
+    rows, (one_axis, _) = checks(number, data)
     return (rows._replace(X=aligned(rows.X)), one_axis) if rows.n_samples else None
 
 
-def _sums_of(checks: RegressionChecks, number: int, *data: ArrayLike) -> LineSums | None:
-    checked = _checked(checks, number, *data)
+def _sums_of(checks: RegressionChecks, number: int, data: Data) -> LineSums | None:
+    checked = _checked(checks, number, data)
     if checked is None:
         return None
     rows, one_axis = checked
@@ -158,9 +156,9 @@ def _combined(parts: list[LineSums | None]) -> LineSums | None:
 
 
 def _loss_of(
-    checks: RegressionChecks, network: bytes, parameters: Array, number: int, *data: ArrayLike
+    checks: RegressionChecks, network: bytes, parameters: Array, number: int, data: Data
 ) -> float:
-    checked = _checked(checks, number, *data)
+    checked = _checked(checks, number, data)
     if checked is None:
         return 0.0
     return summed_loss(cloudpickle.loads(network)(), aligned(parameters), checked[0])

@@ -22,7 +22,8 @@ from sklearn_gd._data.split import PickedRows
 from sklearn_gd._models.labelled_rows import LabelledRows
 from sklearn_gd._models.network import Network
 from sklearn_gd._models.rows import Rows
-from sklearn_gd._pieces import Array, ArrayLike, Matrix
+from sklearn_gd._pieces import Array, Matrix
+from sklearn_gd.dask._chunks import Data
 from sklearn_gd.dask._partition import Checks, LabelledPartition, Partition, RegressionPartition
 
 Task = tuple[str, tuple[object, ...]]  # a method of a partition and its arguments
@@ -150,9 +151,7 @@ def load_chunk(
     number: int,
     checks: Checks[tuple[Any, object]],
     tasks: Sequence[Task],
-    X: ArrayLike,
-    y: ArrayLike,
-    weights: ArrayLike | None,
+    data: Data,
 ) -> tuple[str, object, bool] | None:
     """Check a chunk, and store its rows in the shard of the worker that this runs on.
 
@@ -163,9 +162,9 @@ def load_chunk(
     shard = _SHARDS.get((run, address))
     if shard is None:
         return None
-    if not X.shape[0]:
+    if not data[0].shape[0]:
         return address, None, False
-    rows, information = checks(number, (X, y, weights))
+    rows, information = checks(number, data)
     has_rows = rows.X.shape[0] > 0
     if has_rows:
         shard.store(source, number, rows, tasks)

@@ -16,8 +16,8 @@ from distributed.threadpoolexecutor import thread_state
 from sklearn.base import BaseEstimator
 
 from sklearn_gd._pieces import DType
-from sklearn_gd.dask._chunks import Chunk, Chunks
-from sklearn_gd.dask._partition import Checks, Data
+from sklearn_gd.dask._chunks import Chunk, Chunks, Data
+from sklearn_gd.dask._partition import Checks
 from sklearn_gd.dask._shard import Shard, Sums, Task, load_chunk, packed, summed, unpacked
 
 Key = tuple[str, int]  # name of the source, number of the chunk
@@ -150,7 +150,7 @@ class Workers:
         source, number = key
         checks, tasks = self._checks[source], self._tasks[source]
         task = partial(load_chunk, self._run, source, number, checks, tasks)
-        return delayed(task, pure=False)(*self._chunks[key].delayed())
+        return delayed(task, pure=False)(self._chunks[key].delayed())
 
     def _register(self, key: Key, future: Future[Any]) -> None:
         """Register the worker that a chunk was loaded on, unless it is lost or has no shard."""

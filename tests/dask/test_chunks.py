@@ -8,7 +8,6 @@ from numpy.testing import assert_array_equal
 da = pytest.importorskip("dask.array", reason="dask is not installed")
 pytest.importorskip("distributed", reason="distributed is not installed")
 
-import dask  # noqa: E402
 
 from sklearn_gd import ThroughOriginRegressor  # noqa: E402
 from sklearn_gd.dask._chunks import is_frame, is_lazy, lazy_chunks, with_whole_rows  # noqa: E402
@@ -17,7 +16,7 @@ X = np.arange(40.0).reshape(10, 4)
 
 
 def computed(chunk):
-    return dask.compute(*chunk.delayed(), scheduler="synchronous")
+    return chunk.delayed().compute(scheduler="synchronous")
 
 
 def test_the_chunks_are_those_of_the_features():
