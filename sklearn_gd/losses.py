@@ -321,6 +321,11 @@ class LogCosh(Loss):
         return namespace(y_pred).tanh(y_pred - y_true)
 
 
+# Smallest share of a class in the best constant, whose logits are finite without samples, too. It
+# depends neither on the scale of the weights nor on whether they stand for repeated samples.
+_LEAST_SHARE = 1e-3
+
+
 class LogLoss(Loss):
     """Log loss, or cross entropy, of classes: -log of the probability of a sample's class.
 
@@ -358,11 +363,11 @@ class LogLoss(Loss):
         return BinaryLogLoss()
 
     def _best_constant(self, y_true: Array, weights: Array | None) -> Array:
-        # Of a class without samples, half a sample: its logit is finite.
-        half = 0.5 / (len(y_true) if weights is None else float(weights.sum()))
-        shares = np.average(y_true.astype(np.float64), axis=0, weights=weights)
-        shares = np.clip(shares, half, 1 - half) if half < 0.5 else np.full_like(shares, 0.5)
-        return self._logits(shares)
+        return self._constant_of(np.average(y_true.astype(np.float64), axis=0, weights=weights))
+
+    def _constant_of(self, shares: Array) -> Array:
+        """Return the best constant for given shares of the classes."""
+        return self._logits(shares.clip(_LEAST_SHARE, 1 - _LEAST_SHARE))
 
     def _logits(self, shares: Array) -> Array:
         if len(shares) == 1:
@@ -372,7 +377,9 @@ class LogLoss(Loss):
 
     def _baseline(self, y_true: Array, weights: Array | None) -> float:
         """Return the entropy of the class shares."""
-        shares = np.average(y_true.astype(np.float64), axis=0, weights=weights)
+        return self._baseline_of(np.average(y_true.astype(np.float64), axis=0, weights=weights))
+
+    def _baseline_of(self, shares: Array) -> float:
         if len(shares) == 1:
             shares = np.append(shares, 1 - shares)
         return float(entr(shares).sum())

@@ -1,6 +1,7 @@
 """Bad input: an error that names the parameter, what is accepted and what came."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_array_equal
 from scipy import sparse
@@ -391,10 +392,15 @@ def test_class_weights_must_leave_something_to_validate_on():
     assert_refused(neuron, call, "class_weight={0: 0.0, 1: 1.0}", "nothing to validate on")
 
 
-def test_warm_starts_need_the_features_of_the_last_fit():
-    y = targets(PerceptronClassifier)
-    neuron = PerceptronClassifier(warm_start=True).fit(X, y)
-    assert_refused(neuron, lambda e: e.fit(X[:, :1], y), "warm_start", "2 features", "Got 1")
+@pytest.mark.parametrize("kind", EVERY)
+def test_warm_starts_need_the_features_of_the_last_fit(kind):
+    y, frame = targets(kind), pd.DataFrame(X, columns=["a", "b"])
+    model = make(kind, warm_start=True).fit(frame, y)
+    for other in (frame[["b", "a"]], frame.rename(columns={"b": "c"})):
+        assert_refused(model, lambda e, other=other: e.fit(other, y), "feature names")
+    assert_refused(model, lambda e: e.fit(frame[["a"]], y), "feature")
+    model = make(kind, warm_start=True).fit(X, y)
+    assert_refused(model, lambda e: e.fit(X[:, :1], y), "1 features", "expecting 2")
 
 
 def test_the_solver_lbfgs_makes_no_steps():

@@ -46,7 +46,6 @@ MODELS = {
     "line": ThroughOriginRegressor(solver="momentum", max_iter=3, tol=None),
     "huber line": ThroughOriginRegressor(loss="huber", max_iter=3, tol=None),
     "step neuron": PerceptronClassifier(**SETTINGS),
-    "step neuron, batches": PerceptronClassifier(batch_size=8, **SETTINGS),
     "sigmoid neuron": PerceptronClassifier(activation="sigmoid", **SETTINGS),
     "network": FeedForwardRegressor(hidden_layer_sizes=(4,), **SETTINGS),
     "classifying network": FeedForwardClassifier(hidden_layer_sizes=(4,), **SETTINGS),

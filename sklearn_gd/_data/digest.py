@@ -11,7 +11,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils import check_array
 
-from sklearn_gd._data.validation import canonical, well_formed
+from sklearn_gd._data.validation import canonical, float_dtypes, well_formed
 from sklearn_gd._pieces import Array, ArrayLike, Matrix
 
 _CHUNK = 1 << 22  # number of bytes that are copied at once
@@ -56,7 +56,7 @@ def _entry(given: ArrayLike, read: Any) -> tuple[str, str]:
 
 
 def _rows(X: ArrayLike) -> Matrix:
-    X = check_array(well_formed(X), accept_sparse="csr", dtype=[np.float64, np.float32])
+    X = check_array(well_formed(X), accept_sparse="csr", dtype=float_dtypes(X))
     X = canonical(X)
     if sparse.issparse(X) and not X.data.all():
         X = X.copy()
@@ -66,7 +66,8 @@ def _rows(X: ArrayLike) -> Matrix:
 
 def _targets(y: ArrayLike) -> Array:
     y = check_array(y, ensure_2d=False, dtype=None)
-    if y.dtype.kind in "fiub":
+    # Beyond that, integers are not all numbers of float64.
+    if y.dtype.kind in "fb" or (y.dtype.kind in "iu" and (not y.size or abs(y).max() < 2**53)):
         return y.astype(np.float64, copy=False)
     return np.asarray(y.tolist())  # labels, among objects too
 

@@ -29,19 +29,35 @@ def encode(y: ArrayLike, classes: Array, name: str = "y") -> Array:
             )
     if y.ndim != 1:
         raise ValueError(f"{name} must hold one label per row. Got shape {y.shape}.")
-    known = set(classes.tolist()) if _are_comparable(y, classes) else ()
-    unseen = [label for label in np.unique(y).tolist() if label not in known]
-    if unseen:
-        shown = f"{unseen[:10]}{' and more' if len(unseen) > 10 else ''}"
+    codes, are_known = np.zeros(len(y), np.intp), np.zeros(len(y), bool)
+    if _are_comparable(y, classes):
+        labels = _in_type_of(classes, y)
+        codes = np.searchsorted(classes, labels).clip(max=len(classes) - 1)
+        are_known = np.asarray((classes[codes] == labels) & (labels == y), bool)
+    if not are_known.all():
+        unseen = np.unique(y[~are_known])
+        shown = f"{unseen[:10].tolist()}{' and more' if len(unseen) > 10 else ''}"
         raise ValueError(
             f"{name} has labels {shown} that are none of the classes {classes.tolist()}."
         )
-    return np.asarray(np.searchsorted(classes, y), np.int32)
+    return codes.astype(np.int32)
+
+
+def _in_type_of(classes: Array, y: Array) -> Array:
+    """Return labels in the type of the classes, so that they are compared without rounding."""
+    if y.dtype.kind in "mM" or {y.dtype.kind, classes.dtype.kind} <= set("biuf"):
+        with np.errstate(invalid="ignore", over="ignore"):
+            return y.astype(classes.dtype)
+    return y
 
 
 def _are_comparable(labels: Array, others: Array) -> bool:
-    """Return whether none or both are dates or durations: NumPy would compare with numbers."""
-    return (labels.dtype.kind in "mM") == (others.dtype.kind in "mM")
+    """Return whether both are numbers, or strings, or dates, or durations.
+
+    NumPy would compare numbers with strings of numbers, with dates and with durations.
+    """
+    kinds = [np.dtype(each.dtype).kind for each in (labels, others)]
+    return any(set(kinds) <= set(alike) for alike in ("biuf", "OUST", "M", "m"))
 
 
 def require_two(classes: Array, owner: str) -> None:
@@ -62,9 +78,15 @@ def classes_of_first_call(classes: ArrayLike | None) -> Array:
     """
     if classes is None:
         raise ValueError("classes must be given in the first call to partial_fit.")
-    found = np.unique(np.asarray(classes))
-    if found.dtype.kind == "f" and np.isnan(found).any():
-        raise ValueError(f"classes must not hold NaN. Got {found.tolist()}.")
+    given = np.asarray(classes)
+    if given.dtype == object and not all(isinstance(label, str) for label in given.ravel()):
+        raise ValueError(
+            "classes must be of one type, such as int or str. Got an array of objects: "
+            f"{given.tolist()}."
+        )
+    found = np.unique(given)
+    if found.dtype.kind in "fmM" and not np.isfinite(found).all():
+        raise ValueError(f"classes must not hold NaN, NaT or infinity. Got {found.tolist()}.")
     if len(found) < 2:
         raise ValueError(f"classes must hold at least two classes. Got {found.tolist()}.")
     return found
@@ -129,6 +151,11 @@ def class_weights(
         raise ValueError(
             "The 'class_weight' parameter must hold finite weights that are not negative. Got "
             f"{class_weight!r}."
+        )
+    if not ((given == 0) | ((given > 1e-150) & (given < 1e150))).all():
+        raise ValueError(
+            "The 'class_weight' parameter must hold weights between 1e-150 and 1e150, or 0, so "
+            f"that their sums and squares are numbers. Got {class_weight!r}."
         )
     by_label = dict(zip(class_weight, given.tolist(), strict=True))
     return np.array([by_label.get(label, 1.0) for label in labels])

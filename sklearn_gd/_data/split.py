@@ -67,7 +67,18 @@ def hold_out(
             f"early_stopping=True cannot set aside validation_fraction={fraction} of {n_samples} "
             f"rows: {error} Give X_val and y_val, or more rows."
         ) from error
+    if stratify is not None:
+        train, held_out = _with_all_classes(train, held_out, stratify, generator)
     return np.sort(train), np.sort(held_out)
+
+
+def _with_all_classes(
+    train: Array, held_out: Array, labels: Array, generator: np.random.Generator
+) -> tuple[Array, Array]:
+    """Move one row of each class that only the first part has to the second."""
+    rare = np.setdiff1d(labels[train], labels[held_out])
+    moved = [generator.choice(train[labels[train] == label]) for label in rare]
+    return np.setdiff1d(train, moved), np.append(held_out, moved).astype(held_out.dtype)
 
 
 def set_aside(

@@ -82,23 +82,33 @@ def validated(
 ) -> Any:
     """Return the result of scikit-learn's ``validate_data``, after checks that it does not make.
 
+    A warm start has the features of the fit before.
+
     Raises
     ------
     ValueError
         For a malformed sparse X, and for dates and durations.
     """
+    checks["reset"] = sets_features(estimator, reset=checks["reset"])
     dtype = getattr(X, "dtype", None)
     if isinstance(dtype, np.dtype) and dtype.kind in "mM":
         raise ValueError(f"{name} must hold numbers. Got dates or durations, dtype {dtype}.")
-    if _is_single_frame(X):
-        checks["dtype"] = np.float32
+    if "dtype" in checks:
+        checks["dtype"] = float_dtypes(X)
     return validate_data(estimator, well_formed(X, name), *y, **checks)
 
 
-def _is_single_frame(X: ArrayLike) -> bool:
-    """Return whether X is a frame of float32, whose types scikit-learn knows only of pandas."""
+def sets_features(estimator: BaseEstimator, *, reset: bool) -> bool:
+    """Return whether a fit sets the features, or has to have those of the fit before."""
+    is_warm = getattr(estimator, "warm_start", False) and hasattr(estimator, "n_features_in_")
+    return reset and not is_warm
+
+
+def float_dtypes(X: ArrayLike) -> DTypeLike | list[DTypeLike]:
+    """Return what X may be converted to; scikit-learn knows only the types of pandas' frames."""
     is_other_frame = hasattr(X, "__arrow_c_stream__") and not hasattr(X, "iloc")
-    return is_other_frame and bool(np.asarray(X[:0]).dtype == np.float32)
+    is_single = is_other_frame and np.asarray(X[:0]).dtype == np.float32
+    return np.float32 if is_single else [np.float64, np.float32]
 
 
 def well_formed(X: ArrayLike, name: str = "X") -> ArrayLike:
@@ -218,6 +228,8 @@ def check_classification(
     X, y = validated(estimator, X, y, reset=reset, **_X_CHECKS, **checks)
     if not known:
         check_classification_targets(y)
+    if y.dtype.kind in "mM" and np.isnat(y).any():
+        raise ValueError("y must hold labels. Got NaT, a missing date or duration, among them.")
     return by_rows(canonical(X)), y
 
 

@@ -19,7 +19,7 @@ from sklearn.utils.validation import check_consistent_length, validate_data
 
 from sklearn_gd._data.array_api import Space, on_host, space_of
 from sklearn_gd._data.split import hold_out
-from sklearn_gd._data.validation import check_weights, require_some_weight
+from sklearn_gd._data.validation import check_weights, require_some_weight, sets_features
 from sklearn_gd._models.class_rows import OneHot, classes_of_outputs, weights_with_classes
 from sklearn_gd._models.curvature import Curvature, uses_moments
 from sklearn_gd._models.least_squares import Moments
@@ -35,7 +35,7 @@ from sklearn_gd._models.scaling import (
 )
 from sklearn_gd._pieces import Array, ArrayLike, DeviceArray, Piece, copy_of
 from sklearn_gd.activations import Activation, as_activation
-from sklearn_gd.losses import as_loss
+from sklearn_gd.losses import Loss, as_loss
 from sklearn_gd.solvers import Solver, as_solver
 
 T = TypeVar("T")
@@ -83,6 +83,12 @@ class ArrayRows:
     def targets(self) -> tuple[Array, Array | None]:
         """Return NumPy's targets and weights with the statistics of those of the rows."""
         return self.space.to_numpy(self.y)[self.numbers], self.weights
+
+    def best_constant(self, loss: Loss) -> Array:
+        return loss._best_constant(*self.targets())
+
+    def baseline_loss(self, loss: Loss) -> float:
+        return loss._baseline(*self.targets())
 
     def to_device(self, array: T) -> T:
         return self.space.to_device(array) if isinstance(array, np.ndarray) else array
@@ -233,6 +239,12 @@ class ArrayClassRows(ArrayRows):
     def targets(self) -> tuple[Array, Array | None]:
         return self._one_hot.take(self.numbers).different(self.weights)
 
+    def best_constant(self, loss: Loss) -> Array:
+        return self._one_hot.take(self.numbers).best_constant(loss, self.weights)
+
+    def baseline_loss(self, loss: Loss) -> float:
+        return self._one_hot.take(self.numbers).baseline_loss(loss, self.weights)
+
     def target_ends(self) -> tuple[float, float]:
         return self._one_hot.ends
 
@@ -291,10 +303,10 @@ class OnArrayRows:
         return X if self._columns is None else self._columns(X)
 
     def best_constant(self) -> Array:
-        return self.network.loss._best_constant(*self.rows.targets())
+        return self.rows.best_constant(self.network.loss)
 
     def baseline_loss(self) -> float:
-        return self.network.loss._baseline(*self.rows.targets())
+        return self.rows.baseline_loss(self.network.loss)
 
     def batches(self, size: int, generator: np.random.Generator | None) -> ArrayBatches:
         return ArrayBatches(self.rows, size, generator)
@@ -490,6 +502,7 @@ def _checked(
     estimator: BaseEstimator, space: Space, X: ArrayLike, y: DeviceArray, **checks: bool
 ) -> tuple[DeviceArray, DeviceArray]:
     _require_support(estimator, X, space)
+    checks["reset"] = sets_features(estimator, reset=checks["reset"])
     X, y = validate_data(
         estimator, space.convert(X), y, multi_output=True, dtype=_floats(space), **checks
     )

@@ -8,7 +8,7 @@ from numpy.typing import DTypeLike
 from sklearn_gd._data.split import set_aside
 from sklearn_gd._models.rows import Rows
 from sklearn_gd._pieces import Array, Matrix
-from sklearn_gd.losses import BinaryLogLoss, Loss
+from sklearn_gd.losses import BinaryLogLoss, LogLoss, Loss
 
 
 def classes_of_outputs(n_outputs: int) -> Array:
@@ -71,6 +71,43 @@ class OneHot:
         present = np.flatnonzero(totals)
         return OneHot(present, self.shape[1], self.dtype, ends=self.ends)[:], totals[present]
 
+    def best_constant(self, loss: Loss, weights: Array | None) -> Array:
+        """Return the best constant prediction, from the totals of the classes."""
+        if type(loss) is LogLoss:
+            return loss._constant_of(self._shares(weights))
+        if loss.sums_outputs and not isinstance(loss, BinaryLogLoss):
+            # It may tie the outputs of a row together.
+            return loss._best_constant(*self.different(weights))
+        ends, pairs, numbers = self._different_outputs(weights)
+        return np.array([_constant(loss, ends, pair) for pair in pairs])[numbers]
+
+    def baseline_loss(self, loss: Loss, weights: Array | None) -> float:
+        """Return the loss of the best constant prediction, from the totals of the classes."""
+        if type(loss) is LogLoss:
+            return loss._baseline_of(self._shares(weights))
+        if loss.sums_outputs and not isinstance(loss, BinaryLogLoss):
+            return loss._baseline(*self.different(weights))
+        ends, pairs, numbers = self._different_outputs(weights)
+        # Where all targets are equal, the constant is right.
+        losses = np.array([loss._baseline(ends, pair) if pair.all() else 0.0 for pair in pairs])
+        return float(losses[numbers].sum()) / loss._divisor(self.shape[1])
+
+    def _shares(self, weights: Array | None) -> Array:
+        totals = self.totals(weights)
+        shares: Array = (totals / totals.sum())[-self.shape[1] :]
+        return shares
+
+    def _different_outputs(self, weights: Array | None) -> tuple[Array, Array, Array]:
+        """Return the two targets, the weights of both for each kind of output, and its number.
+
+        Many classes have equal totals, and a matrix of classes and outputs would be large.
+        """
+        totals, ends = self.totals(weights), np.array(self.ends, self.dtype)[:, None]
+        # A single output tells the second of two classes.
+        pairs = np.column_stack([totals.sum() - totals, totals])[-self.shape[1] :]
+        pairs, numbers = np.unique(pairs, axis=0, return_inverse=True)
+        return ends, pairs, numbers.ravel()
+
 
 class ClassRows(Rows):
     """Rows with targets of classes, `OneHot`."""
@@ -113,24 +150,18 @@ class ClassRows(Rows):
         different: tuple[Array, Array] = self.y.different(self.weights)
         return different
 
-
-class OneVsRest(ClassRows):
-    """Rows whose outputs each tell a class from the others."""
-
-    __slots__ = ()
+    def best_constant(self, loss: Loss) -> Array:
+        constant: Array = self.y.best_constant(loss, self.weights)
+        return constant
 
     def baseline_loss(self, loss: Loss) -> float:
-        """Return the loss of the best constants, from the totals of the classes alone."""
-        if loss.sums_outputs and not isinstance(loss, BinaryLogLoss):
-            return super().baseline_loss(loss)  # it may tie the outputs of a row together
-        totals, ends = self.y.totals(self.weights), np.array(self.y.ends, self.dtype)[:, None]
-        others, losses = totals.sum() - totals, 0.0
-        # A single output tells the second of two classes.
-        pairs = np.column_stack([others, totals])[-self.n_outputs :]
-        for pair, count in zip(*np.unique(pairs, axis=0, return_counts=True), strict=True):
-            if pair.all():  # else the constant is right for all rows
-                losses += count * loss._baseline(ends, pair)
-        return float(losses) / loss._divisor(self.n_outputs)
+        return float(self.y.baseline_loss(loss, self.weights))
+
+
+def _constant(loss: Loss, ends: Array, pair: Array) -> float:
+    if loss.link is None and not pair.all():
+        return float(ends[int(pair[1] > 0), 0])
+    return float(loss._best_constant(ends, pair)[0])
 
 
 def weights_with_classes(

@@ -8,7 +8,7 @@ import numpy as np
 
 from sklearn_gd._data.batches import row_chunks
 from sklearn_gd._data.split import set_aside
-from sklearn_gd._models.class_rows import OneHot, OneVsRest
+from sklearn_gd._models.class_rows import ClassRows, OneHot
 from sklearn_gd._models.curvature import Curvature
 from sklearn_gd._models.network import Network
 from sklearn_gd._models.rows import OnRows
@@ -41,7 +41,7 @@ class LabelledRows(NamedTuple):
     def objective(self, network: Network, low: float, high: float) -> OnRows:
         """Return the objective of neurons with target `high` for their class and `low` else."""
         targets = OneHot(self.codes, network.n_outputs, network.dtype, ends=(low, high))
-        return OneVsRest(self.X, targets, self.weights).objective(network)
+        return ClassRows(self.X, targets, self.weights).objective(network)
 
     def column_scale(self, kind: str, *, centred: bool) -> tuple[Array, Array]:
         """Return the center, 0 unless `centred`, and the scale of each column."""

@@ -102,6 +102,9 @@ class Rows(OnHost, _XyWeights):
     def baseline_loss(self, loss: Loss) -> float:
         return loss._baseline(*self.targets())
 
+    def best_constant(self, loss: Loss) -> Array:
+        return loss._best_constant(*self.targets())
+
     def target_ends(self) -> tuple[float, float]:
         return float(self.y.min()), float(self.y.max())
 
@@ -163,7 +166,7 @@ class OnRows:
         return self.network.mean_loss(parameters, *self.rows)
 
     def best_constant(self) -> Array:
-        return self.network.loss._best_constant(*self.rows.targets())
+        return self.rows.best_constant(self.network.loss)
 
     def baseline_loss(self) -> float:
         return self.rows.baseline_loss(self.network.loss)

@@ -14,7 +14,7 @@ from distributed import Client, Future
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
-from sklearn_gd._data.validation import _X_CHECKS, validated
+from sklearn_gd._data.validation import _X_CHECKS, sets_features, validated
 from sklearn_gd._pieces import Array, ArrayLike, DType, Matrix
 
 Data = tuple[ArrayLike, ArrayLike, ArrayLike | None]  # X, y and weights of a chunk
@@ -86,6 +86,7 @@ def lazy_chunks(
         _check_collection("X", X, (2,))
         X = with_whole_rows(X)
         example: Matrix = X._meta if is_frame(X) else np.empty((1, X.shape[1]))
+        reset = sets_features(estimator, reset=reset)
         validate_data(estimator, example, reset=reset, skip_check_array=True)
     else:
         example = validated(estimator, X, reset=reset, **_X_CHECKS)

@@ -127,10 +127,16 @@ def _concatenated(parts: Iterable[list[Part]]) -> list[Part]:
 
 def _hits(estimator: BaseEstimator, data: Data, _: DType) -> Part:
     """Return the weight of all rows, and of those that are classified correctly."""
+    from sklearn.metrics import accuracy_score
+
     X, y, sample_weight = data
     checked_X, y = validated(type(estimator)(), X, y, reset=True, **_X_CHECKS)
     weights = _weights(sample_weight, checked_X)
-    return weights.sum(), weights @ (estimator.predict(checked_X) == y)
+    if not weights.any():
+        return (0.0,)
+    predicted = estimator.predict(checked_X)
+    share = accuracy_score(y, predicted, sample_weight=weights)  # refuses labels of other types
+    return weights.sum(), weights.sum() * share
 
 
 def _squares(estimator: BaseEstimator, data: Data, _: DType) -> Part:

@@ -27,10 +27,31 @@ def test_codes_are_numbers_of_the_sorted_classes():
     assert_array_equal(encode(["c", "a", "b", "a"], CLASSES), [2, 0, 1, 0])
     with pytest.raises(ValueError, match=r"y_val has labels \['d'\] that are none of"):
         encode(["a", "d"], CLASSES, "y_val")
-    with pytest.raises(ValueError, match="None among them"):
+    with pytest.raises(ValueError, match="None"):
         encode(np.array(["a", None]), CLASSES)
     with pytest.raises(ValueError, match=r"one label per row. Got shape \(1, 2\)"):
         encode([["a", "b"]], CLASSES)
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint64])
+def test_codes_of_large_integers(dtype):
+    classes = 2**53 + np.arange(3)
+    assert_array_equal(encode(classes[::-1].astype(dtype), classes), [2, 1, 0])
+    with pytest.raises(ValueError, match="none of"):
+        encode(np.array([2**53 + 3], dtype), classes)
+    with pytest.raises(ValueError, match="none of"):
+        encode(np.array([-1.0]), np.array([255, 2**64 - 1], np.uint64))
+    assert_array_equal(encode([1.0, 0.0], np.array([False, True])), [1, 0])
+
+
+def test_codes_of_dates_in_any_unit():
+    days = np.array(["2020-01-01", "2020-01-02"], "M8[D]")
+    for unit in ("s", "ns"):
+        assert_array_equal(encode(days[::-1].astype(f"M8[{unit}]"), days), [1, 0])
+        assert_array_equal(encode(days[::-1], days.astype(f"M8[{unit}]")), [1, 0])
+    for other in (days + np.timedelta64(1, "h"), days - days[0], days.astype(int)):
+        with pytest.raises(ValueError, match="none of"):
+            encode(other, days)
 
 
 def test_weights_of_classes():
@@ -41,6 +62,9 @@ def test_weights_of_classes():
     for bad in ({"a": -1}, {"a": 1, "b": 2, "c": 3, "z": -1}, {"a": [1.0], "b": [2.0]}):
         with pytest.raises(ValueError, match="not negative"):
             class_weights(bad, CLASSES, counts)
+    for far in (1e200, 1e-200):
+        with pytest.raises(ValueError, match="between 1e-150 and 1e150"):
+            class_weights({"a": far}, CLASSES, counts)
     with pytest.raises(ValueError, match="all rows at once"):
         require_no_balance("balanced")
     require_no_balance({"a": 1})
@@ -63,7 +87,14 @@ def test_weights_of_classes_are_those_of_scikit_learn(given):
 
 def test_classes_of_partial_fit():
     assert_array_equal(classes_of_first_call([3, 1, 3]), [1, 3])
-    for bad, message in ((None, "must be given"), ([1], "two"), ([1.0, np.nan], "NaN")):
+    for bad, message in (
+        (None, "must be given"),
+        ([1], "two"),
+        ([1.0, np.nan], "NaN"),
+        ([1.0, np.inf], "infinity"),
+        ([None, 1], "one type"),
+        (np.array([0, 1], object), "one type"),
+    ):
         with pytest.raises(ValueError, match=message):
             classes_of_first_call(bad)
     require_same_classes(["c", "b", "a"], CLASSES)

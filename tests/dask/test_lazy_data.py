@@ -178,7 +178,7 @@ TYPES = {
 
 
 @pytest.mark.parametrize("kind", TYPES)
-@pytest.mark.parametrize("name", ["line", "huber line", "network"])
+@pytest.mark.parametrize("name", ["line", "network"])
 def test_frames_of_any_type_are_trained_on_in_the_precision_of_local_fits(client, name, kind):
     rng = np.random.default_rng(0)
     frame = pd.DataFrame(rng.normal(size=(60, 3)), columns=list("abc"), dtype="float32")
@@ -210,3 +210,14 @@ def test_probabilities_have_the_labels_of_the_classes(client, table, name):
         assert list(found.columns) == ["low", "mid", "top"]
         assert_array_equal(found.index, table.index)
         assert_allclose(found, model.to_local().predict_proba(table[["a", "b"]]))
+
+
+@pytest.mark.parametrize("name", ["step neuron", "classes"])
+def test_labels_of_another_type_have_no_score(client, table, name):
+    X, y = dd.from_pandas(table[["a", "b"]], npartitions=2), table["y"].gt(0).astype(int)
+    model = clone(MODELS[name]).fit(X, dd.from_pandas(y, npartitions=2))
+    for other in (y.astype(str), y + 0.5):
+        with pytest.raises(ValueError, match=r"Mix of|mix of"):
+            model.score(X, dd.from_pandas(other, npartitions=2))
+        with pytest.raises(ValueError, match=r"Mix of|mix of"):
+            model.score(table[["a", "b"]], other)

@@ -6,13 +6,21 @@ import pytest
 from numpy.testing import assert_allclose
 from sklearn.compose import TransformedTargetRegressor
 
-pytest.importorskip("matplotlib.pyplot", reason="matplotlib is not installed")
+plt = pytest.importorskip("matplotlib.pyplot", reason="matplotlib is not installed")
 
-from sklearn_gd import FeedForwardRegressor, ThroughOriginRegressor
-from sklearn_gd.inspection import DescentDisplay
-from sklearn_gd.inspection._animation import _resolve, animate
+from sklearn_gd import FeedForwardRegressor, ThroughOriginRegressor  # noqa: E402
+from sklearn_gd.inspection import DescentDisplay  # noqa: E402
+from sklearn_gd.inspection._animation import _resolve, animate  # noqa: E402
 
 X = np.linspace(1, 2, 10)[:, None]
+
+
+@pytest.fixture(autouse=True)
+def _close():
+    yield
+    plt.close("all")
+
+
 LINE = ThroughOriginRegressor(solver="gd", learning_rate=0.1, max_iter=6, tol=None)
 
 
