@@ -514,6 +514,11 @@ class FeedForward(Estimator):
         pairs = zip(self.coefs_, self.intercepts_, strict=True)
         dtype = np.result_type(on_host(self.coefs_[0]).dtype, network.dtype)
         layers = [(on_host(W).astype(dtype), on_host(b).astype(dtype)) for W, b in pairs]
+        if not all(np.isfinite(array).all() for array in chain(*layers)):
+            raise ValueError(
+                "coefs_ and intercepts_, where this begins, must hold finite numbers. Got NaN or "
+                "infinity among them."
+            )
         scaling = self._scaling
         if (scaling.kind if scaling else False) != self.standardize:
             raise ValueError(

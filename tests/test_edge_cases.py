@@ -310,6 +310,23 @@ def test_few_samples_of_many_classes_are_no_regression(model):
         model.partial_fit(X, y + 100)
 
 
+@pytest.mark.parametrize("model", [CLASSIFIERS[2], FeedForwardRegressor(random_state=0)], ids=repr)
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_layers_set_by_hand_that_are_not_finite(model, bad):
+    model = clone(model).set_params(warm_start=True, max_iter=2, tol=None).fit(IRIS, SPECIES)
+    model.coefs_[0][0, 0] = bad
+    for method in (model.fit, model.partial_fit):
+        with pytest.raises(ValueError, match=r"coefs_ .* must hold finite numbers"):
+            method(IRIS, SPECIES)
+
+
+def test_scorers_that_do_not_fit_are_named():
+    for model, scorer in ((CLASSIFIERS[2], "f1"), (FeedForwardRegressor(), "accuracy")):
+        wrong = clone(model).set_params(early_stopping=scorer)
+        with pytest.raises(ValueError, match=f"'early_stopping'.*'{scorer}' raised"):
+            wrong.fit(IRIS, SPECIES + (0.5 * IRIS[:, 0] if scorer == "accuracy" else 0))
+
+
 @each_classifier
 def test_missing_dates_are_no_class(model):
     days = np.where(SPECIES == 1, np.datetime64("NaT"), np.datetime64("2020-01-01", "ns"))

@@ -71,7 +71,13 @@ def validation_score(
 
     def score(at: Array) -> float:
         model = _with_weights(estimator, at)
-        found = float(scorer(model, X, y, **given))
+        try:
+            found = float(scorer(model, X, y, **given))
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                "The 'early_stopping' parameter must be a scorer for this estimator and these "
+                f"targets. {scoring!r} raised a {type(error).__name__}: {error}"
+            ) from error
         if not math.isfinite(found):
             raise ValueError(
                 f"The 'early_stopping' parameter must be a scorer that returns finite numbers. "
