@@ -78,7 +78,12 @@ def described(value: object) -> str:
 
 
 def validated(
-    estimator: BaseEstimator, X: ArrayLike, *y: ArrayLike, name: str = "X", **checks: Any
+    estimator: BaseEstimator,
+    X: ArrayLike,
+    *y: ArrayLike,
+    reset: bool,
+    name: str = "X",
+    **checks: Any,
 ) -> Any:
     """Return the result of scikit-learn's ``validate_data``, after checks that it does not make.
 
@@ -89,13 +94,13 @@ def validated(
     ValueError
         For a malformed sparse X, and for dates and durations.
     """
-    checks["reset"] = sets_features(estimator, reset=checks["reset"])
     dtype = getattr(X, "dtype", None)
     if isinstance(dtype, np.dtype) and dtype.kind in "mM":
         raise ValueError(f"{name} must hold numbers. Got dates or durations, dtype {dtype}.")
     if "dtype" in checks:
         checks["dtype"] = float_dtypes(X)
-    return validate_data(estimator, well_formed(X, name), *y, **checks)
+    reset = sets_features(estimator, reset=reset)
+    return validate_data(estimator, well_formed(X, name), *y, reset=reset, **checks)
 
 
 def sets_features(estimator: BaseEstimator, *, reset: bool) -> bool:

@@ -499,12 +499,23 @@ def check_array_classification(
 
 
 def _checked(
-    estimator: BaseEstimator, space: Space, X: ArrayLike, y: DeviceArray, **checks: bool
+    estimator: BaseEstimator,
+    space: Space,
+    X: ArrayLike,
+    y: DeviceArray,
+    *,
+    reset: bool = True,
+    **checks: bool,
 ) -> tuple[DeviceArray, DeviceArray]:
     _require_support(estimator, X, space)
-    checks["reset"] = sets_features(estimator, reset=checks["reset"])
     X, y = validate_data(
-        estimator, space.convert(X), y, multi_output=True, dtype=_floats(space), **checks
+        estimator,
+        space.convert(X),
+        y,
+        reset=sets_features(estimator, reset=reset),
+        multi_output=True,
+        dtype=_floats(space),
+        **checks,
     )
     return X, y
 
