@@ -329,7 +329,7 @@ def test_scorers_that_do_not_fit_are_named():
 
 @each_classifier
 def test_missing_dates_are_no_class(model):
-    days = np.where(SPECIES == 1, np.datetime64("NaT"), np.datetime64("2020-01-01", "ns"))
+    days = np.where(SPECIES == 1, np.datetime64("NaT", "ns"), np.datetime64("2020-01-01", "ns"))
     with pytest.raises(ValueError, match="NaT"):
         clone(model).fit(IRIS, days)
     with pytest.raises(ValueError, match="NaT"):
