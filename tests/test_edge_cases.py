@@ -337,15 +337,22 @@ def test_missing_dates_are_no_class(model):
 
 
 @each_classifier
-def test_large_integers_are_labels_to_the_last_digit(model, tmp_path):
+def test_large_integers_are_labels_to_the_last_digit(model):
     ids = SPECIES + 2**53
     model = clone(model).set_params(max_iter=3, tol=None)
     expected = clone(model).fit(IRIS, SPECIES, X_val=IRIS, y_val=SPECIES).predict(IRIS)
     for dtype in (np.int64, np.uint64):
         fitted = clone(model).fit(IRIS, ids, X_val=IRIS, y_val=ids.astype(dtype))
         assert_array_equal(fitted.predict(IRIS) - 2**53, expected)
+
+
+@each_classifier
+def test_large_integers_are_told_apart_by_resume(model, tmp_path):
+    pytest.importorskip("sklearn.callback", reason="new in scikit-learn 1.9")
+    ids = SPECIES + 2**53
+    model = clone(model).set_params(max_iter=3, tol=None)
     path = tmp_path / "checkpoint"
-    clone(model).set_callbacks(Checkpoint(path, 1)).fit(IRIS, ids)
+    model.set_callbacks(Checkpoint(path, 1)).fit(IRIS, ids)
     with pytest.raises(ValueError, match="y has other values"):
         resume(path, IRIS, 2**54 + 2 - ids)
 

@@ -56,8 +56,8 @@ def _are_comparable(labels: Array, others: Array) -> bool:
 
     NumPy would compare numbers with strings of numbers, with dates and with durations.
     """
-    kinds = [np.dtype(each.dtype).kind for each in (labels, others)]
-    return any(set(kinds) <= set(alike) for alike in ("biuf", "OUST", "M", "m"))
+    kinds = {np.dtype(each.dtype).kind for each in (labels, others)}
+    return kinds <= set("biuf") or kinds <= set("OUST") or kinds in ({"M"}, {"m"})
 
 
 def require_two(classes: Array, owner: str) -> None:

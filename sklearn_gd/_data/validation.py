@@ -111,7 +111,9 @@ def sets_features(estimator: BaseEstimator, *, reset: bool) -> bool:
 
 def float_dtypes(X: ArrayLike) -> DTypeLike | list[DTypeLike]:
     """Return what X may be converted to; scikit-learn knows only the types of pandas' frames."""
-    is_other_frame = hasattr(X, "__arrow_c_stream__") and not hasattr(X, "iloc")
+    # Polars had the older of the two protocols first.
+    is_frame = hasattr(X, "__arrow_c_stream__") or hasattr(X, "__dataframe__")
+    is_other_frame = is_frame and not hasattr(X, "iloc")
     is_single = is_other_frame and np.asarray(X[:0]).dtype == np.float32
     return np.float32 if is_single else [np.float64, np.float32]
 

@@ -104,9 +104,8 @@ class OneHot:
         """
         totals, ends = self.totals(weights), np.array(self.ends, self.dtype)[:, None]
         # A single output tells the second of two classes.
-        pairs = np.column_stack([totals.sum() - totals, totals])[-self.shape[1] :]
-        pairs, numbers = np.unique(pairs, axis=0, return_inverse=True)
-        return ends, pairs, numbers.ravel()
+        different, numbers = np.unique(totals[-self.shape[1] :], return_inverse=True)
+        return ends, np.column_stack([totals.sum() - different, different]), numbers
 
 
 class ClassRows(Rows):
