@@ -486,7 +486,7 @@ def test_resume_takes_equal_sparse_rows(stores, tmp_path):
 
 FOR_WEIGHTS = {
     "line": ThroughOriginRegressor(),
-    "huber": ThroughOriginRegressor(loss="huber", solver="gd"),
+    "huber": ThroughOriginRegressor(loss="huber", solver="gd", max_iter=50, tol=None),
     "step by batches": PerceptronClassifier(batch_size=10, max_iter=5, tol=None, random_state=0),
     "sigmoid": PerceptronClassifier(activation="sigmoid", max_iter=5, tol=None, random_state=0),
     "classes": CLASSIFIERS[2],
@@ -617,7 +617,7 @@ STREAMED = [
     FeedForwardClassifier(hidden_layer_sizes=3, random_state=0),
     FeedForwardRegressor(hidden_layer_sizes=3, random_state=0),
     ThroughOriginRegressor(loss="huber", solver="gd", learning_rate=1e-3),
-    ThroughOriginRegressor(),
+    ThroughOriginRegressor(max_iter=20, tol=None),
 ]
 
 

@@ -678,8 +678,7 @@ def test_classifying_network_is_the_local_one_in_any_chunks(way, client, rows):
     ],
     ids=str,
 )
-@pytest.mark.parametrize("n_classes", [2, 3])
-@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(("n_classes", "weighted"), [(2, False), (3, True)])
 @pytest.mark.filterwarnings("ignore:.*learned nothing")  # of few epochs
 def test_classifying_network_is_the_local_one(options, n_classes, weighted, client, rows):
     X, y, weights = rows
