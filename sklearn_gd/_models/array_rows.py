@@ -22,6 +22,7 @@ from sklearn_gd._data.split import hold_out
 from sklearn_gd._data.validation import check_weights, require_some_weight, sets_features
 from sklearn_gd._models.class_rows import OneHot, classes_of_outputs, weights_with_classes
 from sklearn_gd._models.curvature import Curvature, uses_moments
+from sklearn_gd._models.interfaces import Descending
 from sklearn_gd._models.least_squares import Moments
 from sklearn_gd._models.network import Masks, Network
 from sklearn_gd._models.rows import Rows
@@ -290,6 +291,9 @@ class OnArrayRows:
             for rows in _cut(X.shape[0], max(self.network.sizes))
         )
         return self._sums(parameters, chunks, share, step)
+
+    def run_steps(self, learner: Descending, batches: ArrayBatches, rate: float) -> DeviceArray:
+        return learner.descend(self, batches, rate)
 
     def mean_loss(self, parameters: DeviceArray) -> float:
         network, total = self.network, 0.0

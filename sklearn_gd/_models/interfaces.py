@@ -6,7 +6,7 @@ Each has three implementations: NumPy rows (`rows.py`), arrays of other librarie
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -14,7 +14,7 @@ import numpy as np
 from sklearn_gd._models.curvature import Curvature
 from sklearn_gd._models.least_squares import Moments
 from sklearn_gd._models.network import Network
-from sklearn_gd._pieces import Array, DType
+from sklearn_gd._pieces import Array, DeviceArray, DType
 from sklearn_gd.solvers import Solver
 
 T = TypeVar("T")
@@ -46,7 +46,24 @@ class Objective(Protocol):
         """
 
 
-class NetworkObjective(Objective, Protocol):
+class Batchwise(Protocol):
+    """A loss by batches."""
+
+    def on_batch(self, parameters: Array, batch: Batch, step: int) -> tuple[float, Array]:
+        """Return the summed loss of a batch, and its share of the gradient.
+
+        Dropout depends on the number of the step.
+        """
+
+
+class Descending(Protocol):
+    """A learner that takes a step on each batch."""
+
+    def descend(self, objective: Batchwise, batches: Iterable[Batch], rate: float) -> DeviceArray:
+        """Return the summed loss of the batches, after a step on each."""
+
+
+class NetworkObjective(Objective, Batchwise, Protocol):
     """The loss of a network over fixed rows, over all of them or by batches."""
 
     @property
@@ -55,11 +72,8 @@ class NetworkObjective(Objective, Protocol):
     @property
     def rows(self) -> Dataset: ...
 
-    def on_batch(self, parameters: Array, batch: Batch, step: int) -> tuple[float, Array]:
-        """Return the summed loss of a batch, and its share of the gradient.
-
-        Dropout depends on the number of the step.
-        """
+    def run_steps(self, learner: Descending, batches: Any, rate: float) -> DeviceArray:
+        """Have the learner descend on the batches, here or elsewhere; return their summed loss."""
 
     def mean_loss(self, parameters: Array) -> float:
         """Return the mean loss over rows and outputs, without the penalty."""

@@ -13,10 +13,11 @@ from sklearn_gd._data.batches import Batch, Batches
 from sklearn_gd._data.split import set_aside
 from sklearn_gd._data.validation import check_regression, check_weights
 from sklearn_gd._models.curvature import Curvature, is_well_conditioned, uses_moments
+from sklearn_gd._models.interfaces import Descending
 from sklearn_gd._models.least_squares import Moments, is_narrow
 from sklearn_gd._models.network import Network
 from sklearn_gd._models.scaling import column_scale
-from sklearn_gd._pieces import Array, ArrayLike, DType, Matrix, Targets
+from sklearn_gd._pieces import Array, ArrayLike, DeviceArray, DType, Matrix, Targets
 from sklearn_gd.losses import Loss
 from sklearn_gd.solvers import Solver
 
@@ -156,6 +157,9 @@ class OnRows:
 
     def on_batch(self, parameters: Array, batch: Batch, step: int) -> tuple[float, Array]:
         return self.network(parameters, *batch, step)
+
+    def run_steps(self, learner: Descending, batches: Batches, rate: float) -> DeviceArray:
+        return learner.descend(self, batches, rate)
 
     def __call__(self, parameters: Array) -> tuple[float, Array]:
         total_weight = self.rows.total_weight

@@ -6,7 +6,7 @@ All of them implement the `Learner` protocol.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from typing import Any, Self
 
@@ -20,7 +20,7 @@ from sklearn_gd._data.batches import row_chunks, slice_rows
 from sklearn_gd._data.split import PickedRows
 from sklearn_gd._models.class_rows import one_hot
 from sklearn_gd._models.compiled import CompiledEpochs, compiled, compiled_epochs
-from sklearn_gd._models.interfaces import NetworkObjective, Objective
+from sklearn_gd._models.interfaces import Batch, Batchwise, NetworkObjective, Objective
 from sklearn_gd._models.labelled_rows import LabelledRows
 from sklearn_gd._models.least_squares import Quadratic
 from sklearn_gd._models.network import Network, linear_step
@@ -251,16 +251,16 @@ class GradientLearner(_Stepper):
     def run_epoch(self, rate: float) -> float:
         rate *= self.base_rate
         if self._compiled is None or self.average or self.l1 is not None:
-            total = self._run_steps(rate)
+            total = self.objective.run_steps(self, self._batches, rate)
         else:
             total, self.updates = self._compiled.run(self.parameters, rate, self.updates)
         return float(_nan_unless_finite(total, self.parameters)) / self._batches.total_weight
 
-    def _run_steps(self, rate: float) -> DeviceArray:
+    def descend(self, objective: Batchwise, batches: Iterable[Batch], rate: float) -> DeviceArray:
         """Return the summed loss of the batches, after a step on each."""
         total = 0.0
-        for batch in self._batches:
-            loss, gradient = self.objective.on_batch(self.parameters, batch, self.updates)
+        for batch in batches:
+            loss, gradient = objective.on_batch(self.parameters, batch, self.updates)
             self._move(gradient, rate)
             total = total + loss
             self.updates += 1

@@ -30,12 +30,13 @@ class Chunk:
         self._data, self._client = data, client
         self._sent: Future[object] | None = None
 
-    def delayed(self) -> Delayed | Data:
-        """Return X, y and weights in one delayed tuple."""
+    def delayed(self, address: str | None = None) -> Delayed | Data:
+        """Return X, y and weights in one delayed tuple, sent to a worker if they are in memory."""
         if self._client is None:
             return self._data
         # The data stays on the worker until `free`.
-        (self._sent,) = self._client.scatter([self._data], hash=False)
+        workers = None if address is None else [address]
+        (self._sent,) = self._client.scatter([self._data], hash=False, workers=workers)
         return delayed(self._sent)
 
     def free(self) -> None:

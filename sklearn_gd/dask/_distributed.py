@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from copy import copy
 from functools import partial, reduce
@@ -28,14 +29,19 @@ from sklearn_gd._models.scaling import (
     sampled,
 )
 from sklearn_gd._pieces import Array
-from sklearn_gd._training.learners import Rosenblatt
-from sklearn_gd.dask._partition import Ends, StridedBatch, Summary, TargetStatistics
+from sklearn_gd._training.learner import State
+from sklearn_gd._training.learners import GradientLearner, Rosenblatt
+from sklearn_gd.dask._partition import Ends, StridedBatch, Summary, TargetStatistics, strided
 from sklearn_gd.dask._shard import Sums, pickled_network
 from sklearn_gd.dask._workers import Workers
 from sklearn_gd.losses import Poisson, SquaredError
 
 # Number of values of a sample that come from the workers at once.
 _BLOCK = 1 << 23
+
+
+# Number of steps of an epoch that are worth a warning: rounds take a millisecond and more.
+_MANY_STEPS = 5_000
 
 
 class DistributedRows(OnHost):
@@ -64,6 +70,20 @@ class DistributedRows(OnHost):
     def total_of(self, model: bytes | None, method: str, *arguments: object) -> Sums:
         """Return the sum of a method of `Partition` over this group's rows."""
         return self._workers.total(self._source, model, method, self._group, *arguments)
+
+    def epoch(
+        self,
+        learner: GradientLearner,
+        models: tuple[bytes, bytes],
+        batches: tuple[int, int, float, int | None],
+        rate: float,
+    ) -> tuple[float, State] | None:
+        """Return the summed loss and the learner's state after an epoch on the workers.
+
+        None if these do not reach one another. See `Shard.epoch` for the arguments.
+        """
+        rows = self._group, self.target_values
+        return self._workers.epoch(self._source, learner, models, rows, batches, rate)
 
     def objective(self, network: Network) -> DistributedObjective:
         return DistributedObjective(network, self)
@@ -257,6 +277,20 @@ class DistributedObjective:
         self.network.add_penalty(parameters, gradient)
         return loss, gradient
 
+    def run_steps(self, learner: GradientLearner, batches: StridedBatches, rate: float) -> float:
+        """Return the summed loss of the batches, after a step of the learner on each.
+
+        The workers take the steps, if they can send their gradients to one another.
+        """
+        models = self._model, pickled_network(self.network, self.network.alpha)
+        drawn = batches.drawn()
+        found = self.rows.epoch(learner, models, drawn, rate)
+        if found is None:
+            return learner.descend(self, strided(*drawn), rate)
+        total, state = found
+        learner.restore(state)
+        return total
+
     def mean_loss(self, parameters: Array) -> float:
         (loss,) = self._total("loss", parameters)
         return float(loss / self.rows.total_weight)
@@ -279,6 +313,15 @@ class DistributedObjective:
             )
 
     def batches(self, size: int, generator: np.random.Generator | None) -> StridedBatches:
+        n_steps = -(-self.rows.n_samples // size)
+        if n_steps > _MANY_STEPS:
+            warnings.warn(
+                f"An epoch has {n_steps:,} steps, of {size:,} samples each, and each step is a "
+                "round of messages between the workers. Set batch_size, for example to "
+                f"{-(-self.rows.n_samples // 100):,}.",
+                UserWarning,
+                stacklevel=2,
+            )
         return StridedBatches(self.rows, size, generator)
 
     def _total(self, method: str, *arguments: object) -> Sums:
@@ -318,13 +361,14 @@ class StridedBatches:
         self.total_weight = rows.total_weight
 
     def __iter__(self) -> Iterator[StridedBatch]:
-        seed, n_steps = None, self._n_steps
-        if self._generator is not None and n_steps > 1:
+        return strided(*self.drawn())
+
+    def drawn(self) -> tuple[int, int, float, int | None]:
+        """Draw the order of the rows in an epoch; return the arguments of `strided`."""
+        seed = None
+        if self._generator is not None and self._n_steps > 1:
             seed = int(self._generator.integers(2**63))
-        for step in range(n_steps):
-            n_samples = len(range(step, self._n_samples, n_steps))
-            share = n_samples * self.total_weight / self._n_samples
-            yield StridedBatch(share, step, n_steps, seed)
+        return self._n_samples, self._n_steps, self.total_weight, seed
 
 
 class MixedRosenblatt(Rosenblatt):

@@ -145,7 +145,7 @@ class OnDask(Estimator):
             return
         client = self.client
         with connected(client), self._as_current():
-            self._workers = Workers(client)
+            self._workers = Workers(client, verbose=bool(self.verbose))
             try:
                 yield
             finally:

@@ -7,7 +7,7 @@ loaded again elsewhere.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
@@ -139,6 +139,15 @@ class StridedBatch(NamedTuple):
     step: int = 0
     n_steps: int = 1
     seed: int | None = None
+
+
+def strided(
+    n_samples: int, n_steps: int, total_weight: float, seed: int | None
+) -> Iterator[StridedBatch]:
+    """Yield the batches of an epoch, whose sizes differ by one row at most."""
+    for step in range(n_steps):
+        share = len(range(step, n_samples, n_steps)) * total_weight / n_samples
+        yield StridedBatch(share, step, n_steps, seed)
 
 
 class Partition(Generic[R]):

@@ -61,7 +61,11 @@ def reduce_chunks(
             future.release()
             for chunk in chunks:
                 chunk.free()
-    raise RuntimeError(f"Workers are lost faster than they sum up: {ATTEMPTS} times in a row.")
+    raise RuntimeError(
+        f"A sum over the rows was lost {ATTEMPTS} times in a row, with workers, or since it needs "
+        "data that the cluster has lost, as persisted collections are when it is restarted: "
+        "compute or persist them again."
+    )
 
 
 class LineSums(NamedTuple):

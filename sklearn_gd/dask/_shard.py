@@ -1,13 +1,13 @@
-"""Dask's actor of one fit on one worker: it has partitions there, and sums over them."""
+"""The partitions of one fit on one worker, and sums over them."""
 
 from __future__ import annotations
 
+import asyncio
 import math
 import mmap
 import pickle
 import tempfile
 import threading
-import weakref
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -15,16 +15,28 @@ from typing import Any
 
 import cloudpickle
 import numpy as np
-from distributed import get_worker
+from distributed import Worker, get_worker
+from distributed.protocol.serialize import to_serialize
 from scipy import sparse
 
 from sklearn_gd._data.split import PickedRows
+from sklearn_gd._models.interfaces import Batch
 from sklearn_gd._models.labelled_rows import LabelledRows
 from sklearn_gd._models.network import Network
 from sklearn_gd._models.rows import Rows
 from sklearn_gd._pieces import Array, Matrix
+from sklearn_gd._training.learner import State
+from sklearn_gd._training.learners import GradientLearner
 from sklearn_gd.dask._chunks import Data
-from sklearn_gd.dask._partition import Checks, LabelledPartition, Partition, RegressionPartition
+from sklearn_gd.dask._exchange import PARTIAL_SUM, Exchange, LostPeerError, in_loop
+from sklearn_gd.dask._partition import (
+    Checks,
+    Ends,
+    LabelledPartition,
+    Partition,
+    RegressionPartition,
+    strided,
+)
 
 Task = tuple[str, tuple[object, ...]]  # a method of a partition and its arguments
 Sums = list[Any]  # numbers and arrays
@@ -33,25 +45,50 @@ Sums = list[Any]  # numbers and arrays
 # Dask starts to spill results to disk, and at 0.8 the worker accepts no more tasks.
 _IN_MEMORY = 0.5
 
+# Names of the messages from the client: a call, and the end of an epoch or of the fit.
+CALL, END = "sklearn_gd_call", "sklearn_gd_end"
+# Seconds between two looks at whether the client still wants a fit.
+_LOOK = 1.0
+
 # The shards of this process; with workers in threads there are several.
-_SHARDS: weakref.WeakValueDictionary[tuple[str, str], Shard] = weakref.WeakValueDictionary()
+_SHARDS: dict[tuple[str, str], Shard] = {}
 
 
 class Shard:
-    """The partitions of one fit, named `run`, on the worker of an address: an actor."""
+    """The partitions of one fit, named `run`, on one worker.
 
-    def __init__(self, run: str, address: str) -> None:
+    It is no actor of Dask's, since a worker with actors cannot be retired.
+    """
+
+    def __init__(self, run: str, worker: Worker) -> None:
+        self._run, self._worker = run, worker
         self._partitions: dict[tuple[str, int], Partition[Any]] = {}
         self._models: dict[tuple[int, bytes], object] = {}
         self._lock = threading.Lock()
-        worker = get_worker()
+        self._exchange = Exchange(worker, run, 0)
         self._threads = int(worker.state.nthreads)
+        # Calls wait for other workers, so that those of two fits must not wait for one another.
+        self._calls = ThreadPoolExecutor(1, thread_name_prefix="sklearn_gd-calls")
+        self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="sklearn_gd-sums")
         limit = worker.memory_manager.memory_limit
         self._free = math.inf
         if limit is not None:
             self._free = _IN_MEMORY * limit - worker.monitor.get_process_memory()
         self._folder = worker.local_directory
-        _SHARDS[run, address] = self
+
+    async def stay_for(self, key: object) -> None:
+        """Stay until the client forgets the task of this key, or is gone."""
+        while key in self._worker.state.tasks and (self._run, self._worker.address) in _SHARDS:
+            await asyncio.sleep(_LOOK)
+        self.close()
+
+    def close(self) -> None:
+        """Free the rows. In the event loop."""
+        _SHARDS.pop((self._run, self._worker.address), None)
+        self._exchange.end("the fit is over")
+        self._calls.shutdown(wait=False, cancel_futures=True)
+        self._pool.shutdown(wait=False)
+        self._partitions = {}
 
     def store(
         self, source: str, number: int, rows: Rows | LabelledRows, tasks: Sequence[Task]
@@ -86,20 +123,77 @@ class Shard:
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         return np.frombuffer(mapped, array.dtype).reshape(array.shape)
 
-    def call(self, *message: Array | bytes) -> tuple[Array | bytes, ...]:
-        """Call one of the methods below, by a packed name and arguments.
+    async def answer(self, message: bytes) -> bytes:
+        """Call one of the methods below, by a pickled name and arguments, in another thread."""
+        call = asyncio.get_running_loop().run_in_executor
+        answer: bytes = await call(self._calls, self._answer, message)
+        return answer
 
-        The packed answer is (True, result) or (False, error): if the call itself raises, the
-        worker is lost.
-        """
+    def _answer(self, message: bytes) -> bytes:
+        """Return a pickled (True, result) or (False, error)."""
         answer: tuple[bool, object]
         try:
-            method, *arguments = unpacked(message)
-            with np.errstate(all="ignore"):
+            method, *arguments = pickle.loads(message)
+            with np.errstate(all="ignore"):  # the descent finds overflows in the loss
                 answer = True, getattr(self, method)(*arguments)
         except Exception as error:
             answer = False, error
-        return packed(answer)
+        return cloudpickle.dumps(answer, protocol=5)
+
+    def exchange(self, number: int) -> Exchange:
+        """Return the exchange of an epoch; in the event loop.
+
+        Raises
+        ------
+        LostPeerError
+            If a later one has begun.
+        """
+        if number > self._exchange.number:
+            self._exchange.end("another epoch has begun")
+            self._exchange = Exchange(self._worker, self._run, number)
+        if number < self._exchange.number:
+            raise LostPeerError("another epoch has begun")
+        return self._exchange
+
+    async def _joined(self, number: int, addresses: Sequence[str]) -> Exchange:
+        exchange = self.exchange(number)
+        exchange.join(addresses)
+        return exchange
+
+    def end_epoch(self, number: int) -> None:
+        """End the epoch of a number, if it runs. In the event loop."""
+        if number >= self._exchange.number:  # it may not have begun yet
+            self.exchange(number).end("the client has ended the epoch")
+
+    def forget(self, source: str, numbers: Sequence[int]) -> None:
+        """Free partitions, which are placed elsewhere."""
+        for number in numbers:
+            self._partitions.pop((source, number), None)
+
+    def epoch(
+        self,
+        source: str,
+        numbers: Sequence[int],
+        number: int,
+        addresses: Sequence[str],
+        learner: GradientLearner,
+        models: tuple[bytes, bytes],
+        rows: tuple[str, Ends | None],
+        batches: tuple[int, int, float, int | None],
+        rate: float,
+    ) -> tuple[float, State] | None:
+        """Run an epoch together with the other workers, each of which has the same learner.
+
+        `models` are pickled functions that return the network, without and with the penalty,
+        `rows` are the group and the ends of targets, `batches` are the arguments of `strided`.
+        The first of the workers returns the summed loss and the state of the learner.
+        """
+        exchange = in_loop(self._worker.loop, self._joined(number, addresses)).result()
+        of_batch = partial(self.total, source, numbers, models[0], "gradient")
+        whole: Any = self._model(0, models[1])
+        objective = SharedObjective(whole, of_batch, exchange, rows)
+        total = learner.descend(objective, strided(*batches), rate)
+        return (total, learner.state()) if exchange.is_first else None
 
     def run(self, source: str, method: str, arguments: Sequence[object]) -> None:
         """Call a method of every partition of a source."""
@@ -131,18 +225,78 @@ class Shard:
         def over(thread: int) -> Sums:
             first = None if model is None else self._model(thread, model)
             partitions = [self._partitions[source, n] for n in numbers[thread::n_threads]]
-            with np.errstate(all="ignore"):  # the descent finds overflows in the loss
+            with np.errstate(all="ignore"):
                 return summed(_call(part, method, first, arguments) for part in partitions)
 
-        if n_threads == 1:
+        if n_threads <= 1:
             return over(0)
-        with ThreadPoolExecutor(n_threads) as pool:
-            return summed(pool.map(over, range(n_threads)))
+        return summed(self._pool.map(over, range(n_threads)))
 
     def _model(self, thread: int, model: bytes) -> object:
         if (thread, model) not in self._models:
             self._models[thread, model] = cloudpickle.loads(model)()
         return self._models[thread, model]
+
+
+class SharedObjective:
+    """The loss over the rows of all workers, by batches, as each of them computes it."""
+
+    def __init__(
+        self,
+        network: Network,
+        of_batch: Callable[[Sequence[object]], Sums],
+        exchange: Exchange,
+        rows: tuple[str, Ends | None],
+    ) -> None:
+        self.network = network
+        self._of_batch, self._exchange, self._rows = of_batch, exchange, rows
+
+    def on_batch(self, parameters: Array, batch: Batch, step: int | None) -> tuple[float, Array]:
+        loss, gradient = self._of_batch((*self._rows, parameters, batch, step))
+        loss = self._exchange.total(loss, gradient)
+        self.network.add_penalty(parameters, gradient)
+        return loss, gradient
+
+
+def start_shard(run: str) -> None:
+    """Start the shard of a fit on the worker of this task; it stays while the task is wanted."""
+    worker = get_worker()
+    shard = _SHARDS[run, worker.address] = Shard(run, worker)
+    for name, function in ((CALL, _call_shard), (END, _end), (PARTIAL_SUM, _receive)):
+        worker.handlers.setdefault(name, _handler(function, worker))
+    worker.loop.add_callback(shard.stay_for, worker.get_current_task())
+
+
+def _handler(function: Callable[..., object], worker: Worker) -> Callable[..., object]:
+    def handler(**message: Any) -> object:  # Dask wants its name
+        return function(worker, **message)
+
+    return handler
+
+
+async def _call_shard(worker: Worker, run: str, message: bytes) -> object:
+    """Answer the client; None if there is no shard."""
+    shard = _SHARDS.get((run, worker.address))
+    return None if shard is None else {"answer": to_serialize(await shard.answer(message))}
+
+
+def _end(worker: Worker, run: str, number: int | None) -> None:
+    """End an epoch; None: the fit."""
+    shard = _SHARDS.get((run, worker.address))
+    if shard is None:
+        return
+    if number is None:
+        shard.close()
+    else:
+        shard.end_epoch(number)
+
+
+async def _receive(worker: Worker, run: str, number: int, **message: Any) -> object:
+    """Answer another worker."""
+    shard = _SHARDS.get((run, worker.address))
+    if shard is None:
+        raise LostPeerError("the fit is over")
+    return await shard.exchange(number).receive(**message)
 
 
 def load_chunk(
@@ -171,9 +325,9 @@ def load_chunk(
     return address, information, has_rows
 
 
-def pickled_network(network: Network) -> bytes:
-    """Return a pickled function that returns the network, without its penalty."""
-    make = partial(Network, network.sizes, network.activations, network.loss, 0.0, network.dtype)
+def pickled_network(network: Network, alpha: float = 0.0) -> bytes:
+    """Return a pickled function that returns the network, by default without its penalty."""
+    make = partial(Network, network.sizes, network.activations, network.loss, alpha, network.dtype)
     make = partial(make, biases=network.biases)
     made = {name: getattr(network, name) for name in ("columns", "baseline_loss", "dropout")}
     return cloudpickle.dumps(partial(_with_attributes, make, made))
@@ -207,19 +361,6 @@ def _call(
     for rows in partition.groups.values():
         _free_pages(rows.X)
     return result
-
-
-def packed(message: object) -> tuple[Array | bytes, ...]:
-    """Return a message as Dask sends it fastest: arrays one by one, and the rest as bytes."""
-    buffers: list[pickle.PickleBuffer] = []
-    rest: bytes = cloudpickle.dumps(message, protocol=5, buffer_callback=buffers.append)
-    return *(np.frombuffer(buffer.raw(), np.uint8) for buffer in buffers), rest
-
-
-def unpacked(message: Sequence[Any]) -> Any:
-    """Return the packed message. Arrays are copied, since received ones are not aligned."""
-    *buffers, rest = message
-    return pickle.loads(rest, buffers=[buffer.copy() for buffer in buffers])
 
 
 def aligned(X: Matrix) -> Matrix:

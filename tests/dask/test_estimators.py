@@ -130,10 +130,12 @@ def cut(array, *sizes):
 
 
 def left_on(client):
-    """Return how many actors and results the workers hold, once they had a moment."""
+    """Return how many fits and results the workers hold, once they had a moment."""
 
     def look(dask_worker):
-        return len(dask_worker.state.actors) + len(dask_worker.data)
+        from sklearn_gd.dask._shard import _SHARDS
+
+        return len(_SHARDS) + len(dask_worker.data)
 
     for _ in range(100):
         held = sum(client.run(look).values())
@@ -1447,5 +1449,7 @@ def test_simulated_steps_are_those_of_the_formula():
     # Work that outlasts the sending is taken in one by one when the first is there.
     assert scaling.through_one(np.full(50, 9.0), 0.01) == pytest.approx(9.01 + 50 * 0.01)
     assert scaling.through_one(np.array([9.0]), 0.01) == pytest.approx(9.02)
-    # Two levels of eight: down through both, up through both.
-    assert scaling.through_a_tree(np.full(64, 1.0), 0.01) == pytest.approx(1 + 4 * 8 * 0.01)
+    # Up to nine workers are one level, and 73 are two.
+    assert scaling.in_trees(np.arange(9.0), 0.01, 0.1) == pytest.approx(8 + 8 * 0.01 + 0.2)
+    assert scaling.in_trees(np.full(73, 1.0), 0.01, 0.0) == pytest.approx(1 + 2 * 8 * 0.01)
+    assert scaling.in_trees(np.array([9.0]), 0.01, 0.0) == 9.0

@@ -1,4 +1,4 @@
-"""What is sent to workers comes back as it was, and sums are elementwise."""
+"""Arrays that workers receive, networks that are sent to them, and sums."""
 
 import cloudpickle
 import numpy as np
@@ -10,20 +10,8 @@ pytest.importorskip("distributed", reason="distributed is not installed")
 
 from sklearn_gd._models.network import Network
 from sklearn_gd.activations import as_activation
-from sklearn_gd.dask._shard import aligned, packed, pickled_network, summed, unpacked
+from sklearn_gd.dask._shard import aligned, pickled_network, summed
 from sklearn_gd.losses import Huber
-
-
-def test_messages_come_back():
-    message = ("gradient", np.arange(6.0).reshape(2, 3), {"rows": np.arange(3, dtype=np.int32)})
-    *buffers, rest = packed(message)
-    assert len(buffers) == 2
-    assert isinstance(rest, bytes)
-    method, array, more = unpacked([*buffers, rest])
-    assert method == "gradient"
-    assert_array_equal(array, message[1])
-    assert_array_equal(more["rows"], [0, 1, 2])
-    assert array.flags.writeable
 
 
 def test_received_arrays_are_aligned():
