@@ -86,6 +86,10 @@ _OF_SOME_FITS = (
 )
 
 
+# How far above that of the best constant a loss may be if there is nothing to learn.
+_NEARLY_NOTHING = 1e-12
+
+
 def _by_lbfgs(solver: object) -> bool:
     return isinstance(solver, str) and solver == "lbfgs"
 
@@ -255,9 +259,9 @@ class FeedForward(Estimator):
         self._forget()
         self._set_model(network, one_axis)
         network = network.scaled(self._scaling)
-        if not warm and resumed is None and self._begins_at_the_end(train):
-            pieces = pieces._replace(schedule=Constant(0.0))
         learner = self._make_learner(pieces, train, parameters, generator)
+        if not warm and self._begins_at_the_end(train, network, parameters):
+            learner.base_rate, learner.finished = 0.0, True
         learner.at_start = at_start
         network.dropout = self._draw_dropout(pieces, learner)
         learner.learn_from(
@@ -421,7 +425,7 @@ class FeedForward(Estimator):
 
     def _dropout_rates(self, n_hidden: int) -> list[float]:
         given: Any = self.dropout
-        rates = [given] * n_hidden if isinstance(given, Real) else list(given)
+        rates = [given] * n_hidden if np.ndim(given) == 0 else list(given)
         if len(rates) != n_hidden or not all(
             isinstance(r, Real) and not isinstance(r, bool) and 0 <= float(r) < 1 for r in rates
         ):
@@ -552,7 +556,10 @@ class FeedForward(Estimator):
                     f"loss, of the last fit, {before!r}. Got {now!r}. A fit with warm_start=False "
                     "starts again."
                 )
-            return self._scaling
+            if self._scaling is None:
+                return None
+            # The loss may be another one, and the rows are.
+            return self._scaling.for_loss(train.objective(network).baseline_loss())
         return self._find_scaling(train, network)
 
     def _find_scaling(self, train: Dataset, network: Network) -> Scaling | None:
@@ -569,21 +576,29 @@ class FeedForward(Estimator):
         output = network.activations[-1]
         if self._scaling is not None and not network.scales_targets:
             constant = train.objective(network).best_constant()
-            network.layers(parameters)[-1][1][:] = start_of(output, constant)
+            low, high = train.target_ends()
+            start = start_of(output, constant, exhausted=low == high)
+            network.layers(parameters)[-1][1][:] = start
 
-    def _begins_at_the_end(self, train: Dataset) -> bool:
+    def _begins_at_the_end(self, train: Dataset, network: Network, parameters: Array) -> bool:
         """Return whether the targets are one number, which a network in a scale begins at.
 
         Its gradients are rounding errors, which Adam's kind would make steps of.
         """
         low, high = train.target_ends()
-        return self._scaling is not None and low == high
+        if self._scaling is None or low != high:
+            return False
+        objective = train.objective(network)
+        return network.scales_targets or bool(
+            objective.mean_loss(parameters) <= objective.baseline_loss() + _NEARLY_NOTHING
+        )
 
     def _make_learner(
         self, pieces: _Pieces, rows: Dataset, parameters: Array, generator: np.random.Generator
     ) -> GradientLearner:
         solver = GradientDescent() if pieces.solver is None else pieces.solver
-        settings, parameters = {"solver": solver}, rows.to_device(parameters)
+        settings = {"solver": solver, "loss": pieces.loss}
+        parameters = rows.to_device(parameters)
         learner = GradientLearner(
             parameters, solver, pieces.schedule, generator, settings, rows.dtype
         )
@@ -595,6 +610,7 @@ class FeedForward(Estimator):
 
     def _advice(self, *, by_steps: bool) -> Advice:
         lower = ["a lower learning_rate"] if by_steps else []
+        rate = ["another learning_rate"] if by_steps else []
         units = [] if self.standardize else ["standardize='robust', which makes units irrelevant"]
         weaker = ["a smaller alpha"] if self.alpha else []
         weaker += ["less dropout"] if np.any(self.dropout) else []
@@ -602,7 +618,7 @@ class FeedForward(Estimator):
         return Advice(
             not_converged=_either("a larger max_iter", *units, *others),
             diverged=_either(*lower, *units, *([] if lower or units else ["another loss"])),
-            learned_nothing=_either(*units, *weaker, *lower, "another activation"),
+            learned_nothing=_either(*units, *weaker, *rate, "another activation"),
         )
 
     def _descend(self, stopping: Stopping, learner: GradientLearner) -> None:
@@ -757,7 +773,7 @@ class FeedForward(Estimator):
             require_unchanged("output_activation", output, output_now)
         if hasattr(self, "_learner"):
             learner: GradientLearner = self._learner.copy()
-            learner.carry_on({"solver": solver}, schedule)
+            learner.carry_on({"solver": solver, "loss": pieces.loss}, schedule)
             learner.parameters[:] = present
             return learner
         generator = make_generator(self.random_state)

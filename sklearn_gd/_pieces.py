@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from difflib import get_close_matches
-from functools import cache
+from functools import cache, partial
 from inspect import signature
+from types import FunctionType, MethodType
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
@@ -146,18 +147,39 @@ def require_unchanged(parameter: str, before: object, now: object) -> None:
         )
 
 
-def same_settings(one: object, other: object) -> bool:
-    """Return whether two pieces, lists of pieces or plain values are equal."""
-    return bool(_settings(one) == _settings(other))
+def same_settings(one: Any, other: Any) -> bool:
+    """Return whether two pieces, lists of them, or parameters of theirs are equal.
+
+    Copies are, too: of arrays, and of functions with arguments, methods and other objects that
+    compare by identity.
+    """
+    if one is other:
+        return True
+    if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
+        return np.array_equal(one, other)
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return one.keys() == other.keys() and all(same_settings(one[k], other[k]) for k in one)
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        return len(one) == len(other) and all(map(same_settings, one, other))
+    parts = _parts(one), _parts(other)
+    if None in parts or type(one) is not type(other):
+        return bool(one == other)
+    return same_settings(*parts)
 
 
-def _settings(value: object) -> object:
-    if isinstance(value, list):
-        return [_settings(each) for each in value]
-    if not isinstance(value, Piece):
-        return value
-    kind: type = type(value)
-    return kind, [getattr(value, name) for name in _parameter_names(kind)]
+def _parts(value: Any) -> Any:
+    """Return what makes a piece, or an object that compares by identity; None for others."""
+    if isinstance(value, Piece):
+        kind: type = type(value)
+        return [getattr(value, name) for name in _parameter_names(kind)]
+    if isinstance(value, partial):
+        return [value.func, value.args, value.keywords]
+    if isinstance(value, MethodType):
+        return [value.__func__, value.__self__]
+    equals: Any = type(value).__eq__
+    if equals is not object.__eq__ or isinstance(value, type | FunctionType):
+        return None
+    return getattr(value, "__dict__", None)
 
 
 @cache

@@ -31,7 +31,7 @@ from sklearn_gd._models.interfaces import LineDataset
 from sklearn_gd._models.least_squares import Moments, Quadratic, is_dependence
 from sklearn_gd._models.network import Network, is_flat_at_zero
 from sklearn_gd._models.rows import Rows
-from sklearn_gd._pieces import Array, ArrayLike, namespace, storable
+from sklearn_gd._pieces import Array, ArrayLike, namespace, same_settings, storable
 from sklearn_gd._training.callback_tasks import FitTasks, state_to_resume, with_callbacks
 from sklearn_gd._training.learner import Advice
 from sklearn_gd._training.learners import FullBatchLearner
@@ -45,12 +45,22 @@ from sklearn_gd.solvers import Solver, as_solver
 _ILL_CONDITIONED = 1e8
 
 
-_ADVICE = Advice(
-    not_converged="Raise max_iter, or take learning_rate='auto' and solver='nesterov'. If columns "
-    "are nearly linearly dependent, drop or combine some, or set alpha > 0 and l1_ratio < 1.",
-    diverged="Lower learning_rate, or take learning_rate='auto'.",
-    learned_nothing="Raise max_iter, or take learning_rate='auto' and solver='nesterov'.",
-)
+def _advice(estimator: ThroughOriginRegressor) -> Advice:
+    """Return what to do, of what is not done already."""
+    best = {"learning_rate": "auto", "solver": "nesterov"}
+    others = [f"{n}={v!r}" for n, v in best.items() if not same_settings(getattr(estimator, n), v)]
+    more = f"Raise max_iter{', or take ' + ' and '.join(others) if others else ''}."
+    auto = (
+        ""
+        if best["learning_rate"] == estimator.learning_rate
+        else (", or take learning_rate='auto'")
+    )
+    return Advice(
+        not_converged=f"{more} If columns are nearly linearly dependent, drop or combine some, or "
+        "set alpha > 0 and l1_ratio < 1.",
+        diverged=f"Lower learning_rate{auto}.",
+        learned_nothing=more,
+    )
 
 
 class _Pieces(NamedTuple):
@@ -491,7 +501,7 @@ class ThroughOriginRegressor(Estimator, MultiOutputMixin, RegressorMixin, BaseEs
             max_rate=getattr(self, "max_learning_rate_", None),
             condition=condition,
         )
-        learner.advice = _ADVICE
+        learner.advice = _advice(self)
         if pieces.l1 > 0:
             l1 = np.full(parameters.shape, pieces.l1)
             learner.l1 = l1 if moments is not None else rows.to_device(l1)

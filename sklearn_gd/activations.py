@@ -199,16 +199,21 @@ class Activation(Piece):
 
     def _probe(self) -> None:
         z = np.array([[-0.5, 0.0, 0.25], [0.5, 1.0, -1.0]])
+        given = z.copy()
         with np.errstate(all="ignore"):
-            a = self(z.copy())
+            a = self(given)
             together = np.array(a)
-            slope = self.derivative(z.copy(), a)
+            slope = self.derivative(given, a)
         for method, result in (("__call__(z)", a), ("derivative(z, a)", slope)):
-            if np.shape(result) != z.shape:
+            if np.shape(result) != z.shape or not hasattr(result, "shape"):
                 raise ValueError(
                     f"{method} must return an array of the shape of z; for {z.shape} it returned "
-                    f"{np.shape(result)}."
+                    f"{result if not hasattr(result, 'shape') else np.shape(result)}."
                 )
+        if not (np.array_equal(given, z) and np.array_equal(together, a, equal_nan=True)):
+            raise ValueError(
+                "__call__(z) and derivative(z, a) must not write to z and a, which are used again."
+            )
         with np.errstate(all="ignore"):
             alone = [float(self(each.copy())[0, 0]) for each in z.reshape(-1, 1, 1)]
         if not np.allclose(together.ravel(), alone, equal_nan=True):

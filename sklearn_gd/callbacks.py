@@ -98,8 +98,9 @@ class Checkpoint:
 
     def setup(self, estimator: Estimator, context: object) -> None:
         """Check the parameters, the file and the estimator before the first epoch."""
-        if not isinstance(self.every, int) or isinstance(self.every, bool) or self.every < 1:
-            raise ValueError(f"Checkpoint: every must be a positive int. Got {self.every!r}.")
+        every: Any = self.every
+        if not isinstance(every, Integral) or isinstance(every, bool) or every < 1:
+            raise ValueError(f"Checkpoint: every must be a positive int. Got {every!r}.")
         if getattr(estimator, "solver", None) == "lbfgs":
             raise ValueError("Checkpoint: solver='lbfgs' is not supported: its state is hidden.")
         _require_single_fit(estimator, context)
@@ -150,7 +151,7 @@ class Checkpoint:
             return
         content = {
             "estimator": self._estimator,
-            "every": self.every,
+            "every": int(self.every),
             "digest": self._digest,
             "state": state(),
         }

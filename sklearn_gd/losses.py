@@ -163,12 +163,22 @@ class Loss(Piece):
                 f"curvature must be None or a finite number >= 0. Got {self.curvature!r}."
             )
         y_true, y_pred = np.array([[0.2, 0.4], [0.6, 0.8]]), np.array([[0.3, 0.1], [0.6, 0.9]])
+        given = y_true.copy(), y_pred.copy()
         with np.errstate(all="ignore"):
             results = {
-                "value(y_true, y_pred)": self.value(y_true, y_pred),
-                "gradient(y_true, y_pred)": self.gradient(y_true, y_pred),
+                "value(y_true, y_pred)": self.value(*given),
+                "gradient(y_true, y_pred)": self.gradient(*given),
             }
+        if not np.array_equal(given, (y_true, y_pred)):
+            raise ValueError(
+                "value(y_true, y_pred) and gradient(y_true, y_pred) must not write to their "
+                "arguments, which are used again."
+            )
         for method, result in results.items():
+            if not hasattr(result, "shape"):
+                raise ValueError(
+                    f"{method} must return an array, of one number per element. Got {result!r}."
+                )
             if np.shape(result) != y_true.shape:
                 raise ValueError(
                     f"{method} must return one number per element, not averaged; for shape "
@@ -432,7 +442,8 @@ class Poisson(Loss):
 
     def _best_constant(self, y_true: Array, weights: Array | None) -> Array:
         mean = np.average(y_true.astype(np.float64), axis=0, weights=weights)
-        return np.log(np.where(mean > 0, mean, 1.0))
+        # Without counts it would be log(0); its exponential is as good as 0.
+        return np.log(np.where(mean > 0, mean, math.exp(-100.0)))
 
     def _unless_rounding(self, constant: float, zero: float, largest: Array) -> float:
         # The terms of the deviance, up to y log(y), cancel.

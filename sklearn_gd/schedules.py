@@ -113,7 +113,7 @@ class InverseScaling(Schedule):
         self.power = power
 
     def rate(self, epoch: int) -> float:
-        return self.initial_rate / (1 + epoch) ** self.power
+        return _divided(self.initial_rate, 1 + epoch, self.power)
 
 
 class Exponential(Schedule):
@@ -257,7 +257,7 @@ class Adaptive(Schedule):
         self.min_rate = min_rate
 
     def rate(self, epoch: int) -> float:
-        reduced = self.initial_rate / self.divisor ** getattr(self, "reductions_", 0)
+        reduced = _divided(self.initial_rate, self.divisor, getattr(self, "reductions_", 0))
         return max(self.min_rate, reduced)
 
     def observe(self, improved: bool) -> None:
@@ -265,6 +265,14 @@ class Adaptive(Schedule):
         if self.waited_ == self.patience:
             self.reductions_ = getattr(self, "reductions_", 0) + 1
             self.waited_ = 0
+
+
+def _divided(rate: float, divisor: float, power: float) -> float:
+    """Return rate / divisor ** power; 0 where that underflows."""
+    try:
+        return rate / divisor**power
+    except OverflowError:
+        return 0.0
 
 
 _BUILT_IN: dict[str, type[Schedule]] = {

@@ -31,9 +31,10 @@ from sklearn_gd._models.class_rows import one_hot
 from sklearn_gd._models.labelled_rows import LabelledRows, targets_of
 from sklearn_gd._models.network import Network
 from sklearn_gd._models.rows import Rows
-from sklearn_gd.activations import Identity, as_activation
+from sklearn_gd.activations import Activation, Identity, as_activation
 from sklearn_gd.callbacks import Checkpoint, resume
-from sklearn_gd.losses import SquaredError, as_loss
+from sklearn_gd.losses import Loss, SquaredError, as_loss
+from sklearn_gd.schedules import InverseScaling, Schedule, as_schedule
 
 IRIS, SPECIES = load_iris(return_X_y=True)
 CLASSIFIERS = [
@@ -718,3 +719,202 @@ def test_baselines_of_classes_are_those_of_their_targets(k, activation, loss):
     assert_allclose(objective.mean_loss(point), dense.mean_loss(point))
     for ours, theirs in zip(objective(point), dense(point), strict=True):
         assert_allclose(ours, theirs)
+
+
+# What is there to learn, and what is not.
+
+
+@pytest.mark.parametrize(
+    ("net", "constant"),
+    [
+        (FeedForwardRegressor(output_activation="softplus"), 0.0),
+        (FeedForwardRegressor(output_activation="sigmoid"), 1.0),
+        (FeedForwardRegressor(output_activation="sigmoid"), 0.0),
+        (FeedForwardRegressor(output_activation="tanh"), -1.0),
+        (FeedForwardRegressor(output_activation="relu"), 0.0),
+        (FeedForwardRegressor(loss="poisson"), 0.0),
+        (FeedForwardRegressor(loss="poisson"), 3.0),
+        (FeedForwardRegressor(max_iter=5), 1e6),
+    ],
+    ids=str,
+)
+def test_constant_targets_are_predicted_wherever_they_are(net, constant, tmp_path):
+    y = np.full(150, constant)
+    fitted = clone(net).fit(IRIS, y)
+    assert_allclose(fitted.predict(IRIS), y, atol=1e-8)
+    assert fitted.n_iter_ == 1
+    if hasattr(net, "set_callbacks"):
+        path = tmp_path / "checkpoint"
+        clone(net).set_callbacks(Checkpoint(path, np.int64(1))).fit(IRIS, y)
+        assert_allclose(resume(path, IRIS, y).predict(IRIS), y, atol=1e-8)
+
+
+def test_constant_indicators_are_predicted():
+    Y = np.ones((150, 2), int)
+    net = FeedForwardClassifier(loss="squared_error", random_state=0).fit(IRIS, Y)
+    assert net.score(IRIS, Y) == 1.0
+
+
+@pytest.mark.parametrize("factor", [1e-160, 1e-165, 1e-200, 1e-300])
+def test_targets_that_underflow_are_refused(factor):
+    y = (SPECIES + IRIS[:, 0]) * factor
+    for model in (FeedForwardRegressor(), ThroughOriginRegressor()):
+        with pytest.raises(ValueError, match="y is too small"):
+            model.fit(IRIS, y)
+
+
+def test_targets_that_vanish_in_the_precision_of_the_rows_are_refused():
+    for model in (FeedForwardRegressor(), ThroughOriginRegressor()):
+        with pytest.raises(ValueError, match="targets y underflow float32"):
+            model.fit(IRIS.astype(np.float32), (SPECIES + 1) * 1e-60)
+
+
+# How arrays are stored.
+
+
+@each_storage
+@pytest.mark.parametrize("model", CLASSIFIERS, ids=repr)
+def test_weights_may_be_stored_in_any_way(model, store):
+    X, weights = store(IRIS), np.random.default_rng(0).uniform(0.5, 2, 150)
+    expected = weights_of(clone(model).fit(X, SPECIES, weights))
+    columns = np.c_[IRIS, weights]
+    for given in (columns[:, 4], weights[::-1].copy()[::-1], weights.tolist()):
+        assert_array_equal(weights_of(clone(model).fit(X, SPECIES, given)), expected)
+    clone(model).partial_fit(X, SPECIES, sample_weight=columns[:, 4], classes=[0, 1, 2])
+    clone(model).fit(X, SPECIES, np.broadcast_to(1.0, 150))
+
+
+@pytest.mark.parametrize("model", [FeedForwardRegressor(random_state=0), ThroughOriginRegressor()])
+def test_targets_may_be_stored_in_any_way(model):
+    Y = np.c_[SPECIES, 2.0 * SPECIES + IRIS[:, 0]]
+    expected = weights_of(clone(model).fit(IRIS, Y))
+    for given in (np.asfortranarray(Y), pd.DataFrame(Y), np.repeat(Y, 2, axis=1)[:, ::2]):
+        assert_array_equal(weights_of(clone(model).fit(IRIS, given)), expected)
+
+
+# Parameters of other types, and a second call with the same.
+
+
+def test_parameters_may_be_numbers_of_numpy():
+    net = FeedForwardRegressor(max_iter=2, tol=None, early_stopping=True, dropout=np.float32(0.2))
+    net.set_params(validation_fraction=np.float32(0.2), n_iter_no_change=5).fit(IRIS, SPECIES)
+
+
+def test_a_number_beyond_all_is_no_weight():
+    with pytest.raises(ValueError, match="sample_weight must be finite"):
+        ThroughOriginRegressor().fit(IRIS, SPECIES, 10**400)
+
+
+@pytest.mark.parametrize("early_stopping", ["neg_log_loss", "roc_auc"])
+def test_scorers_of_methods_that_are_not_there_are_named(early_stopping):
+    for model in (PerceptronClassifier(), FeedForwardRegressor()):
+        with pytest.raises(ValueError, match=f"'early_stopping'.*'{early_stopping}' raised"):
+            clone(model).set_params(early_stopping=early_stopping).fit(IRIS, SPECIES)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_rates_of_very_long_fits_vanish():
+    adaptive = as_schedule("adaptive")
+    for _ in range(5_000):
+        adaptive.observe(improved=False)
+    assert adaptive.rate(5_000) == 0.0
+    adaptive.min_rate = 0.01
+    assert adaptive.rate(5_000) == 0.01
+    assert InverseScaling(power=1000.0).rate(10_000) == 0.0
+
+
+class Spline(Activation):
+    def __init__(self, knots):
+        self.knots = knots
+
+    def __call__(self, z):
+        return np.interp(z, self.knots, np.abs(self.knots)) + z
+
+    def derivative(self, z, a):
+        return np.sign(z) * (np.abs(z) < 9) + 1.0
+
+
+class Table(Schedule):
+    def __init__(self, rates):
+        self.rates = rates
+
+    def rate(self, epoch):
+        return float(self.rates[min(epoch, len(self.rates) - 1)])
+
+
+class Clip:
+    def __init__(self, end):
+        self.end = end
+
+    def __call__(self, z):
+        return np.clip(z, -self.end, self.end)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value", "other"),
+    [
+        ("learning_rate", Table(np.array([0.01, 0.001])), None),
+        ("activation", Spline(np.arange(-9.0, 10)), Spline(np.arange(-9.0, 11))),
+        ("activation", (partial(np.clip, a_min=-1, a_max=1), np.cos), "tanh"),
+        ("activation", (Clip(1.0), np.cos), (Clip(2.0), np.cos)),
+    ],
+)
+def test_own_pieces_stay_the_same_from_call_to_call(parameter, value, other):
+    net = FeedForwardRegressor(random_state=0).set_params(**{parameter: value})
+    net.partial_fit(IRIS, SPECIES).partial_fit(IRIS, SPECIES)
+    if other is not None:
+        with pytest.raises(ValueError, match=f"'{parameter}' parameter must stay"):
+            net.set_params(**{parameter: other}).partial_fit(IRIS, SPECIES)
+
+
+def test_another_loss_is_another_objective():
+    settings = {"hidden_layer_sizes": (), "solver": "lbfgs", "standardize": "standard"}
+    settings |= {"alpha": 0.1, "max_iter": 2000, "tol": None}
+    y = 100 * SPECIES + IRIS[:, 0]
+    expected = FeedForwardRegressor(**settings, loss="huber").fit(IRIS, y)
+    warm = FeedForwardRegressor(**settings).fit(IRIS, y)
+    warm.set_params(loss="huber", warm_start=True).fit(IRIS, y)
+    assert warm.loss_ == pytest.approx(expected.loss_, rel=1e-3)
+    net = FeedForwardRegressor().partial_fit(IRIS, SPECIES).set_params(loss="huber")
+    with pytest.raises(ValueError, match="'loss' parameter must stay"):
+        net.partial_fit(IRIS, SPECIES)
+
+
+def test_pieces_that_write_to_their_input_are_refused():
+    def tanh(z):
+        return np.tanh(z, out=z)
+
+    for model in (PerceptronClassifier(), FeedForwardRegressor(), ThroughOriginRegressor()):
+        wrong = clone(model).set_params(activation=(tanh, lambda z: 1 - np.tanh(z) ** 2))
+        with pytest.raises(ValueError, match="must not write to z"):
+            wrong.fit(IRIS, SPECIES)
+
+    class InPlace(Loss):
+        def value(self, y_true, y_pred):
+            y_pred -= y_true
+            return y_pred**2
+
+        def gradient(self, y_true, y_pred):
+            return 2 * (y_pred - y_true)
+
+    class Listed(InPlace):
+        def value(self, y_true, y_pred):
+            return ((y_pred - y_true) ** 2).tolist()
+
+    for loss, message in ((InPlace(), "must not write"), (Listed(), "must return an array")):
+        with pytest.raises(ValueError, match=message):
+            FeedForwardRegressor(loss=loss).fit(IRIS, SPECIES)
+
+
+def test_what_is_set_while_a_fit_runs_stays():
+    net = FeedForwardRegressor(max_iter=2, tol=None, early_stopping=None, random_state=0)
+
+    def scorer(model, X, y):
+        net.history = [*getattr(net, "history", []), 1]
+        net.alpha = 5.0
+        return -np.mean((model.predict(X) - y) ** 2)
+
+    net.set_params(early_stopping=scorer).fit(IRIS, SPECIES)
+    assert net.history == [1, 1]
+    assert net.alpha == 5.0
+    assert hasattr(net, "coefs_")

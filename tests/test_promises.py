@@ -119,7 +119,7 @@ def test_an_explosion_in_the_first_epoch_is_noticed():
         (net(max_iter=2), "learning_rate or solver"),
         (net(max_iter=2, solver="lbfgs"), "larger max_iter, or standardize='robust'"),
         (net(max_iter=2, standardize="robust"), "larger max_iter, or another learning_rate"),
-        (ThroughOriginRegressor(max_iter=2), "Raise max_iter, or take learning_rate='auto'"),
+        (ThroughOriginRegressor(max_iter=2), "Raise max_iter\\. If columns"),
         (PerceptronClassifier(max_iter=2), "average=True is more stable"),
         (
             PerceptronClassifier(activation="tanh", max_iter=2),

@@ -247,9 +247,13 @@ class ShiftedPoisson(losses.Poisson):
         return super().gradient(y_true, y_pred + 1)
 
 
+def test_a_function_that_writes_to_its_input_is_refused():
+    with pytest.raises(ValueError, match="must not write to z"):
+        check_activation(Overwriting())
+
+
 FAIL = [
     (check_activation, Double(), r"__call__\(z\) turns float32 into float64"),
-    (check_activation, Overwriting(), r"derivative|writes to its input"),
     (check_activation, WrongSlope(), r"derivative\(z, a\) is not the slope of f"),
     (check_activation, SlightlyWrongSlope(), r"derivative\(z, a\) is not the slope of f"),
     (check_activation, WrongKink(), r"not the slope"),

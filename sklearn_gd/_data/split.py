@@ -58,7 +58,7 @@ def hold_out(
     try:
         train, held_out = train_test_split(
             np.arange(n_samples),
-            test_size=fraction,
+            test_size=float(fraction),
             stratify=stratify,
             random_state=int(generator.integers(2**31)),
         )

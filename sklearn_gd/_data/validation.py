@@ -16,7 +16,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, validate_data
 
-from sklearn_gd._data.array_api import space_of
+from sklearn_gd._data.array_api import all_as_numpy, space_of
 from sklearn_gd._pieces import Array, ArrayLike, Matrix
 
 E = TypeVar("E")
@@ -36,11 +36,19 @@ def all_or_nothing(fit: F) -> F:
 
     @wraps(fit)
     def guarded(self: Any, *args: Any, **kwargs: Any) -> Any:
-        twin = object.__new__(type(self))
-        vars(twin).update(vars(self))
+        twin, before = object.__new__(type(self)), vars(self).copy()
+        vars(twin).update(before)
         with twin._fitting(fit.__name__, *args, *kwargs.values()):
             fit(twin, *args, **kwargs)
-        self.__dict__ = vars(twin)
+        # What was set meanwhile, by a callback or in another thread, stays.
+        after, missing = vars(twin), object()
+        set_meanwhile = {
+            name: value
+            for name, value in vars(self).items()
+            if before.get(name, missing) is not value
+            and after.get(name, missing) is before.get(name, missing)
+        }
+        self.__dict__ = after | set_meanwhile
         return self
 
     return guarded  # type: ignore[return-value]
@@ -209,11 +217,15 @@ def check_regression(
     if not np.isfinite(y).all():  # None among objects becomes NaN only here
         raise ValueError("The targets y must be finite numbers. Got missing values.")
     one_axis = y.ndim == 1
-    given = y.dtype
-    with np.errstate(over="ignore"):
-        y = np.asarray(y.reshape(len(y), -1), dtype=X.dtype)
-    if y.dtype != given and not np.isfinite(y).all():
-        raise ValueError(f"The targets y overflow {X.dtype}, the precision of X; scale them.")
+    given = y
+    with np.errstate(over="ignore", under="ignore"):
+        # By rows, since sums over columns depend on the order.
+        y = np.ascontiguousarray(y.reshape(len(y), -1), dtype=X.dtype)
+    if y.dtype != given.dtype:
+        if not np.isfinite(y).all():
+            raise ValueError(f"The targets y overflow {X.dtype}, the precision of X; scale them.")
+        if given.any() and not y.any():
+            raise ValueError(f"The targets y underflow {X.dtype}, the precision of X; scale them.")
     return canonical(X), y, one_axis
 
 
@@ -232,6 +244,7 @@ def check_classification(
     classes are not taken for a regression then.
     """
     require_numpy_rows(estimator, X)
+    (y,) = all_as_numpy(y)
     X, y = validated(estimator, X, y, reset=reset, **_X_CHECKS, **checks)
     if not known:
         check_classification_targets(y)
@@ -297,8 +310,12 @@ def check_weights(
         return None
     n_samples = X.shape[0]
     if isinstance(sample_weight, Real):
-        sample_weight = np.full(n_samples, sample_weight, dtype=np.float64)
-    weights = check_numbers(name, sample_weight, np.float64, copy=False)
+        try:
+            sample_weight = np.full(n_samples, sample_weight, dtype=np.float64)
+        except OverflowError as error:
+            raise ValueError(f"{name} must be finite numbers: {error}.") from error
+    # Compiled loops read it without gaps.
+    weights = np.ascontiguousarray(check_numbers(name, sample_weight, np.float64, copy=False))
     if weights.shape != (n_samples,):
         raise ValueError(
             f"{name} must be of shape ({n_samples},), one weight per row. "

@@ -112,8 +112,9 @@ class Rows(OnHost, _XyWeights):
     def target_moments(self) -> tuple[Array, Array]:
         y, weights = self.targets()
         y = y.astype(np.float64, copy=False)
-        mean = np.average(y, axis=0, weights=weights)
-        variance = np.average((y - mean) ** 2, axis=0, weights=weights)
+        with np.errstate(over="ignore", under="ignore"):
+            mean = np.average(y, axis=0, weights=weights)
+            variance = np.average((y - mean) ** 2, axis=0, weights=weights)
         return mean, np.sqrt(variance)
 
     def column_scale(self, kind: str) -> tuple[Array, Array]:

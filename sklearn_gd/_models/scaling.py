@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from copy import copy
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -25,6 +26,8 @@ FEWEST = 10
 KNEE = 3.0
 # Beyond this |z|, the squashed value is its limit in double precision; squares do not overflow.
 FAR = 1e9
+# How near to a constant, next to it, an output is the constant.
+_NEAR = 1e-8
 # Number of values of X that are copied at once.
 _BLOCK = 1 << 19
 
@@ -129,6 +132,12 @@ class Scaling:
         self.kind, self.center, self.scale = kind, center, scale
         self.mean, self.spread, self.baseline_loss = mean, spread, baseline_loss
 
+    def for_loss(self, baseline_loss: float) -> Scaling:
+        """Return the same scale for an objective that is divided by another loss."""
+        twin = copy(self)
+        twin.baseline_loss = baseline_loss if 0 < baseline_loss < np.inf else 1.0
+        return twin
+
     def packed(self) -> Array:
         """Return all numbers as one vector, for checkpoints."""
         parts = self.center, self.scale, self.mean, self.spread, [self.baseline_loss]
@@ -196,8 +205,12 @@ def _as(W: DeviceArray, result: DeviceArray) -> DeviceArray:
     return result.astype(W.dtype, copy=False) if isinstance(W, np.ndarray) else result
 
 
-def start_of(activation: Activation, constant: Array) -> Array:
-    """Return biases with f(b) = constant for each output; 0 where there are none."""
+def start_of(activation: Activation, constant: Array, *, exhausted: bool = False) -> Array:
+    """Return biases with f(b) = constant for each output; 0 where there are none.
+
+    If the constants `exhausted` the targets, they may be approached: at the end of the range of f,
+    where nothing more is to be learned.
+    """
     from scipy.optimize import brentq
 
     if isinstance(activation, Identity):
@@ -212,6 +225,11 @@ def start_of(activation: Activation, constant: Array) -> Array:
             if gap(-edge) * gap(edge) < 0:
                 found[i] = brentq(gap, -edge, edge)
                 break
+        else:
+            ends = [z for edge in (1.0, 10.0, 100.0) for z in (-edge, edge)]
+            if exhausted:
+                near = [z for z in ends if abs(gap(z)) <= _NEAR * max(1.0, abs(value))]
+                found[i] = near[0] if near else 0.0
     return found
 
 
@@ -390,9 +408,13 @@ def scaling_of(kind: str, dataset: Any, objective: Any) -> Scaling:
     center, scale = dataset.column_scale(kind)
     baseline = objective.baseline_loss()
     if objective.network.scales_targets:
-        _require_in_range(baseline, float(np.max(spread)), objective.network.dtype)
-    baseline = baseline if 0 < baseline < np.inf else 1.0
-    return Scaling(kind, center, scale, constant.astype(np.float64), spread, baseline)
+        low, high = dataset.target_ends()
+        vanishes = low < high and baseline == 0 and high - low < 1
+        _require_in_range(
+            baseline, 0.0 if vanishes else float(np.max(spread)), objective.network.dtype
+        )
+    scaling = Scaling(kind, center, scale, constant.astype(np.float64), spread, 1.0)
+    return scaling.for_loss(baseline)
 
 
 def _require_in_range(baseline: float, spread: float, dtype: DTypeLike) -> None:

@@ -73,7 +73,7 @@ def validation_score(
         model = _with_weights(estimator, at)
         try:
             found = float(scorer(model, X, y, **given))
-        except (TypeError, ValueError) as error:
+        except (AttributeError, TypeError, ValueError) as error:
             raise ValueError(
                 "The 'early_stopping' parameter must be a scorer for this estimator and these "
                 f"targets. {scoring!r} raised a {type(error).__name__}: {error}"

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import dask.array as da
 import numpy as np
+from dask._task_spec import DataNode, convert_legacy_graph
 from dask.base import is_dask_collection
 from dask.delayed import Delayed, delayed
+from dask.highlevelgraph import HighLevelGraph
+from dask.local import get_sync
+from dask.sizeof import sizeof
 from dask.utils import is_dataframe_like, is_series_like
 from distributed import Client, Future
 from sklearn.base import BaseEstimator
@@ -17,7 +23,21 @@ from sklearn.utils.validation import validate_data
 from sklearn_gd._data.validation import _X_CHECKS, sets_features, validated
 from sklearn_gd._pieces import Array, ArrayLike, DType, Matrix
 
+# Bytes of data in a graph, such as a handle of a file, up to which each chunk has a copy.
+_SMALL = 1 << 16
+
 Data = tuple[ArrayLike, ArrayLike, ArrayLike | None]  # X, y and weights of a chunk
+
+
+class OneTask(NamedTuple):
+    """The tasks that a chunk is computed by, to be run by whoever needs it, in one task."""
+
+    graph: dict[Any, Any]
+    key: Any
+
+
+def _computed(task: OneTask, function: Callable[[Data], object]) -> object:
+    return function(get_sync(task.graph, task.key))
 
 
 class Chunk:
@@ -26,18 +46,23 @@ class Chunk:
     Those in memory have a client, which sends them to a worker each time that they are needed.
     """
 
-    def __init__(self, data: Delayed | Data, client: Client | None = None) -> None:
+    def __init__(self, data: Delayed | OneTask | Data, client: Client | None = None) -> None:
         self._data, self._client = data, client
         self._sent: Future[object] | None = None
 
-    def delayed(self, address: str | None = None) -> Delayed | Data:
-        """Return X, y and weights in one delayed tuple, sent to a worker if they are in memory."""
+    def then(self, function: Callable[[Data], object], address: str | None = None) -> Delayed:
+        """Return a task that calls a function with X, y and weights.
+
+        If they are in memory, they are sent to the worker of the address.
+        """
+        if isinstance(self._data, OneTask):
+            return delayed(partial(_computed, self._data, function), pure=False)()
         if self._client is None:
-            return self._data
-        # The data stays on the worker until `free`.
+            return delayed(function, pure=False)(self._data)
         workers = None if address is None else [address]
+        # The data stays on the worker until `free`.
         (self._sent,) = self._client.scatter([self._data], hash=False, workers=workers)
-        return delayed(self._sent)
+        return delayed(function, pure=False)(self._sent)
 
     def free(self) -> None:
         """Free the copy of data in memory that was sent to a worker."""
@@ -186,7 +211,37 @@ def _matching_chunks(X: ArrayLike, y: ArrayLike, weights: ArrayLike | None) -> l
     if not (unknown and match):
         X = _with_known_sizes(X)
         given = {name: _rechunked(each, X.chunks[0], name) for name, each in given.items()}
-    return [Chunk(data) for data in _joined(X, *given.values())]
+    parts = _joined(X, *given.values())
+    return [Chunk(data) for data in _alone(parts) or parts]
+
+
+def _alone(parts: list[Delayed]) -> list[OneTask] | None:
+    """Return each chunk as one task; None if chunks share some, or need data of the cluster.
+
+    What tasks of Dask's leave in memory until the next one begins may be more than there is.
+    """
+    graph = convert_legacy_graph(
+        dict(HighLevelGraph.merge(*(part.__dask_graph__() for part in parts)))
+    )
+    found, seen = [], set()
+    for part in parts:
+        own: dict[Any, Any] = {}
+        ahead = [part.key]
+        while ahead:
+            key = ahead.pop()
+            if key in own:
+                continue
+            task = graph.get(key)
+            if task is None or isinstance(getattr(task, "value", None), Future):
+                return None  # it is on the cluster
+            if not (isinstance(task, DataNode) and sizeof(task.value) < _SMALL):
+                if key in seen:
+                    return None
+                seen.add(key)
+            own[key] = task
+            ahead += task.dependencies
+        found.append(OneTask(own, part.key))
+    return found
 
 
 def _only_column(weights: ArrayLike) -> ArrayLike:

@@ -42,10 +42,7 @@ def reduce_chunks(
     `of_chunk` takes the number of a chunk and its data; `combine` takes a list of results.
     """
     for _ in range(ATTEMPTS):
-        level = [
-            delayed(partial(of_chunk, number), pure=False)(chunk.delayed())
-            for number, chunk in enumerate(chunks)
-        ]
+        level = [chunk.then(partial(of_chunk, number)) for number, chunk in enumerate(chunks)]
         while len(level) > 1:
             level = [
                 delayed(combine, pure=False)(level[start : start + _SPLIT_EVERY])

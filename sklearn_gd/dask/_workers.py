@@ -15,8 +15,7 @@ from typing import Any, TypeVar
 
 import cloudpickle
 import numpy as np
-from dask.base import annotate
-from dask.delayed import Delayed, delayed
+from dask.delayed import Delayed
 from distributed import Client, Future, get_worker, rejoin, secede
 from distributed.protocol.serialize import to_serialize
 from distributed.threadpoolexecutor import thread_state
@@ -281,31 +280,30 @@ class Workers:
 
     def _load(self, places: Mapping[Key, str]) -> None:
         """Load chunks on the given workers, as far as these are not lost."""
-        loads = {key: self._load_task(key, address) for key, address in places.items()}
-        # What the rows are computed from must not wait for a worker that does not answer. Else it
-        # is not bound to workers, since Dask then computes more of it at once.
-        live = self._health.running()
-        bound = list(live) if set(workers_of(self.client)) > set(live) else None
-        pending = self.client.compute(list(loads.values()), workers=bound)
+        pending: dict[Key, Future[Any]] = {}
+        for address in dict.fromkeys(places.values()):
+            keys = [key for key, place in places.items() if place == address]
+            tasks = [self._load_task(key, address) for key in keys]
+            # What the rows are computed from is computed there, too, and is nowhere else.
+            loads = self.client.compute(tasks, workers=[address])
+            pending.update(zip(keys, loads, strict=True))
         printed = time.monotonic()
         try:
             for i, (key, address) in enumerate(places.items()):
-                self._register(key, address, pending[i])
+                self._register(key, address, pending[key])
                 if self._verbose and time.monotonic() > printed + _PRINTED:
                     printed = time.monotonic()
                     print(f"{i + 1} of {len(places)} chunks loaded")  # noqa: T201
         except BaseException:
             if self.client.status == "running":
-                self.client.cancel(pending)
+                self.client.cancel(list(pending.values()))
             raise
 
     def _load_task(self, key: Key, address: str) -> Delayed:
         source, number = key
         checks, tasks = self._checks[source], self._tasks[source]
         task = partial(load_chunk, self._run, source, number, checks, tasks)
-        data = self._chunks[key].delayed(address)
-        with annotate(workers=[address], allow_other_workers=False):
-            return delayed(task, pure=False)(data)
+        return self._chunks[key].then(task, address)
 
     def _register(self, key: Key, address: str, future: Future[Any]) -> None:
         """Register the worker that a chunk was loaded on, unless it is lost or has no shard."""

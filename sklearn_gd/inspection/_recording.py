@@ -323,6 +323,8 @@ class Recording:
             return self._targets_of_classes(np.asarray(y), weights)
         Y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
         Y = Y.reshape(len(Y), -1)
+        if len(getattr(self.model, "_levels", ())) > 1:
+            raise ValueError("A network of several quantiles of y is not drawn over them.")
         if Y.shape[1] != self.network.n_outputs:
             raise ValueError(
                 f"y must have the {self.network.n_outputs} outputs that the estimator was fitted "

@@ -16,7 +16,7 @@ X = np.arange(40.0).reshape(10, 4)
 
 
 def computed(chunk):
-    return chunk.delayed().compute(scheduler="synchronous")
+    return chunk.then(lambda data: data).compute(scheduler="synchronous")
 
 
 def test_the_chunks_are_those_of_the_features():

@@ -505,7 +505,7 @@ def test_a_scale_in_batches_single_precision_and_warm_starts(standardize, client
     assert first < 0.3 * np.var(y)
     scale = model._scaling.packed()
     assert model.fit(cut(X), cut(y)).loss_ < first
-    assert np.array_equal(model._scaling.packed(), scale)
+    assert np.array_equal(model._scaling.packed()[:-1], scale[:-1])
     # Rows in memory, in the scale of the first fit.
     model.set_params(early_stopping=False)
     assert model.partial_fit(X, y).loss_curve_[-1] < 1.5 * first
