@@ -288,13 +288,13 @@ class DaskFeedForwardRegressor(OnDask, FeedForwardRegressor):
     """A multi-layer perceptron for regression, trained on a Dask cluster.
 
     ``fit`` takes Dask arrays and data frames, or data in memory; ``partial_fit`` the latter alone.
-    The training is synchronous and data-parallel: the rows stay on the workers, which receive the
-    weights in each step, and return the gradient over their rows of the batch. The result is that
-    of the same batches on one machine. Each batch has rows of every chunk: in each epoch, the
+    The training is synchronous and data-parallel: the rows stay on the workers, which send one
+    another the gradients over their rows of a batch, and all make the same step. The result is
+    that of the same batches on one machine. Each batch has rows of every chunk: in each epoch, the
     shuffled rows of a chunk are distributed over the batches in turn.
 
-    A step costs a message to every worker and back, some milliseconds, so that batches should be
-    as large as learning allows; see the page on scaling.
+    A step costs a message between workers and its answer, one to some milliseconds, so that
+    batches should be as large as learning allows; see the page on scaling.
 
     Parameters
     ----------
@@ -309,8 +309,8 @@ class DaskFeedForwardRegressor(OnDask, FeedForwardRegressor):
 
     Notes
     -----
-    The result does not depend on the number of workers, except for rounding. It depends on the
-    chunks, since rows are shuffled within each.
+    The result does not depend on the number of workers, except for rounding; with as many it has
+    the same bits. It depends on the chunks, since rows are shuffled within each.
 
     References
     ----------
@@ -372,8 +372,8 @@ class DaskFeedForwardClassifier(ClassifierOnDask, FeedForwardClassifier):
 
     Notes
     -----
-    The result does not depend on the number of workers, except for rounding. It depends on the
-    chunks, since rows are shuffled within each.
+    The result does not depend on the number of workers, except for rounding; with as many it has
+    the same bits. It depends on the chunks, since rows are shuffled within each.
 
     Examples
     --------
