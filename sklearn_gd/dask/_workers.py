@@ -119,7 +119,6 @@ class Workers:
         """
         if not self._reach_one_another:
             return None
-        self._place()  # now, since it is not looked for others before each repetition
         try:
             return self._ask_all(source, "epoch", *arguments)[0]
         except LostPeerError:

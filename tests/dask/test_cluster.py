@@ -23,6 +23,9 @@ from sklearn_gd.dask import (  # noqa: E402
     _workers,
 )
 
+# Each starts a cluster of its own.
+pytestmark = pytest.mark.slow
+
 # A scheduler, in a process of its own: in this one, where warnings are errors, they would end
 # background tasks of Dask's.
 SCHEDULER = """
@@ -224,7 +227,6 @@ def test_a_stopped_worker_is_noticed(cluster, rows, monkeypatch):
     os.kill(number, signal.SIGCONT)
 
 
-@pytest.mark.slow
 def test_kills_at_random_moments_cost_time_and_not_the_result(cluster, rows):
     X, y = (each.astype(float) for each in rows)
     net = DaskFeedForwardRegressor(**NET.get_params() | {"max_iter": 20})
