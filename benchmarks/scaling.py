@@ -26,6 +26,7 @@ from sklearn_gd._training.learners import GradientLearner
 from sklearn_gd.activations import Identity
 from sklearn_gd.dask import DaskFeedForwardRegressor
 from sklearn_gd.dask._chunks import lazy_chunks
+from sklearn_gd.dask._exchange import _FAN_OUT
 from sklearn_gd.dask._workers import Workers
 from sklearn_gd.losses import SquaredError
 from sklearn_gd.schedules import Constant
@@ -37,7 +38,6 @@ NAMES = {"workers": "the workers", "client": "the client", "sockets": "sockets a
 # The larger clusters: 100,000 parameters, one gigabyte per second from each machine.
 PARAMETERS, BANDWIDTH = 100_000, 1e9
 MANY = (1, 8, 100, 1_000, 10_000)
-FAN_OUT = 8
 
 
 def measure(n_workers: int, sizes: tuple[int, ...], n_steps: int) -> dict[str, list[float]]:
@@ -167,9 +167,9 @@ def in_trees(work: np.ndarray, message: float, wire: float) -> float:
     and what a worker sends and receives is the vector twice, however many workers there are.
     """
     n_workers, levels = len(work), 0
-    while (FAN_OUT ** (levels + 1) - 1) // (FAN_OUT - 1) < n_workers:
+    while (_FAN_OUT ** (levels + 1) - 1) // (_FAN_OUT - 1) < n_workers:
         levels += 1
-    return float(work.max() + levels * min(FAN_OUT, n_workers - 1) * message + 2 * wire)
+    return float(work.max() + levels * min(_FAN_OUT, n_workers - 1) * message + 2 * wire)
 
 
 def simulate(batch_seconds: float, n_workers: int, step: Callable) -> float:

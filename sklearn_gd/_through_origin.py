@@ -47,20 +47,21 @@ _ILL_CONDITIONED = 1e8
 
 def _advice(estimator: ThroughOriginRegressor) -> Advice:
     """Return what to do, of what is not done already."""
-    best = {"learning_rate": "auto", "solver": "nesterov"}
-    others = [f"{n}={v!r}" for n, v in best.items() if not same_settings(getattr(estimator, n), v)]
-    more = f"Raise max_iter{', or take ' + ' and '.join(others) if others else ''}."
-    auto = (
-        ""
-        if best["learning_rate"] == estimator.learning_rate
-        else (", or take learning_rate='auto'")
+    rate, solver = (
+        [] if same_settings(getattr(estimator, name), best) else [f"{name}={best!r}"]
+        for name, best in (("learning_rate", "auto"), ("solver", "nesterov"))
     )
+    more = _or_take("Raise max_iter", rate + solver)
     return Advice(
         not_converged=f"{more} If columns are nearly linearly dependent, drop or combine some, or "
         "set alpha > 0 and l1_ratio < 1.",
-        diverged=f"Lower learning_rate{auto}.",
+        diverged=_or_take("Lower learning_rate", rate),
         learned_nothing=more,
     )
+
+
+def _or_take(advice: str, settings: list[str]) -> str:
+    return f"{advice}{', or take ' + ' and '.join(settings) if settings else ''}."
 
 
 class _Pieces(NamedTuple):

@@ -266,6 +266,7 @@ class DistributedObjective:
     def __init__(self, network: Network, rows: DistributedRows) -> None:
         self.network, self.rows = network, rows
         self._model = pickled_network(network)
+        self._penalised = pickled_network(network, network.alpha)
 
     def __call__(self, parameters: Array) -> tuple[float, Array]:
         total_weight = self.rows.total_weight
@@ -282,9 +283,8 @@ class DistributedObjective:
 
         The workers take the steps, if they can send their gradients to one another.
         """
-        models = self._model, pickled_network(self.network, self.network.alpha)
         drawn = batches.drawn()
-        found = self.rows.epoch(learner, models, drawn, rate)
+        found = self.rows.epoch(learner, (self._model, self._penalised), drawn, rate)
         if found is None:
             return learner.descend(self, strided(*drawn), rate)
         total, state = found
@@ -313,16 +313,16 @@ class DistributedObjective:
             )
 
     def batches(self, size: int, generator: np.random.Generator | None) -> StridedBatches:
-        n_steps = -(-self.rows.n_samples // size)
-        if n_steps > _MANY_STEPS:
+        batches = StridedBatches(self.rows, size, generator)
+        if batches.n_steps > _MANY_STEPS:
             warnings.warn(
-                f"An epoch has {n_steps:,} steps, of {size:,} samples each, and each step is a "
-                "round of messages between the workers. Set batch_size, for example to "
+                f"An epoch has {batches.n_steps:,} steps, of {size:,} samples each, and each step "
+                "is a round of messages between the workers. Set batch_size, for example to "
                 f"{-(-self.rows.n_samples // 100):,}.",
                 UserWarning,
                 stacklevel=2,
             )
-        return StridedBatches(self.rows, size, generator)
+        return batches
 
     def _total(self, method: str, *arguments: object) -> Sums:
         return self.rows.total_of(self._model, method, self.rows.target_values, *arguments)
@@ -357,7 +357,7 @@ class StridedBatches:
         self, rows: DistributedRows, size: int, generator: np.random.Generator | None
     ) -> None:
         self._n_samples, self._generator = rows.n_samples, generator
-        self._n_steps = -(-rows.n_samples // size)
+        self.n_steps = -(-rows.n_samples // size)
         self.total_weight = rows.total_weight
 
     def __iter__(self) -> Iterator[StridedBatch]:
@@ -366,9 +366,9 @@ class StridedBatches:
     def drawn(self) -> tuple[int, int, float, int | None]:
         """Draw the order of the rows in an epoch; return the arguments of `strided`."""
         seed = None
-        if self._generator is not None and self._n_steps > 1:
+        if self._generator is not None and self.n_steps > 1:
             seed = int(self._generator.integers(2**63))
-        return self._n_samples, self._n_steps, self.total_weight, seed
+        return self._n_samples, self.n_steps, self.total_weight, seed
 
 
 class MixedRosenblatt(Rosenblatt):

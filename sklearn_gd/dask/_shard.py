@@ -165,10 +165,10 @@ class Shard:
         if number >= self._exchange.number:  # it may not have begun yet
             self.exchange(number).end("the client has ended the epoch")
 
-    def forget(self, source: str, numbers: Sequence[int]) -> None:
-        """Free partitions, which are placed elsewhere."""
-        for number in numbers:
-            self._partitions.pop((source, number), None)
+    def forget(self, keys: Sequence[tuple[str, int]]) -> None:
+        """Free partitions, which other workers load."""
+        for key in keys:
+            self._partitions.pop(key, None)
 
     def epoch(
         self,

@@ -271,10 +271,12 @@ class Workers:
                 for key, address in dealt(keys, threads, self._addresses).items()
                 if self._addresses.get(key) != address
             }
-        for source, number in moving:
-            before = self._addresses.pop((source, number), None)
+        leaving: dict[str, list[Key]] = {}
+        for key in moving:
+            before = self._addresses.pop(key, None)
             if before is not None:
-                self._ask({before: ("forget", source, [number])})
+                leaving.setdefault(before, []).append(key)
+        self._ask({address: ("forget", keys) for address, keys in leaving.items()})
         return moving
 
     def _load(self, places: Mapping[Key, str]) -> None:
@@ -375,21 +377,21 @@ class Health:
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        # When the scheduler last heard of a worker, by its clock, and when this was noticed here.
-        self._heard: dict[str, tuple[float, float]] = {}
+        # The last heartbeat of a worker, by the scheduler's clock, and when the client saw it.
+        self._heartbeats: dict[str, tuple[float, float]] = {}
         self._paused: dict[str, float] = {}  # since when
 
     def look(self) -> dict[str, dict[str, Any]]:
         """Return what is known of the workers that are neither silent nor about to close."""
         workers, now = workers_of(self._client), time.monotonic()
         for address, worker in workers.items():
-            if self._heard.get(address, (None, now))[0] != worker["last_seen"]:
-                self._heard[address] = worker["last_seen"], now
+            if self._heartbeats.get(address, (None, now))[0] != worker["last_seen"]:
+                self._heartbeats[address] = worker["last_seen"], now
         answering = {
             address: worker
             for address, worker in workers.items()
             if worker["status"] in ("running", "paused")
-            and now - self._heard[address][1] < _SILENCE
+            and now - self._heartbeats[address][1] < _SILENCE
         }
         paused = {a for a, worker in answering.items() if worker["status"] == "paused"}
         self._paused = {address: self._paused.get(address, now) for address in paused}
@@ -430,7 +432,7 @@ def result_of(
         except TimeoutError:
             if future.status == "error":
                 raise
-            live_workers(client)
+            live_workers(client, health)
             if address is not None and health is not None and not health.can_take(address):
                 raise LostWorkerError(address) from None
         except CancelledError:
